@@ -1,0 +1,348 @@
+"""What both estimators share: the scikit-learn shell around the engine."""
+
+import warnings
+from abc import ABCMeta, abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skmoe._callbacks import CallbackSupportMixin, FitProgress, with_callbacks
+from skmoe._validation import (
+    check_columns,
+    check_init,
+    check_weights,
+    restored_on_failure,
+)
+from skmoe.engine import prediction
+from skmoe.engine.descent import minimise
+from skmoe.engine.problem import Problem
+from skmoe.engine.starts import STRATEGIES, starting_point
+from skmoe.solvers import make_solver
+
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+
+
+class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
+    """Parameters, `fit` and the methods that do not depend on the family."""
+
+    _parameter_constraints: dict = {
+        "n_experts": [Interval(Integral, 1, None, closed="left")],
+        "solver": [StrOptions({"em", "md", "gd"})],
+        "step_size": [StrOptions({"auto"}), _POSITIVE],
+        "alpha": [_NON_NEGATIVE],
+        "gate_alpha": [_NON_NEGATIVE],
+        "fit_intercept": [StrOptions({"auto"}), "boolean"],
+        "symmetric": ["boolean"],
+        "gate_features": [None, "array-like", callable, Hidden(str)],
+        "expert_features": [None, "array-like", callable, Hidden(str)],
+        "init": [StrOptions(set(STRATEGIES)), "array-like"],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [_NON_NEGATIVE],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Fit the mixture.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.  Dense data is not copied, sparse data is not made dense.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.  Several outputs only for the regressor.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.  Integer weights equal repeated rows; rows of weight
+            zero are left out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter is invalid.  An earlier fit is then untouched.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the best initialisation ran out of `max_iter` iterations.
+        """
+        with restored_on_failure(self):
+            problem, init, described = self._make_problem(X, y, sample_weight)
+            best = self._best_descent(problem, init, described)
+            for name, value in described(best.theta).items():
+                setattr(self, name, value)
+            self.n_iter_ = best.n_iter
+            self.converged_ = best.converged
+            self.objective_curve_ = best.objective_curve
+        if not best.converged:
+            warnings.warn(
+                f"Stopped after max_iter={self.max_iter} iterations before the "
+                f"objective settled to tol={self.tol}. Increase max_iter or tol, or "
+                "scale the features.",
+                ConvergenceWarning,
+            )
+        return self
+
+    def gate_proba(self, X):
+        """Probability of each expert given x.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_experts)
+        """
+        return prediction.gate_probability(*self._gate_arguments(self._checked(X)))
+
+    def responsibilities(self, X, y):
+        """Probability of each expert given x and y (posterior, E-step).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_experts)
+        """
+        return prediction.posterior(*self._log_joint_parts(X, y))
+
+    def score_samples(self, X, y=None):
+        """Log-likelihood log p(y | x) of each sample, in nats.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Without it, the log-likelihood of what `predict` gives: how sure the model
+            is of its own prediction.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+        """
+        if y is None:
+            y = self.predict(X)
+        return prediction.mixture_log_density(*self._log_joint_parts(X, y))
+
+    def aic(self, X, y, sample_weight=None):
+        """Akaike information criterion in nats times two; lower is better.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            A weight counts as so many rows.
+
+        Returns
+        -------
+        aic : float
+        """
+        log_likelihood, _ = self._weighted_log_likelihood(X, y, sample_weight)
+        return 2 * self._n_free_parameters - 2 * log_likelihood
+
+    def bic(self, X, y, sample_weight=None):
+        """Bayesian information criterion in nats times two; lower is better.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            A weight counts as so many rows.
+
+        Returns
+        -------
+        bic : float
+        """
+        log_likelihood, total = self._weighted_log_likelihood(X, y, sample_weight)
+        return self._n_free_parameters * np.log(total) - 2 * log_likelihood
+
+    @abstractmethod
+    def _encode_target(self, y):
+        """Targets as the engine wants them; learns what predictions need."""
+
+    @abstractmethod
+    def _make_experts(self, ridge, target):
+        """Family of the experts."""
+
+    @abstractmethod
+    def _check_symmetric(self):
+        """Raise if the data rules a symmetric model out."""
+
+    @abstractmethod
+    def _expert_log_density(self, X, y):
+        """Log-density of y under each expert, (n, K)."""
+
+    def _make_problem(self, X, y, sample_weight):
+        """Validate everything; a Problem, given responsibilities or None, and how
+        parameters become fitted attributes."""
+        original = X
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            **self._target_checks,
+        )
+        if self.symmetric and self.n_experts != 2:
+            raise ValueError(
+                f"symmetric=True is a model of two experts, got n_experts="
+                f"{self.n_experts}; set n_experts=2 or symmetric=False."
+            )
+        weight = check_weights(sample_weight, X)
+        init = None
+        if not isinstance(self.init, str):
+            init = check_init(self.init, X.shape[0], self.n_experts)
+        if not weight.all():
+            kept = np.flatnonzero(weight)
+            X, y, weight = X[kept], y[kept], weight[kept]
+            init = None if init is None else init[:, kept]
+        if X.shape[0] < self.n_experts:
+            raise ValueError(
+                f"Found n_samples = {X.shape[0]} of positive weight, fewer than "
+                f"n_experts={self.n_experts}; give more samples or lower n_experts."
+            )
+        target = self._encode_target(y)
+        if self.symmetric:
+            self._check_symmetric()
+        intercept = self.fit_intercept
+        intercept = not self.symmetric if intercept == "auto" else bool(intercept)
+        columns = [
+            check_columns(self, name, original, intercept)
+            for name in ("gate_features", "expert_features")
+        ]
+        problem = Problem(
+            X,
+            target,
+            weight,
+            lambda ridge: self._make_experts(ridge, target),
+            gate_columns=columns[0],
+            expert_columns=columns[1],
+            fit_intercept=intercept,
+            alpha=self.alpha,
+            gate_alpha=self.gate_alpha,
+        )
+
+        def described(theta):
+            fitted = problem.attributes(theta, X.dtype)
+            self._shape_fitted(fitted)
+            fitted["_gate_columns"], fitted["_expert_columns"] = columns
+            fitted["_n_free_parameters"] = problem.n_free_parameters
+            return fitted
+
+        return problem, init, described
+
+    def _shape_fitted(self, fitted):
+        """Adapt fitted attributes to the shape of y; in place."""
+
+    def _best_descent(self, problem, init, described):
+        """The best of `n_init` descents."""
+        data = {"X": problem.gate_design.X, "y": problem.mixture.target, "metadata": None}
+        rng = check_random_state(self.random_state)
+        warm = self.warm_start and hasattr(self, "converged_")
+        n_init = 1 if warm or init is not None else self.n_init
+        progress = FitProgress(self, data, n_init, described)
+        best = None
+        for number in range(n_init):
+            report, finish = progress.run(number)
+            descent = minimise(
+                problem.mixture,
+                self._start(problem, init, warm, rng),
+                make_solver(self.solver, self.step_size),
+                self.max_iter,
+                self.tol,
+                report,
+            )
+            finish(descent.theta)
+            if best is None or descent.objective_curve[-1] < best.objective_curve[-1]:
+                best = descent
+        progress.finish(best.theta)
+        if warm or init is not None:
+            return best
+        return best._replace(theta=problem.ordered(best.theta, best.mass))
+
+    def _start(self, problem, init, warm, rng):
+        """Starting point of one descent."""
+        if not warm:
+            if init is not None:
+                return problem.mixture.project_responsibilities(init)
+            return starting_point(problem.mixture, self.init, rng)
+        neutral = problem.attributes(problem.mixture.initial(), np.float64)
+        fitted = {}
+        self._shape_fitted(neutral)
+        for name, value in neutral.items():
+            found = getattr(self, name)
+            if found.shape != value.shape:
+                raise ValueError(
+                    f"warm_start=True cannot go on from {name} of shape {found.shape} "
+                    f"where this fit has {value.shape}; set warm_start=False."
+                )
+            fitted[name] = found
+        return problem.parameters(self._unshape_fitted(fitted))
+
+    def _unshape_fitted(self, fitted):
+        """Inverse of `_shape_fitted`, a new dict."""
+        return fitted
+
+    def _checked(self, X):
+        """Validated X of a fitted estimator."""
+        check_is_fitted(self)
+        return validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
+        )
+
+    def _gate_arguments(self, X):
+        """What the gate sees of validated X, and its coefficients."""
+        X = X if self._gate_columns is None else X[:, self._gate_columns]
+        return X, self.gate_coef_, self.gate_intercept_
+
+    def _expert_arguments(self, X):
+        """What the experts see of validated X, and their coefficients."""
+        X = X if self._expert_columns is None else X[:, self._expert_columns]
+        return X, self.coef_, self.intercept_
+
+    def _log_joint_parts(self, X, y):
+        """Gate log-probabilities and expert log-densities, two arrays (n, K)."""
+        check_is_fitted(self)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            reset=False,
+            **self._target_checks,
+        )
+        log_gate = prediction.gate_log_probability(*self._gate_arguments(X))
+        return log_gate, self._expert_log_density(X, y)
+
+    def _weighted_log_likelihood(self, X, y, sample_weight):
+        """Sum of weighted log-likelihoods and of weights."""
+        log_density = self.score_samples(X, y)
+        weight = check_weights(sample_weight, log_density[:, None])
+        return float(weight @ log_density), float(weight.sum())
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,69 @@
+"""scikit-learn's callbacks where it has them (1.9), and their absence elsewhere."""
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:
+
+    class CallbackSupportMixin:
+        """Stands in for scikit-learn's mixin where it has no callbacks."""
+
+    def with_callbacks(method):
+        """Leave the method as it is."""
+        return method
+
+
+class FitProgress:
+    """Reports the iterations of `fit` to scikit-learn's callbacks and to the screen.
+
+    Parameters
+    ----------
+    estimator : estimator
+    data : dict with the keys X, y and metadata, handed to the callbacks
+    n_init : int
+    describe : callable, theta -> dict of fitted attributes
+    """
+
+    def __init__(self, estimator, data, n_init, describe):
+        self.estimator, self.data, self.describe = estimator, data, describe
+        self.root = None
+        if hasattr(estimator, "_init_callback_context"):
+            self.root = estimator._init_callback_context(max_subtasks=n_init)
+            self.root.call_on_fit_task_begin(estimator=estimator, **data)
+
+    def run(self, number):
+        """Report function for one initialisation, and a function to call at its end."""
+        context = None
+        if self.root is not None:
+            context = self.root.subcontext("init", max_subtasks=self.estimator.max_iter)
+            context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+        def report(iteration, state, change, step_size):
+            if self.estimator.verbose:
+                print(
+                    f"init {number + 1}, iteration {iteration}: objective "
+                    f"{state.objective:.8f}, change {change:.2e}, step {step_size:.3g}"
+                )
+            if context is None:
+                return False
+            task = context.subcontext("iteration")
+            task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+            return self._end(task, state.theta)
+
+        def finish(theta):
+            if context is not None:
+                self._end(context, theta)
+
+        return report, finish
+
+    def finish(self, theta):
+        """Report the end of `fit`."""
+        if self.root is not None:
+            self._end(self.root, theta)
+
+    def _end(self, context, theta):
+        """End a task; the callbacks may ask for an estimator fitted up to here."""
+        return context.call_on_fit_task_end(
+            estimator=self.estimator,
+            reconstruction_attributes=lambda: self.describe(theta),
+            **self.data,
+        )

@@ -1,0 +1,189 @@
+"""Mixture of linear experts: the regressor."""
+
+import numpy as np
+from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from skmoe._base import BaseMixtureOfExperts
+from skmoe.engine import prediction
+from skmoe.families import GaussianExperts
+
+
+def _regressors_have_no_predict_proba(estimator):
+    """Never true: scikit-learn's checks do not let a regressor have it."""
+    raise AttributeError(
+        "A regressor has no predict_proba in scikit-learn; gate_proba(X) gives the "
+        "probability of each expert."
+    )
+
+
+class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExperts):
+    _parameter_constraints: dict = {
+        **BaseMixtureOfExperts._parameter_constraints,
+        "noise": [StrOptions({"per_expert", "shared"})],
+    }
+    _target_checks = {"multi_output": True, "y_numeric": True}
+
+    def __init__(
+        self,
+        n_experts=2,
+        *,
+        solver="em",
+        step_size="auto",
+        alpha=1e-4,
+        gate_alpha=1e-3,
+        fit_intercept="auto",
+        noise="per_expert",
+        symmetric=False,
+        gate_features=None,
+        expert_features=None,
+        init="short_runs",
+        n_init=1,
+        max_iter=500,
+        tol=1e-5,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_experts = n_experts
+        self.solver = solver
+        self.step_size = step_size
+        self.alpha = alpha
+        self.gate_alpha = gate_alpha
+        self.fit_intercept = fit_intercept
+        self.noise = noise
+        self.symmetric = symmetric
+        self.gate_features = gate_features
+        self.expert_features = expert_features
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def predict(self, X, return_std=False):
+        """Mean of y given x, E[y | x].
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Whether to return the standard deviation of y given x too: noise of the
+            experts and their disagreement.
+
+        Returns
+        -------
+        y_mean : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        y_std : ndarray of the same shape
+            Only with ``return_std=True``, in the units of y.
+        """
+        X = self._checked(X)
+        gate = prediction.gate_probability(*self._gate_arguments(X))
+        mean = self._expert_mean(X)
+        y_mean = self._like_y(prediction.mixture_mean(gate, mean))
+        if not return_std:
+            return y_mean
+        y_std = prediction.mixture_std(gate, mean, self._noise())
+        return y_mean, self._like_y(y_std)
+
+    def predict_expert(self, X):
+        """Mean of y given x under each expert.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        means : ndarray of shape (n_samples, n_experts) or \
+                (n_samples, n_experts, n_outputs)
+        """
+        mean = self._expert_mean(self._checked(X))
+        return mean[:, :, 0] if self.intercept_.ndim == 1 else mean
+
+    @available_if(_regressors_have_no_predict_proba)
+    def predict_proba(self, X):
+        """Not available: use :meth:`gate_proba`."""
+
+    def sample(self, X, n_samples=1, random_state=None):
+        """Draw y given x from the fitted mixture.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples_X, n_features)
+        n_samples : int, default=1
+            Number of draws for each row of X.
+        random_state : int, RandomState instance or None, default=None
+
+        Returns
+        -------
+        y_samples : ndarray of shape (n_samples_X, n_samples) or \
+                (n_samples_X, n_outputs, n_samples)
+        """
+        X, rng = self._checked(X), check_random_state(random_state)
+        gate = prediction.gate_probability(*self._gate_arguments(X))
+        expert = prediction.draw_categories(gate, n_samples, rng)
+        rows = np.arange(X.shape[0])[:, None]
+        mean = self._expert_mean(X)[rows, expert]
+        noise = rng.standard_normal(mean.shape) * np.sqrt(self._noise()[expert])
+        drawn = np.moveaxis(mean + noise, 2, 1)
+        return drawn[:, 0] if self.intercept_.ndim == 1 else drawn
+
+    def _encode_target(self, y):
+        y = np.asarray(y, dtype=np.float64)
+        self._y_is_flat = y.ndim == 1
+        return np.atleast_2d(y.T)
+
+    def _make_experts(self, ridge, target):
+        return GaussianExperts(
+            self.n_experts, target.shape[0], ridge, self.noise, self.symmetric
+        )
+
+    def _check_symmetric(self):
+        pass
+
+    def _shape_fitted(self, fitted):
+        if self._y_is_flat:
+            for name in ("coef_", "intercept_", "noise_variance_"):
+                fitted[name] = fitted[name][:, 0]
+
+    def _unshape_fitted(self, fitted):
+        if not self._y_is_flat:
+            return fitted
+        names = ("coef_", "intercept_", "noise_variance_")
+        return {k: v[:, None] if k in names else v for k, v in fitted.items()}
+
+    def _expert_mean(self, X):
+        """Mean of each expert, (n, K, m)."""
+        mean = prediction.linear_predictor(*self._expert_arguments(X))
+        return mean[:, :, None] if mean.ndim == 2 else mean
+
+    def _noise(self):
+        """Noise variances, (K, m)."""
+        noise = self.noise_variance_
+        return noise[:, None] if noise.ndim == 1 else noise
+
+    def _like_y(self, values):
+        """Drop the axis of outputs, (n, m), where y had none."""
+        return values[:, 0] if self.intercept_.ndim == 1 else values
+
+    def _expert_log_density(self, X, y):
+        y = np.asarray(y, dtype=np.float64)
+        n_outputs = self._noise().shape[1]
+        if (y.ndim == 1) != (self.intercept_.ndim == 1) or y.size != len(y) * n_outputs:
+            raise ValueError(
+                f"y has shape {y.shape}, but the estimator was fitted with "
+                f"{n_outputs} outputs; give y of the shape it was fitted with."
+            )
+        y = y.reshape(len(y), n_outputs)
+        return prediction.normal_log_density(y, self._expert_mean(X), self._noise())
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # E[y | x] of a symmetric model without intercepts is even in x.
+        tags.regressor_tags.poor_score = bool(self.symmetric)
+        return tags

@@ -1,0 +1,134 @@
+"""Checks at the door that scikit-learn does not have."""
+
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn.utils.validation import _check_sample_weight
+
+
+@contextmanager
+def restored_on_failure(estimator):
+    """Put the fitted attributes back if the block fails."""
+
+    def fitted():
+        return {
+            name: value
+            for name, value in vars(estimator).items()
+            if name.endswith("_") and not name.startswith("_")
+        }
+
+    before = fitted()
+    try:
+        yield
+    except BaseException:
+        for name in fitted():
+            delattr(estimator, name)
+        for name, value in before.items():
+            setattr(estimator, name, value)
+        raise
+
+
+def check_weights(sample_weight, X):
+    """Non-negative weights that are not all zero, (n,) float64."""
+    weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weight.any():
+        raise ValueError(
+            "sample_weight: all weights are zero; at least one must be positive."
+        )
+    return weight
+
+
+def check_columns(estimator, name, X, fit_intercept):
+    """Column indices that `gate_features` or `expert_features` select, or None.
+
+    Parameters
+    ----------
+    estimator : estimator with `n_features_in_` (and `feature_names_in_`) set
+    name : str, the parameter
+    X : the X given to fit, for a callable
+    fit_intercept : bool
+    """
+    selection = getattr(estimator, name)
+    if selection is None:
+        return None
+    if callable(selection):
+        selection = selection(X)
+    selection = np.atleast_1d(np.asarray(selection))
+    n_features = estimator.n_features_in_
+    if selection.size == 0:
+        if not fit_intercept:
+            raise ValueError(
+                f"{name}={getattr(estimator, name)!r} selects no feature and there is "
+                "no intercept; select a feature or set fit_intercept=True."
+            )
+        return np.zeros(0, dtype=np.intp)
+    if selection.dtype.kind in "OU":
+        return _columns_by_name(estimator, name, selection)
+    if selection.dtype.kind == "b":
+        if selection.shape != (n_features,):
+            raise ValueError(
+                f"{name} is a mask of shape {selection.shape}; X has {n_features} "
+                f"features, so the mask must have shape ({n_features},)."
+            )
+        return np.flatnonzero(selection)
+    if selection.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name}={getattr(estimator, name)!r} selects no features; give None, "
+            "names, indices, a boolean mask or a callable that returns one of them."
+        )
+    if (selection >= n_features).any() or (selection < -n_features).any():
+        raise ValueError(
+            f"{name}={getattr(estimator, name)!r} has an index out of range; X has "
+            f"{n_features} features."
+        )
+    return _unique(name, selection % n_features)
+
+
+def check_init(init, n_samples, n_experts):
+    """Responsibilities (K, n) from labels (n,) or responsibilities (n, K)."""
+    values = np.asarray(init)
+    if values.shape == (n_samples,) and values.dtype.kind in "iu":
+        if values.min() < 0 or values.max() >= n_experts:
+            raise ValueError(
+                f"init has labels from {values.min()} to {values.max()}; with "
+                f"n_experts={n_experts} they must be from 0 to {n_experts - 1}."
+            )
+        return (np.arange(n_experts)[:, None] == values).astype(np.float64)
+    if values.shape != (n_samples, n_experts) or values.dtype.kind not in "biuf":
+        raise ValueError(
+            f"init has shape {values.shape} and dtype {values.dtype}; give integer "
+            f"labels of shape ({n_samples},) or responsibilities of shape "
+            f"({n_samples}, {n_experts})."
+        )
+    values = values.astype(np.float64)
+    total = values.sum(axis=1)
+    if not (np.isfinite(values).all() and (values >= 0).all() and (total > 0).all()):
+        raise ValueError(
+            "init has responsibilities that are negative, not finite or zero for all "
+            "experts of a sample; each row must be non-negative with a positive sum."
+        )
+    return (values / total[:, None]).T
+
+
+def _columns_by_name(estimator, name, selection):
+    """Indices of columns given by name."""
+    known = getattr(estimator, "feature_names_in_", None)
+    if known is None:
+        raise ValueError(
+            f"{name}={getattr(estimator, name)!r} are names, but X has no feature "
+            "names; give indices or a data frame."
+        )
+    known = list(known)
+    missing = [feature for feature in selection if feature not in known]
+    if missing:
+        raise ValueError(f"{name}: {missing} are not features of X, which has {known}.")
+    return _unique(name, np.array([known.index(feature) for feature in selection]))
+
+
+def _unique(name, columns):
+    """The columns, if none comes twice."""
+    if np.unique(columns).size != columns.size:
+        raise ValueError(f"{name} selects a feature more than once; name each once.")
+    return columns

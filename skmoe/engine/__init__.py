@@ -1,0 +1,1 @@
+"""Numerics of mixtures of experts; nothing here knows scikit-learn's estimators."""

@@ -1,0 +1,204 @@
+"""The rows of X, standardised block by block: products, adjoints and Gram matrices.
+
+Everything downstream works on *features-major* blocks: a block of ``b`` rows is a
+``(p, b)`` array, so that the few experts lie along the first axis and the long axis
+is contiguous.  ``p`` counts the columns a design sees plus one for the intercept.
+"""
+
+import copy
+
+import numpy as np
+from scipy import sparse
+
+# Rows in a block: the block and a weighted copy of it should stay in a core's cache.
+_BLOCK_BYTES = 2**18
+_MIN_ROWS, _MAX_ROWS = 128, 2048
+
+
+def block_rows(n_columns):
+    """Rows per block for a design of `n_columns` columns."""
+    fitting = _BLOCK_BYTES // (8 * max(n_columns, 1))
+    return int(np.clip(2 ** int(np.log2(max(fitting, 1))), _MIN_ROWS, _MAX_ROWS))
+
+
+def blocks_of(n_rows, size):
+    """Slices of at most `size` rows that cover ``range(n_rows)``."""
+    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
+
+def column_moments(X, sample_weight, fit_intercept):
+    """Weighted mean and scale of each column, shapes (d,), (d,).
+
+    Without intercept (or for sparse X, which must not be centred) the mean is 0 and
+    the scale the root mean square.  A constant column gets an infinite scale: it is
+    then exactly zero once standardised, and so is its coefficient.
+    """
+    total = sample_weight.sum()
+    if sparse.issparse(X):
+        mean = np.zeros(X.shape[1])
+        square = X.multiply(X).T @ sample_weight / total
+        scale = np.sqrt(np.asarray(square, dtype=np.float64))
+        scale[scale == 0] = np.inf
+        return mean, scale
+    rows = blocks_of(X.shape[0], block_rows(X.shape[1]))
+    mean = np.zeros(X.shape[1])
+    if fit_intercept:
+        mean = sum(sample_weight[r] @ X[r].astype(np.float64) for r in rows) / total
+    square = sum(sample_weight[r] @ np.square(X[r] - mean) for r in rows) / total
+    scale = np.sqrt(square)
+    scale[scale <= 10 * np.finfo(X.dtype).eps * np.abs(mean)] = np.inf
+    return mean, scale
+
+
+def make_design(X, columns, mean, scale, intercept):
+    """Design over the given columns (index array or None for all of them)."""
+    kind = SparseDesign if sparse.issparse(X) else DenseDesign
+    return kind(X, columns, mean, scale, intercept)
+
+
+class DenseDesign:
+    """Dense X; blocks are standardised as they are visited, X is never copied.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d), float32 or float64
+    columns : ndarray of int or None
+    mean, scale : ndarray of shape (d,)
+    intercept : bool
+    """
+
+    def __init__(self, X, columns, mean, scale, intercept):
+        self.X, self.columns, self.intercept = X, columns, intercept
+        self.mean = mean if columns is None else mean[columns]
+        self.scale = scale if columns is None else scale[columns]
+        self.n_rows = X.shape[0]
+        self.n_columns = self.mean.shape[0] + intercept
+
+    def features(self, rows):
+        """Standardised features of some rows (index array), (len(rows), d)."""
+        X = self.X[rows] if self.columns is None else self.X[rows][:, self.columns]
+        return (X - self.mean) / self.scale
+
+    def take(self, rows):
+        """Design of some rows (index array), with the same standardisation."""
+        taken = copy.copy(self)
+        taken.X, taken.n_rows = self.X[rows], rows.shape[0]
+        return taken
+
+    def block(self, rows):
+        """Block of a slice of rows."""
+        X = self.X[rows] if self.columns is None else self.X[rows][:, self.columns]
+        values = np.empty((self.n_columns, X.shape[0]))
+        features = values[: self.mean.shape[0]]
+        np.subtract(X.T, self.mean[:, None], out=features)
+        features /= self.scale[:, None]
+        values[self.mean.shape[0] :] = 1.0
+        return DenseBlock(values)
+
+
+class DenseBlock:
+    """Standardised rows as an array `values` of shape (p, b)."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def dot(self, coef):
+        """Linear predictors, (..., p) -> (..., b)."""
+        return coef @ self.values
+
+    def adjoint(self, rows):
+        """Sum over the rows of value times features, (q, b) -> (q, p)."""
+        return rows @ self.values.T
+
+    def gram(self, weights):
+        """One weighted Gram matrix for each row of `weights`, (M, b) -> (M, p, p)."""
+        p = self.values.shape[0]
+        grams = np.empty((weights.shape[0], p, p))
+        weighted = np.empty_like(self.values)
+        for weight, gram in zip(weights, grams):
+            np.multiply(self.values, weight, out=weighted)
+            np.matmul(weighted, self.values.T, out=gram)
+        return grams
+
+    def square_sums(self, weights):
+        """Weighted sums of squared features, (q, b) -> (q, p)."""
+        return weights @ np.square(self.values).T
+
+
+class SparseDesign:
+    """CSR X; blocks are views of its rows, scaled through the coefficients."""
+
+    def __init__(self, X, columns, mean, scale, intercept):
+        X = X if columns is None else X[:, columns]
+        self.X, self.intercept = sparse.csr_array(X), intercept
+        self.mean = mean if columns is None else mean[columns]
+        self.scale = scale if columns is None else scale[columns]
+        self.n_rows = X.shape[0]
+        self.n_columns = self.scale.shape[0] + intercept
+
+    def features(self, rows):
+        """Scaled features of some rows (index array), CSR (len(rows), d)."""
+        return sparse.csr_array(self.X[rows] / self.scale)
+
+    def take(self, rows):
+        """Design of some rows (index array), with the same standardisation."""
+        taken = copy.copy(self)
+        taken.X, taken.n_rows = self.X[rows], rows.shape[0]
+        return taken
+
+    def block(self, rows):
+        """Block of a slice of rows; shares the memory of X."""
+        X = self.X
+        ends = X.indptr[rows.start : rows.stop + 1]
+        stored = slice(ends[0], ends[-1])
+        parts = (X.data[stored], X.indices[stored], ends - ends[0])
+        shape = (rows.stop - rows.start, X.shape[1])
+        view = sparse.csr_array(parts, shape=shape, copy=False)
+        return SparseBlock(view, self.scale, self.intercept)
+
+
+class SparseBlock:
+    """Rows `X` (b, d) in CSR form, to be divided by `scale` (d,)."""
+
+    def __init__(self, X, scale, intercept):
+        self.X, self.scale, self.intercept = X, scale, intercept
+
+    def dot(self, coef):
+        """Linear predictors, (..., p) -> (..., b)."""
+        d = self.scale.shape[0]
+        flat = coef.reshape(-1, coef.shape[-1])
+        out = np.ascontiguousarray((self.X @ (flat[:, :d] / self.scale).T).T)
+        if self.intercept:
+            out += flat[:, d:]
+        return out.reshape(coef.shape[:-1] + (self.X.shape[0],))
+
+    def adjoint(self, rows):
+        """Sum over the rows of value times features, (q, b) -> (q, p)."""
+        out = (self.X.T @ rows.T).T / self.scale
+        return self._with_intercept(out, rows)
+
+    def gram(self, weights):
+        """One weighted Gram matrix for each row of `weights`, (M, b) -> (M, p, p)."""
+        d, p = self.scale.shape[0], self.scale.shape[0] + self.intercept
+        grams = np.empty((weights.shape[0], p, p))
+        counts = np.diff(self.X.indptr)
+        for weight, gram in zip(weights, grams):
+            weighted = self.X.copy()
+            weighted.data = weighted.data * np.repeat(weight, counts)
+            inner = (weighted.T @ self.X).toarray()
+            gram[:d, :d] = inner / self.scale / self.scale[:, None]
+            if self.intercept:
+                gram[d, :d] = gram[:d, d] = self.X.T @ weight / self.scale
+                gram[d, d] = weight.sum()
+        return grams
+
+    def square_sums(self, weights):
+        """Weighted sums of squared features, (q, b) -> (q, p)."""
+        out = (self.X.multiply(self.X).T @ weights.T).T / self.scale**2
+        return self._with_intercept(out, weights)
+
+    def _with_intercept(self, out, rows):
+        """Append the sums that belong to the column of ones, (q, d) -> (q, p)."""
+        if not self.intercept:
+            return out
+        return np.concatenate([out, rows.sum(axis=1, keepdims=True)], axis=1)

@@ -1,0 +1,339 @@
+"""A mixture of experts on its data: one fused pass that yields everything a step needs.
+
+``F(theta) = mean_i s_i [-log p(y_i | x_i)] + penalties`` and, for the complete data as an
+exponential family, the model moments m(theta) and the posterior moments p(theta).  A
+step only needs them folded with the features: statistics of fixed size, sums over
+blocks of rows.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
+from skmoe.engine.design import block_rows, blocks_of
+from skmoe.engine.soft_label import soft_label_regression
+from skmoe.engine.softmax import (
+    join_pairs,
+    log_softmax,
+    logsumexp,
+    orthonormal_contrasts,
+    pair_weights,
+)
+
+# Up to this many coefficients in one Newton system the curvature is stored.
+DENSE_LIMIT = 256
+
+
+class Parameters(NamedTuple):
+    """Free parameters in standardised coordinates."""
+
+    gate: np.ndarray  # (K - 1, p_gate)
+    experts: np.ndarray  # (J, q, p_expert)
+    log_variance: np.ndarray  # (K or 1, m), or empty
+
+
+class Statistics(NamedTuple):
+    """Means over the rows that determine a step; they add up over blocks."""
+
+    log_likelihood: float
+    mass: np.ndarray  # posterior, (K,)
+    model_mass: np.ndarray  # (K,)
+    gate_gradient: np.ndarray  # B'(pi - r) x', (K - 1, p_gate)
+    gate_grams: np.ndarray  # (pairs, p_gate, p_gate) or (0,)
+    expert_score: np.ndarray  # r (T - E T) x', (J, q, p_expert)
+    spread: np.ndarray  # r e^2, (K, m) or empty
+    expert_grams: np.ndarray  # at r, (J, pairs, p_expert, p_expert) or (0,)
+    model_grams: np.ndarray  # at pi, the same, or (0,)
+
+
+class State(NamedTuple):
+    """A point visited: its objective F, statistics, and moments of each row."""
+
+    theta: Parameters
+    objective: float
+    stats: Statistics
+    rows: "RowMoments | None"
+
+
+class RowMoments(NamedTuple):
+    """Moments of each row, kept for projections without stored curvature."""
+
+    posterior: np.ndarray  # responsibilities r, (K, n)
+    model: np.ndarray  # gate probabilities pi, (K, n)
+    expert: np.ndarray  # class probabilities, (K, C, n), or empty
+
+
+class Mixture:
+    """Gate and experts on one data set; `theta` lives outside.
+
+    Parameters
+    ----------
+    experts : family, see `skmoe.families`
+    gate_design, expert_design : DenseDesign or SparseDesign
+    target : ndarray of shape (m, n) or (n,), as the family wants it
+    weight : ndarray of shape (n,), sums to 1
+    gate_ridge : ndarray of shape (p_gate,)
+    offset : float, added to F so that it is in the units of the original targets
+    """
+
+    def __init__(
+        self, experts, gate_design, expert_design, target, weight, gate_ridge, offset
+    ):
+        self.experts, self.target, self.weight = experts, target, weight
+        self.gate_design, self.expert_design = gate_design, expert_design
+        self.gate_ridge, self.offset = gate_ridge, offset
+        self.n_experts = experts.tie.shape[0]
+        self.contrasts = orthonormal_contrasts(self.n_experts)
+        width = max(gate_design.n_columns, expert_design.n_columns)
+        self.blocks = blocks_of(weight.shape[0], block_rows(width))
+        self.gate_size = (self.n_experts - 1) * gate_design.n_columns
+        self.gate_is_dense = self.gate_size <= DENSE_LIMIT
+        self.experts_are_dense = experts.curvature_size <= DENSE_LIMIT
+
+    def initial(self):
+        """Parameters with equal gates and zero experts."""
+        gate = np.zeros((self.n_experts - 1, self.gate_design.n_columns))
+        return Parameters(gate, *self.experts.initial())
+
+    def evaluate(self, theta, *, curvature=True, blend=False):
+        """One pass: the objective and the statistics at `theta`.
+
+        `curvature` asks for Gram matrices, `blend` for those of the model moments too
+        (steps other than 1 need them).
+        """
+        rows = self._allocate_rows() if curvature else None
+        stats = self._sweep(theta, curvature, blend, rows)
+        objective = self.offset - float(stats.log_likelihood) + self.penalty(theta)
+        return State(theta, objective, stats, rows)
+
+    def penalty(self, theta):
+        """Ridge penalties of gate and experts, a float."""
+        gate = np.vdot(self.gate_ridge * theta.gate, theta.gate)
+        experts = np.vdot(self.experts.ridge * theta.experts, theta.experts)
+        return 0.5 * float(gate + experts)
+
+    def gradient(self, state):
+        """Gradient of F in the free parameters, as Parameters."""
+        theta, stats = state.theta, state.stats
+        gate = stats.gate_gradient + self.gate_ridge * theta.gate
+        experts, log_variance = self.experts.gradient(theta, stats)
+        return Parameters(gate, experts + self.experts.ridge * theta.experts, log_variance)
+
+    def project(self, state, step_size=1.0, damping=1.0):
+        """Maximum likelihood on the blended moments (1 - eta) m + eta p.
+
+        Exact for linear experts; one Newton step, shortened by `damping`, for the
+        gate and for logistic experts.
+        """
+        theta, stats = state.theta, state.stats
+        pull = stats.gate_gradient + self.gate_ridge * theta.gate
+        curvature = self._gate_curvature(state)
+        change = curvature.solve(step_size * pull, step_size * self.gate_ridge)
+        curvatures = self._expert_curvatures(state, step_size)
+        experts, log_variance = self.experts.project(
+            theta, stats, curvatures, step_size, damping
+        )
+        return Parameters(theta.gate - damping * change, experts, log_variance)
+
+    def project_exactly(self, state, step_size=1.0, max_iter=100, tol=1e-15):
+        """As `project`, with the softmax regressions solved to the end."""
+        theta, stats = state.theta, state.stats
+        rows = state.rows or self.row_moments(theta)
+        blended = (1 - step_size) * rows.model + step_size * rows.posterior
+        gate = self._regress_gate(blended, theta.gate, step_size, max_iter, tol)
+        if self.experts.contrasts is None:
+            curvatures = self._expert_curvatures(state, step_size, exact=True)
+            experts, noise = self.experts.project(theta, stats, curvatures, step_size, 1)
+            return Parameters(gate, experts, noise)
+        moments = (1 - step_size) * rows.model[:, None] * rows.expert
+        moments += (
+            step_size * rows.posterior[:, None] * self.experts.moments(self.target)
+        )
+        experts = self._regress_experts(moments, theta.experts, step_size, max_iter, tol)
+        return Parameters(gate, experts, theta.log_variance)
+
+    def project_responsibilities(self, responsibilities, max_iter=3):
+        """Parameters that fit given responsibilities (K, n), from the neutral start."""
+        gate = self.initial().gate
+        gate = self._regress_gate(responsibilities, gate, 1.0, max_iter, 0.0)
+        return Parameters(gate, *self.project_experts(responsibilities, max_iter))
+
+    def project_experts(self, responsibilities, max_iter=3):
+        """Expert coefficients and log-variances that fit responsibilities (K, n)."""
+        theta = self.initial()
+        if self.experts.contrasts is not None:
+            moments = responsibilities[:, None] * self.experts.moments(self.target)
+            experts = self._regress_experts(moments, theta.experts, 1.0, max_iter, 0.0)
+            return experts, theta.log_variance
+        rows = self._allocate_rows()
+        stats = self._sweep(theta, True, False, rows, responsibilities)
+        curvatures = self._expert_curvatures(State(theta, np.inf, stats, rows), 1.0)
+        return self.experts.project(theta, stats, curvatures, 1.0, 1.0)
+
+    def take(self, rows):
+        """The mixture on some rows (index array), each of the same weight."""
+        gate_design = expert_design = self.gate_design.take(rows)
+        if self.expert_design is not self.gate_design:
+            expert_design = self.expert_design.take(rows)
+        return Mixture(
+            self.experts,
+            gate_design,
+            expert_design,
+            self.target[..., rows],
+            np.full(rows.shape[0], 1.0 / rows.shape[0]),
+            self.gate_ridge,
+            self.offset,
+        )
+
+    def row_moments(self, theta):
+        """Responsibilities, gate and class probabilities of every row at `theta`."""
+        rows = self._allocate_rows(always=True)
+        self._sweep(theta, False, False, rows)
+        return rows
+
+    def _sweep(self, theta, curvature, blend, keep, given=None):
+        """Statistics of all rows, a sum over blocks."""
+        total = None
+        for rows in self.blocks:
+            part = self._block_statistics(theta, rows, curvature, blend, keep, given)
+            total = part if total is None else Statistics(*map(np.add, total, part))
+        return total
+
+    def _block_statistics(self, theta, rows, curvature, blend, keep, given=None):
+        """Statistics of one block of rows: the fused pass.
+
+        `given` responsibilities (K, n) replace the posterior ones.
+        """
+        weight = self.weight[rows]
+        gate_block, expert_block = self.design_blocks(rows)
+        log_gate = log_softmax(self.contrasts @ gate_block.dot(theta.gate))
+        local = self.experts.at(theta, expert_block, self.target[..., rows])
+        log_joint = log_gate + local.log_density
+        log_density = logsumexp(log_joint)
+        gate = np.exp(log_gate)
+        posterior = np.exp(log_joint - log_density) if given is None else given[:, rows]
+        if keep is not None:
+            keep.posterior[:, rows], keep.model[:, rows] = posterior, gate
+            if keep.expert.size:
+                keep.expert[..., rows] = local.probability
+        mass, model_mass = weight * posterior, weight * gate
+        score = local.score(mass)
+        return Statistics(
+            weight @ log_density,
+            mass.sum(axis=1),
+            model_mass.sum(axis=1),
+            gate_block.adjoint(self.contrasts.T @ (model_mass - mass)),
+            self._gate_grams(gate_block, gate, weight, curvature),
+            _adjoint(expert_block, score),
+            local.spread(mass),
+            self._expert_grams(expert_block, local, mass, curvature),
+            self._expert_grams(expert_block, local, model_mass, curvature and blend),
+        )
+
+    def design_blocks(self, rows):
+        """Blocks of gate and experts, the same object where they see the same columns."""
+        gate_block = self.gate_design.block(rows)
+        if self.expert_design is self.gate_design:
+            return gate_block, gate_block
+        return gate_block, self.expert_design.block(rows)
+
+    def _gate_grams(self, block, gate, weight, curvature):
+        """Gram matrices of the gate's curvature, (pairs, p, p), or empty."""
+        if not (curvature and self.gate_is_dense):
+            return np.zeros(0)
+        return block.gram(weight * pair_weights(gate, self.contrasts))
+
+    def _expert_grams(self, block, local, mass, curvature):
+        """Gram matrices of the experts' curvature, (J, pairs, p, p), or empty."""
+        if not (curvature and self.experts_are_dense):
+            return np.zeros(0)
+        weights = local.curvature_weights(mass)
+        grams = block.gram(weights.reshape(-1, weights.shape[-1]))
+        return grams.reshape(weights.shape[:2] + grams.shape[1:])
+
+    def _gate_curvature(self, state):
+        """Curvature of the gate's log-partition at a state."""
+        if self.gate_is_dense:
+            grams = state.stats.gate_grams
+            return DenseCurvature(join_pairs(grams, self.n_experts - 1))
+        return ImplicitCurvature(
+            self.gate_design, self.weight, state.rows.model, self.contrasts
+        )
+
+    def _expert_curvatures(self, state, step_size, exact=False):
+        """Curvature of each free expert's log-partition at blended mass, a list."""
+        stats, rows, tie = state.stats, state.rows, self.experts.tie
+        if self.experts_are_dense:
+            grams = stats.expert_grams
+            if step_size != 1:
+                grams = (1 - step_size) * stats.model_grams + step_size * grams
+            n_free = 1 if self.experts.contrasts is None else self.experts.n_free
+            return [DenseCurvature(join_pairs(gram, n_free)) for gram in grams]
+        blended = (1 - step_size) * rows.model + step_size * rows.posterior
+        mass = (tie**2).T @ (self.weight * blended)
+        contrasts = self.experts.contrasts
+        return [
+            ImplicitCurvature(
+                self.expert_design,
+                mass[j],
+                None if contrasts is None else rows.expert[j],
+                contrasts,
+                exact,
+            )
+            for j in range(tie.shape[1])
+        ]
+
+    def _regress_gate(self, blended, gate, step_size, max_iter, tol):
+        """Soft-label softmax regression of the gate on moments (K, n)."""
+        return soft_label_regression(
+            self.gate_design,
+            self.weight,
+            self.weight * blended,
+            gate,
+            self.contrasts,
+            step_size * self.gate_ridge,
+            dense=self.gate_is_dense,
+            max_iter=max_iter,
+            tol=tol,
+        )
+
+    def _regress_experts(self, moments, coef, step_size, max_iter, tol):
+        """Soft-label softmax regressions of logistic experts on moments (K, C, n)."""
+        if coef.shape[0] < moments.shape[0]:
+            # Symmetric: z = -1 sees the classes reflected; one regression on all mass.
+            moments = moments[:1] + moments[1:, ::-1]
+        target = self.weight * moments
+        fitted = [
+            soft_label_regression(
+                self.expert_design,
+                target[j].sum(axis=0),
+                target[j],
+                coef[j],
+                self.experts.contrasts,
+                step_size * self.experts.ridge,
+                dense=self.experts_are_dense,
+                max_iter=max_iter,
+                tol=tol,
+            )
+            for j in range(coef.shape[0])
+        ]
+        return np.stack(fitted)
+
+    def _allocate_rows(self, always=False):
+        """Room for the moments of every row where a projection will need them."""
+        if self.gate_is_dense and self.experts_are_dense and not always:
+            return None
+        n, contrasts = self.weight.shape[0], self.experts.contrasts
+        classes = 0 if contrasts is None else contrasts.shape[0]
+        return RowMoments(
+            np.empty((self.n_experts, n)),
+            np.empty((self.n_experts, n)),
+            np.empty((self.n_experts, classes, n)),
+        )
+
+
+def _adjoint(block, score):
+    """Adjoint of scores (J, q, b) -> (J, q, p)."""
+    flat = block.adjoint(score.reshape(-1, score.shape[-1]))
+    return flat.reshape(score.shape[:2] + flat.shape[1:])

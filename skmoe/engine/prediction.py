@@ -1,0 +1,68 @@
+"""Predictions from parameters in the user's units; rows do not see each other."""
+
+import numpy as np
+from scipy.special import log_expit, log_softmax, logsumexp, softmax
+
+_LOG_2PI = np.log(2 * np.pi)
+
+
+def linear_predictor(X, coef, intercept):
+    """X coef' + intercept, (n, d), (..., d), (...) -> (n, ...)."""
+    flat = coef.reshape(-1, coef.shape[-1])
+    values = np.asarray(X @ flat.T) + intercept.ravel()
+    return values.reshape((X.shape[0],) + intercept.shape)
+
+
+def gate_probability(X, coef, intercept):
+    """Gate probabilities, (n, K)."""
+    return softmax(linear_predictor(X, coef, intercept), axis=1)
+
+
+def gate_log_probability(X, coef, intercept):
+    """Logarithms of the gate probabilities, (n, K)."""
+    return log_softmax(linear_predictor(X, coef, intercept), axis=1)
+
+
+def expert_log_probability(X, coef, intercept):
+    """Class log-probabilities of each expert, (n, K, C)."""
+    logits = linear_predictor(X, coef, intercept)
+    if logits.ndim == 2:
+        return np.stack([log_expit(-logits), log_expit(logits)], axis=-1)
+    return log_softmax(logits, axis=2)
+
+
+def normal_log_density(y, mean, variance):
+    """Log-density of each expert summed over outputs, (n, m), (n, K, m) -> (n, K)."""
+    square = np.square(y[:, None] - mean)
+    return -0.5 * (_LOG_2PI + np.log(variance) + square / variance).sum(axis=2)
+
+
+def mixture_log_density(log_gate, log_density):
+    """log sum_k pi_k p_k, (n, K), (n, K) -> (n,)."""
+    return logsumexp(log_gate + log_density, axis=1)
+
+
+def posterior(log_gate, log_density):
+    """Responsibilities, (n, K)."""
+    return softmax(log_gate + log_density, axis=1)
+
+
+def mixture_mean(gate, mean):
+    """Mean of the mixture, (n, K), (n, K, m) -> (n, m)."""
+    return np.einsum("nk,nkm->nm", gate, mean)
+
+
+def mixture_std(gate, mean, variance):
+    """Standard deviation of the mixture, (n, K), (n, K, m), (K, m) -> (n, m)."""
+    centre = mixture_mean(gate, mean)
+    spread = variance + np.square(mean - centre[:, None])
+    return np.sqrt(np.einsum("nk,nkm->nm", gate, spread))
+
+
+def draw_categories(probability, n_samples, random_state):
+    """Independent draws for each row, (n, C) -> (n, n_samples)."""
+    cumulated = np.cumsum(probability, axis=1)
+    uniform = random_state.uniform(size=(probability.shape[0], n_samples))
+    uniform *= cumulated[:, -1:]
+    drawn = (uniform[:, :, None] >= cumulated[:, None]).sum(axis=2)
+    return np.minimum(drawn, probability.shape[1] - 1)

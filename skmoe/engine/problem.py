@@ -1,0 +1,162 @@
+"""From the user's arrays and units to a Mixture in standardised coordinates, and back."""
+
+import numpy as np
+
+from skmoe.engine.design import column_moments, make_design
+from skmoe.engine.mixture import Mixture, Parameters
+from skmoe.families._tie import expand
+
+
+class Problem:
+    """A mixture on data in the user's units.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, d)
+    target : ndarray of shape (m, n), real outputs, or (n,), class codes
+    weight : ndarray of shape (n,), non-negative, not all zero
+    make_experts : callable, ridge of shape (p,) -> family
+    gate_columns, expert_columns : ndarray of int or None (all columns)
+    fit_intercept : bool
+    alpha, gate_alpha : float, ridge penalties of experts and gate
+    """
+
+    def __init__(
+        self,
+        X,
+        target,
+        weight,
+        make_experts,
+        *,
+        gate_columns,
+        expert_columns,
+        fit_intercept,
+        alpha,
+        gate_alpha,
+    ):
+        mean, scale = column_moments(X, weight, fit_intercept)
+        gate_design = expert_design = make_design(
+            X, gate_columns, mean, scale, fit_intercept
+        )
+        if not _same(gate_columns, expert_columns):
+            expert_design = make_design(X, expert_columns, mean, scale, fit_intercept)
+        self.gate_design, self.expert_design = gate_design, expert_design
+        weight = weight / weight.sum()
+        offset = 0.0
+        self.target_scale = None
+        if target.ndim == 2:
+            self._standardise_target(target, weight, fit_intercept)
+            target = (target - self.target_mean[:, None]) / self.target_scale[:, None]
+            offset = float(np.log(self.target_scale).sum())
+        self.experts = make_experts(_ridge(expert_design, alpha))
+        self.mixture = Mixture(
+            self.experts,
+            gate_design,
+            expert_design,
+            target,
+            weight,
+            _ridge(gate_design, gate_alpha),
+            offset,
+        )
+
+    @property
+    def n_free_parameters(self):
+        """Number of free parameters of gate, experts and noise."""
+        return self.mixture.gate_size + self.experts.n_coefs + self.experts.n_noises
+
+    def attributes(self, theta, dtype):
+        """Fitted attributes in the user's units, a dict of arrays."""
+        contrasts = self.mixture.contrasts
+        gate_coef, gate_intercept = _to_units(contrasts @ theta.gate, self.gate_design)
+        fitted = {"gate_coef_": gate_coef, "gate_intercept_": gate_intercept}
+        coef = expand(self.experts.tie, theta.experts)
+        classes = self.experts.contrasts
+        if classes is not None and classes.shape[0] > 2:
+            coef = np.matmul(classes, coef)
+        coef, intercept = _to_units(coef, self.expert_design)
+        if self.target_scale is not None:
+            coef = coef * self.target_scale[:, None]
+            intercept = intercept * self.target_scale + self.target_mean
+            variance = np.exp(theta.log_variance) * self.target_scale**2
+            shape = (self.mixture.n_experts, self.experts.n_free)
+            fitted["noise_variance_"] = np.broadcast_to(variance, shape).copy()
+        fitted["coef_"], fitted["intercept_"] = coef, intercept
+        return {name: value.astype(dtype) for name, value in fitted.items()}
+
+    def parameters(self, fitted):
+        """Standardised parameters of fitted attributes, as `attributes` gives them."""
+        gate = _from_units(
+            fitted["gate_coef_"], fitted["gate_intercept_"], self.gate_design
+        )
+        gate = self.mixture.contrasts.T @ gate
+        coef, intercept = fitted["coef_"], fitted["intercept_"]
+        log_variance = np.zeros((0, 0))
+        if self.target_scale is not None:
+            coef = coef / self.target_scale[:, None]
+            intercept = (intercept - self.target_mean) / self.target_scale
+            log_variance = np.log(fitted["noise_variance_"] / self.target_scale**2)
+            if self.experts.shares_noise:
+                log_variance = log_variance[:1]
+        experts = _from_units(coef, intercept, self.expert_design)
+        classes = self.experts.contrasts
+        if classes is not None and classes.shape[0] > 2:
+            experts = np.matmul(classes.T, experts)
+        return Parameters(gate, experts[: self.experts.tie.shape[1]], log_variance)
+
+    def ordered(self, theta, mass):
+        """The same model with its experts in the order of decreasing `mass` (K,).
+
+        A symmetric model is told apart from its mirror image by the sign of the
+        largest coefficient of its first expert instead.
+        """
+        if self.experts.tie.shape[0] != self.experts.tie.shape[1]:
+            flat = theta.experts.ravel()
+            sign = -1.0 if flat[np.abs(flat).argmax()] < 0 else 1.0
+            return theta._replace(gate=sign * theta.gate, experts=sign * theta.experts)
+        order = np.argsort(-mass, kind="stable")
+        contrasts, noise = self.mixture.contrasts, theta.log_variance
+        return Parameters(
+            contrasts.T @ (contrasts @ theta.gate)[order],
+            theta.experts[order],
+            noise[order] if noise.shape[0] == order.shape[0] else noise,
+        )
+
+    def _standardise_target(self, target, weight, fit_intercept):
+        """Weighted mean and scale of the outputs; a constant output keeps scale 1."""
+        self.target_mean = target @ weight if fit_intercept else np.zeros(len(target))
+        centred = target - self.target_mean[:, None]
+        self.target_scale = np.sqrt(np.square(centred) @ weight)
+        tiny = 10 * np.finfo(np.float64).eps * np.abs(target).max(axis=1)
+        self.target_scale[self.target_scale <= tiny] = 1.0
+
+
+def _same(first, second):
+    """Whether two column selections are the same."""
+    if first is None or second is None:
+        return first is second
+    return np.array_equal(first, second)
+
+
+def _ridge(design, alpha):
+    """Penalty of standardised coefficients; none on the intercept, (p,)."""
+    ridge = np.zeros(design.n_columns)
+    ridge[: design.scale.shape[0]] = alpha / design.scale**2
+    return ridge
+
+
+def _to_units(coef, design):
+    """Coefficients and intercepts in the units of X, (..., p) -> (..., d), (...)."""
+    d = design.scale.shape[0]
+    slopes = coef[..., :d] / design.scale
+    intercept = coef[..., d] if design.intercept else np.zeros(coef.shape[:-1])
+    return slopes, intercept - slopes @ design.mean
+
+
+def _from_units(coef, intercept, design):
+    """Inverse of `_to_units`, (..., d), (...) -> (..., p)."""
+    scale = np.where(np.isfinite(design.scale), design.scale, 0.0)
+    slopes = np.asarray(coef, dtype=np.float64) * scale
+    if not design.intercept:
+        return slopes
+    ones = (intercept + coef @ design.mean)[..., None]
+    return np.concatenate([slopes, ones], axis=-1)

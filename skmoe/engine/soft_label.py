@@ -1,0 +1,93 @@
+"""Soft-label softmax regression: the projection of the gate and of logistic experts.
+
+Minimises sum_i [ a_i lse(B V x_i) - <t_i, B V x_i> ] + 1/2 sum ridge * V^2 over V, where
+``sum_c t_ic = a_i``.  Newton steps with a line search, so the value never rises; the
+Newton system is solved with a matrix or without one, as `dense` says.
+"""
+
+import numpy as np
+
+from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
+from skmoe.engine.design import block_rows, blocks_of
+from skmoe.engine.softmax import join_pairs, log_softmax, logsumexp, pair_weights
+
+_SUFFICIENT_DECREASE = 1e-4
+_MAX_HALVINGS = 30
+
+
+def soft_label_regression(
+    design, mass, target, coef, contrasts, ridge, *, dense, max_iter, tol=0.0
+):
+    """Coefficients V of shape (q, p) after at most `max_iter` Newton steps from `coef`.
+
+    Parameters
+    ----------
+    design : DenseDesign or SparseDesign
+    mass : ndarray `a` of shape (n,)
+    target : ndarray `t` of shape (C, n)
+    coef : ndarray of shape (q, p), the starting point
+    contrasts : ndarray `B` of shape (C, q)
+    ridge : ndarray of shape (p,)
+    dense : bool, whether the (q * p, q * p) curvature may be stored
+    max_iter : int
+    tol : float, stops once the predicted decrease of a Newton step is below it
+    """
+    regression = _SoftLabelRegression(design, mass, target, contrasts, ridge)
+    value = regression.value(coef)
+    for _ in range(max_iter):
+        gradient, curvature = regression.gradient_and_curvature(coef, dense, tol > 0)
+        step = curvature.solve(gradient, ridge)
+        decrease = np.vdot(gradient, step)
+        if decrease <= tol:
+            break
+        length = 1.0
+        for _ in range(_MAX_HALVINGS):
+            trial = coef - length * step
+            trial_value = regression.value(trial)
+            if trial_value <= value - _SUFFICIENT_DECREASE * length * decrease:
+                break
+            length /= 2
+        else:
+            break
+        coef, value = trial, trial_value
+    return coef
+
+
+class _SoftLabelRegression:
+    """Value, gradient and curvature of the regression, each one pass over the rows."""
+
+    def __init__(self, design, mass, target, contrasts, ridge):
+        self.design, self.mass, self.target = design, mass, target
+        self.contrasts, self.ridge = contrasts, ridge
+        self.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
+
+    def value(self, coef):
+        """Objective at `coef`, a float."""
+        total = 0.5 * np.vdot(self.ridge * coef, coef)
+        for rows in self.blocks:
+            logits = self.contrasts @ self.design.block(rows).dot(coef)
+            total += self.mass[rows] @ logsumexp(logits)
+            total -= np.vdot(self.target[:, rows], logits)
+        return total
+
+    def gradient_and_curvature(self, coef, dense, exact):
+        """Gradient (q, p) and curvature of the objective at `coef`."""
+        q, p = coef.shape
+        gradient = self.ridge * coef
+        grams = np.zeros((q * (q + 1) // 2, p, p)) if dense else None
+        probability = None if dense else np.empty(self.target.shape)
+        for rows in self.blocks:
+            block, mass = self.design.block(rows), self.mass[rows]
+            local = np.exp(log_softmax(self.contrasts @ block.dot(coef)))
+            excess = self.contrasts.T @ (mass * local - self.target[:, rows])
+            gradient += block.adjoint(excess)
+            if dense:
+                grams += block.gram(mass * pair_weights(local, self.contrasts))
+            else:
+                probability[:, rows] = local
+        if dense:
+            return gradient, DenseCurvature(join_pairs(grams, q))
+        curvature = ImplicitCurvature(
+            self.design, self.mass, probability, self.contrasts, exact
+        )
+        return gradient, curvature

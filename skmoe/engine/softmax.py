@@ -1,0 +1,72 @@
+"""Softmax over the first axis, in coordinates without its redundant direction.
+
+A softmax over C categories has C - 1 free logits.  `contrasts` B of shape (C, q) maps
+free logits to logits.  Columns of an orthonormal B sum to zero, so the coefficients of
+the categories come out zero-sum and the ridge penalty is the same in both coordinates.
+"""
+
+import numpy as np
+
+
+def orthonormal_contrasts(n_categories):
+    """Orthonormal basis of the zero-sum vectors, shape (C, C - 1) (Helmert)."""
+    basis = np.zeros((n_categories, n_categories - 1))
+    for j in range(1, n_categories):
+        basis[:j, j - 1] = 1.0
+        basis[j, j - 1] = -j
+        basis[:, j - 1] /= np.sqrt(j * (j + 1.0))
+    return -basis
+
+
+def class_contrasts(n_classes):
+    """Two classes are the plain sigmoid of one logit, as in LogisticRegression."""
+    if n_classes == 2:
+        return np.array([[0.0], [1.0]])
+    return orthonormal_contrasts(n_classes)
+
+
+def logsumexp(values):
+    """log sum exp over the first axis, (C, ...) -> (...)."""
+    top = values.max(axis=0)
+    return top + np.log(np.exp(values - top).sum(axis=0))
+
+
+def log_softmax(logits):
+    """Log-probabilities over the first axis, same shape."""
+    return logits - logsumexp(logits)
+
+
+def free_pairs(n_free):
+    """Index pairs a <= b of the free logits, two arrays."""
+    return np.triu_indices(n_free)
+
+
+def pair_weights(probability, contrasts):
+    """B' (diag p - p p') B for each row, upper triangle: (C, b) -> (pairs, b)."""
+    first, second = free_pairs(contrasts.shape[1])
+    mean = contrasts.T @ probability
+    products = (contrasts[:, first] * contrasts[:, second]).T @ probability
+    return products - mean[first] * mean[second]
+
+
+def free_diagonal(probability, contrasts):
+    """Diagonal of B' (diag p - p p') B for each row, (C, b) -> (q, b)."""
+    mean = contrasts.T @ probability
+    return np.maximum(np.square(contrasts).T @ probability - np.square(mean), 0.0)
+
+
+def softmax_product(probability, contrasts, change):
+    """B' (diag p - p p') B times a change of free logits, (q, b) -> (q, b)."""
+    weighted = probability * (contrasts @ change)
+    weighted -= probability * weighted.sum(axis=0)
+    return contrasts.T @ weighted
+
+
+def join_pairs(grams, n_free):
+    """Symmetric matrix from its upper blocks, (pairs, p, p) -> (q * p, q * p)."""
+    p = grams.shape[-1]
+    matrix = np.empty((n_free, p, n_free, p))
+    for gram, a, b in zip(grams, *free_pairs(n_free)):
+        matrix[a, :, b, :] = gram
+        matrix[b, :, a, :] = gram
+    return matrix.reshape(n_free * p, n_free * p)

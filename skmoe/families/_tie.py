@@ -1,0 +1,18 @@
+"""Experts that share one set of coefficients up to sign (symmetric models)."""
+
+import numpy as np
+
+
+def tie_matrix(n_experts, symmetric):
+    """Signs that expand free coefficients to experts, (n_experts, n_free_experts)."""
+    return np.array([[1.0], [-1.0]]) if symmetric else np.eye(n_experts)
+
+
+def expand(tie, coef):
+    """Coefficients of every expert, (J, ...) -> (K, ...)."""
+    return coef if tie.shape[1] == tie.shape[0] else np.tensordot(tie, coef, 1)
+
+
+def fold(tie, values):
+    """Adjoint of `expand`, (K, ...) -> (J, ...)."""
+    return values if tie.shape[1] == tie.shape[0] else np.tensordot(tie.T, values, 1)

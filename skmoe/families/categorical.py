@@ -1,0 +1,92 @@
+"""Logistic experts: y | x, z=k ~ Categorical(softmax(x' beta_k))."""
+
+import numpy as np
+
+from skmoe.engine.softmax import (
+    class_contrasts,
+    log_softmax,
+    pair_weights,
+)
+from skmoe.families._tie import expand, fold, tie_matrix
+from skmoe.families.gaussian import DEAD_MASS
+
+
+class CategoricalExperts:
+    """Family of logistic experts; targets are class codes.
+
+    Parameters
+    ----------
+    n_experts : int, K
+    n_classes : int, C
+    ridge : ndarray of shape (p,), penalty of each coefficient
+    symmetric : bool
+    """
+
+    n_noises = 0
+
+    def __init__(self, n_experts, n_classes, ridge, symmetric):
+        self.ridge, self.contrasts = ridge, class_contrasts(n_classes)
+        self.n_free = self.contrasts.shape[1]
+        self.tie = tie_matrix(n_experts, symmetric)
+        self.n_coefs = self.tie.shape[1] * self.n_free * ridge.shape[0]
+        self.curvature_size = self.n_free * ridge.shape[0]
+
+    def initial(self):
+        """Zero coefficients (J, q, p); no noise parameters."""
+        shape = (self.tie.shape[1], self.n_free, self.ridge.shape[0])
+        return np.zeros(shape), np.zeros((0, 0))
+
+    def moments(self, target):
+        """Sufficient statistics of the targets, (n,) -> one-hot (C, n)."""
+        return np.eye(self.contrasts.shape[0])[:, target]
+
+    def at(self, theta, block, target):
+        """Rows of a block under `theta`; `target` is (b,), class codes."""
+        predictor = block.dot(expand(self.tie, theta.experts))
+        logits = np.matmul(self.contrasts, predictor)
+        return CategoricalRows(self, log_softmax_of_classes(logits), target)
+
+    def gradient(self, theta, stats):
+        """Gradient of the mean loss in the coefficients; no noise parameters."""
+        return -stats.expert_score, theta.log_variance
+
+    def project(self, theta, stats, curvatures, step_size, damping):
+        """One damped Newton step towards maximum likelihood on blended moments."""
+        experts = theta.experts.copy()
+        mass = (1 - step_size) * stats.model_mass + step_size * stats.mass
+        alive = fold(self.tie**2, mass) > DEAD_MASS
+        for j in np.flatnonzero(alive):
+            pull = stats.expert_score[j] - self.ridge * experts[j]
+            step = curvatures[j].solve(step_size * pull, step_size * self.ridge)
+            experts[j] += damping * step
+        return experts, theta.log_variance
+
+
+def log_softmax_of_classes(logits):
+    """Log-probabilities over the classes, (K, C, b) -> (K, C, b)."""
+    return np.moveaxis(log_softmax(np.moveaxis(logits, 1, 0)), 0, 1)
+
+
+class CategoricalRows:
+    """A block's class log-probabilities (K, C, b) and what follows from them."""
+
+    def __init__(self, family, log_probability, target):
+        self.family, self.target = family, target
+        self.log_density = log_probability[:, target, np.arange(target.shape[0])]
+        self.probability = np.exp(log_probability)
+
+    def score(self, mass):
+        """Weighted residuals of the free logits, (J, q, b)."""
+        contrasts = self.family.contrasts
+        residual = contrasts[self.target].T - np.matmul(contrasts.T, self.probability)
+        return fold(self.family.tie, mass[:, None] * residual)
+
+    def spread(self, mass):
+        """No noise parameters: an empty array."""
+        return np.zeros((0, 0))
+
+    def curvature_weights(self, mass):
+        """Weights of the Gram matrices, (J, pairs, b)."""
+        contrasts = self.family.contrasts
+        weights = np.stack([pair_weights(p, contrasts) for p in self.probability])
+        return fold(self.family.tie**2, mass[:, None] * weights)

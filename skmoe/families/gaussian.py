@@ -1,0 +1,157 @@
+"""Linear experts: y | x, z=k ~ N(x' beta_k, diag(sigma_k^2))."""
+
+import numpy as np
+
+from skmoe.engine.curvature import InfeasibleStep
+from skmoe.families._tie import expand, fold, tie_matrix
+
+# A noise variance is at least this share of var(y): the likelihood of a Gaussian
+# mixture has no maximum without such a bound.
+NOISE_FLOOR = 1e-6
+# Below this share of all mass an expert has nothing to learn from; it is left as it is.
+DEAD_MASS = 1e-10
+_LOG_2PI = np.log(2 * np.pi)
+_MAX_ALTERNATIONS = 50
+
+
+class GaussianExperts:
+    """Family of linear experts on standardised outputs.
+
+    Parameters
+    ----------
+    n_experts : int, K
+    n_outputs : int, m
+    ridge : ndarray of shape (p,), penalty of each coefficient
+    noise : {'per_expert', 'shared'}
+    symmetric : bool
+    """
+
+    contrasts = None
+
+    def __init__(self, n_experts, n_outputs, ridge, noise, symmetric):
+        self.ridge, self.n_free = ridge, n_outputs
+        self.tie = tie_matrix(n_experts, symmetric)
+        self.shares_noise = noise == "shared" or symmetric
+        self.n_coefs = self.tie.shape[1] * n_outputs * ridge.shape[0]
+        self.n_noises = n_outputs * (1 if self.shares_noise else n_experts)
+        # One Gram matrix serves all outputs.
+        self.curvature_size = ridge.shape[0]
+
+    def initial(self):
+        """Zero coefficients (J, m, p) and zero log-variances (K or 1, m)."""
+        n_free_experts = self.tie.shape[1]
+        n_noises = 1 if self.shares_noise else self.tie.shape[0]
+        coef = np.zeros((n_free_experts, self.n_free, self.ridge.shape[0]))
+        return coef, np.zeros((n_noises, self.n_free))
+
+    def moments(self, target):
+        """Sufficient statistics of the targets, (m, n) -> (m, n)."""
+        return target
+
+    def at(self, theta, block, target):
+        """Rows of a block under `theta`; `target` is (m, b)."""
+        predictor = block.dot(expand(self.tie, theta.experts))
+        variance = np.exp(theta.log_variance)
+        variance = np.broadcast_to(variance, predictor.shape[:2])
+        return GaussianRows(self, target - predictor, variance)
+
+    def gradient(self, theta, stats):
+        """Gradient of the mean loss in coefficients and log-variances."""
+        precision = self._of_experts(np.exp(-theta.log_variance))
+        score = -stats.expert_score * precision[:, :, None]
+        mass = self._of_noises(np.repeat(stats.mass[:, None], self.n_free, axis=1))
+        spread = self._of_noises(stats.spread)
+        return score, 0.5 * (mass - spread * np.exp(-theta.log_variance))
+
+    def project(self, theta, stats, curvatures, step_size, damping):
+        """Maximum likelihood on blended moments: K weighted least squares.
+
+        With residuals e taken from the current mean the blended moments are
+        ``a = (1 - eta) pi + eta r``, ``eta r e`` and ``(1 - eta) pi sigma^2 + eta r e^2``.
+        Coefficients and variances are coupled by the penalty alone; alternating
+        between them is coordinate descent on few numbers, and converges fast.
+        """
+        expert_mass, spread = self._blended(theta, stats, step_size)
+        if (expert_mass < -DEAD_MASS).any():
+            raise InfeasibleStep("an expert's blended mass is negative")
+        mass, spread = self._of_noises(expert_mass), self._of_noises(spread)
+        alive = mass > DEAD_MASS
+        learning = fold(self.tie**2, expert_mass) > DEAD_MASS
+        score = step_size * stats.expert_score
+        log_variance = theta.log_variance.copy()
+        for _ in range(_MAX_ALTERNATIONS):
+            variance = self._of_experts(np.exp(log_variance))
+            step = self._coefficient_step(
+                theta, score, curvatures, step_size * variance, learning
+            )
+            remaining = spread - self._of_noises(self._gain(step, score, curvatures))
+            if step_size > 1 and (remaining[alive] <= 0).any():
+                raise InfeasibleStep("a blended noise variance is not positive")
+            previous = log_variance.copy()
+            ratio = remaining[alive] / mass[alive]
+            log_variance[alive] = np.log(np.maximum(ratio, NOISE_FLOOR))
+            if not self.ridge.any() or np.abs(log_variance - previous).max() < 1e-12:
+                break
+        return theta.experts + step, log_variance
+
+    def _blended(self, theta, stats, step_size):
+        """Blended mass and squared residuals of each expert, two arrays (K, m)."""
+        shape = (stats.mass.shape[0], self.n_free)
+        mass, spread = stats.mass[:, None], stats.spread
+        if step_size != 1:
+            model_mass = stats.model_mass[:, None]
+            mass = (1 - step_size) * model_mass + step_size * mass
+            model_spread = model_mass * np.exp(theta.log_variance)
+            spread = (1 - step_size) * model_spread + step_size * spread
+        return np.broadcast_to(mass, shape), spread
+
+    def _coefficient_step(self, theta, score, curvatures, strength, learning):
+        """Newton (here exact) steps of all coefficients, (J, m, p)."""
+        step = np.zeros_like(score)
+        for j, output in zip(*np.nonzero(learning)):
+            ridge = strength[j, output] * self.ridge
+            pull = score[j, output] - ridge * theta.experts[j, output]
+            step[j, output] = curvatures[j].solve(pull[None], ridge)[0]
+        return step
+
+    def _gain(self, step, score, curvatures):
+        """How far the steps lower the squared residuals, (J, m)."""
+        gain = 2 * np.einsum("jmp,jmp->jm", step, score)
+        for j, curvature in enumerate(curvatures):
+            for output in range(self.n_free):
+                change = step[j, output]
+                gain[j, output] -= change @ curvature.dot(change[None])[0]
+        return gain
+
+    def _of_noises(self, values):
+        """Sum (K or J, m) over the experts that share a noise parameter."""
+        return values.sum(axis=0, keepdims=True) if self.shares_noise else values
+
+    def _of_experts(self, values):
+        """Repeat (K or 1, m) for every set of free coefficients, (J, m)."""
+        return np.broadcast_to(values, (self.tie.shape[1], self.n_free))
+
+
+class GaussianRows:
+    """A block's residuals (K, m, b) and what follows from them."""
+
+    probability = None
+
+    def __init__(self, family, residual, variance):
+        self.family, self.residual = family, residual
+        self.square = np.square(residual)
+        constant = -0.5 * (_LOG_2PI + np.log(variance)).sum(axis=1)
+        scaled = np.einsum("kmb,km->kb", self.square, -0.5 / variance)
+        self.log_density = scaled + constant[:, None]
+
+    def score(self, mass):
+        """Weighted residuals, to be multiplied with the features, (J, m, b)."""
+        return fold(self.family.tie, mass[:, None] * self.residual)
+
+    def spread(self, mass):
+        """Weighted squared residuals, (K, m)."""
+        return np.einsum("kb,kmb->km", mass, self.square)
+
+    def curvature_weights(self, mass):
+        """Weights of the Gram matrices, one per set of coefficients, (J, 1, b)."""
+        return fold(self.family.tie**2, mass)[:, None]

@@ -1,0 +1,72 @@
+"""Gradient descent: the same loop with the Euclidean mirror map."""
+
+import numpy as np
+
+from skmoe.engine.mixture import Parameters
+from skmoe.families.gaussian import NOISE_FLOOR
+from skmoe.solvers.mirror import ROUNDING
+
+_SUFFICIENT_DECREASE = 1e-4
+_MAX_HALVINGS = 50
+
+
+class GradientDescent:
+    """Steps ``theta - eta grad F`` in standardised coordinates and log-variances.
+
+    Parameters
+    ----------
+    step_size : float or 'auto'
+        A float is used as it is: F may then rise.  'auto' starts from the step of
+        Barzilai and Borwein (1988) and backtracks until F falls enough (Armijo).
+    """
+
+    def __init__(self, step_size):
+        self.adapts = step_size == "auto"
+        self.step_size = 1.0 if self.adapts else float(step_size)
+        self._previous = None
+
+    def evaluate(self, mixture, theta):
+        """State at `theta` with the statistics that `step` needs."""
+        return mixture.evaluate(theta, curvature=False)
+
+    def step(self, mixture, state):
+        """Next state and step size, or None where no step lowers F."""
+        gradient = mixture.gradient(state)
+        slope = _dot(gradient, gradient)
+        if not self.adapts:
+            trial = self._move(mixture, state, gradient, self.step_size)
+            return (trial, self.step_size) if np.isfinite(trial.objective) else None
+        step_size = self._first_step(state.theta, gradient)
+        self._previous = state.theta, gradient
+        for _ in range(_MAX_HALVINGS):
+            trial = self._move(mixture, state, gradient, step_size)
+            enough = state.objective - _SUFFICIENT_DECREASE * step_size * slope
+            if trial.objective <= enough:
+                self.step_size = step_size
+                return trial, step_size
+            step_size /= 2
+            if step_size * slope <= ROUNDING * max(1.0, abs(state.objective)):
+                return None
+        return None
+
+    def _first_step(self, theta, gradient):
+        """Barzilai-Borwein step from the last two points, or twice the last step."""
+        if self._previous is None:
+            return self.step_size
+        change = Parameters(*map(np.subtract, theta, self._previous[0]))
+        bend = _dot(change, Parameters(*map(np.subtract, gradient, self._previous[1])))
+        if bend <= 0:
+            return 2 * self.step_size
+        return _dot(change, change) / bend
+
+    def _move(self, mixture, state, gradient, step_size):
+        """State after a step; log-variances stop at the noise floor."""
+        parts = zip(state.theta, gradient)
+        theta = Parameters(*(part - step_size * slope for part, slope in parts))
+        noise = np.maximum(theta.log_variance, np.log(NOISE_FLOOR))
+        return self.evaluate(mixture, theta._replace(log_variance=noise))
+
+
+def _dot(first, second):
+    """Inner product of two Parameters."""
+    return float(sum(np.vdot(a, b) for a, b in zip(first, second)))

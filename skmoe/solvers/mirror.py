@@ -1,0 +1,72 @@
+"""Mirror descent with the KL mirror map: project blended moments.
+
+``theta+ = PROJECT((1 - eta) m(theta) + eta p(theta))``; EM is ``eta = 1``.
+"""
+
+import numpy as np
+
+from skmoe.engine.curvature import InfeasibleStep
+
+_GROWTH = 1.25
+_LONGEST_STEP = 32.0
+_MAX_HALVINGS = 30
+# Rises of F below this are rounding: nothing is left to gain.
+ROUNDING = 1e-13
+
+
+class MirrorDescent:
+    """One step of mirror descent; F never rises.
+
+    Parameters
+    ----------
+    step_size : float or 'auto'
+        ``eta``.  'auto' lengthens the step while F falls and returns to 1, where
+        relative smoothness guarantees descent, when it does not.
+    exact : bool, default=False
+        Solve the softmax regressions of each projection to the end.
+    """
+
+    def __init__(self, step_size, exact=False):
+        self.adapts = step_size == "auto"
+        self.step_size = 1.0 if self.adapts else float(step_size)
+        self.exact = exact
+
+    def evaluate(self, mixture, theta):
+        """State at `theta` with the statistics that `step` needs."""
+        blend = self.adapts or self.step_size != 1
+        return mixture.evaluate(theta, blend=blend)
+
+    def step(self, mixture, state):
+        """Next state and step size, or None where no step lowers F."""
+        for step_size, damping in self._candidates():
+            trial = self._try(mixture, state, step_size, damping)
+            if trial is None:
+                continue
+            if trial.objective <= state.objective:
+                if self.adapts:
+                    self.step_size = min(step_size * _GROWTH, _LONGEST_STEP)
+                return trial, step_size * damping
+            rise = trial.objective - state.objective
+            if step_size <= 1 and rise <= ROUNDING * max(1.0, abs(state.objective)):
+                return None
+        return None
+
+    def _candidates(self):
+        """Pairs (eta, damping) in the order in which they are tried."""
+        if self.step_size > 1:
+            yield self.step_size, 1.0
+        safe = min(self.step_size, 1.0)
+        for halvings in range(_MAX_HALVINGS):
+            yield safe, 0.5**halvings
+
+    def _try(self, mixture, state, step_size, damping):
+        """State after one step, or None where it is infeasible or not finite."""
+        try:
+            if self.exact:
+                theta = mixture.project_exactly(state, step_size)
+            else:
+                theta = mixture.project(state, step_size, damping)
+        except InfeasibleStep:
+            return None
+        trial = self.evaluate(mixture, theta)
+        return trial if np.isfinite(trial.objective) else None

@@ -1,0 +1,5 @@
+"""Set before scipy is imported: scikit-learn skips a check without it."""
+
+import os
+
+os.environ.setdefault("SCIPY_ARRAY_API", "1")

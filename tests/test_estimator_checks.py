@@ -1,0 +1,21 @@
+"""scikit-learn's own suite: every check, every solver, symmetric and not."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+
+ESTIMATORS = [
+    estimator(solver=solver, symmetric=symmetric)
+    for estimator in (MixtureOfLinearExperts, MixtureOfLogisticExperts)
+    for solver in ("em", "md", "gd")
+    for symmetric in (False, True)
+]
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_estimator_check(estimator, check):
+    try:
+        check(estimator)
+    except pytest.skip.Exception as skipped:  # pragma: no cover
+        pytest.fail(f"skipped: {skipped}")
