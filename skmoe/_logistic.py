@@ -28,7 +28,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         expert_features=None,
         init="short_runs",
         n_init=1,
-        max_iter=500,
+        max_iter=1000,
         tol=1e-5,
         warm_start=False,
         random_state=None,

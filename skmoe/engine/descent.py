@@ -8,7 +8,7 @@ from skmoe.engine.mixture import Parameters
 
 _WINDOW = 3  # decreases that must all promise little before the loop stops
 
-_NEGLIGIBLE = 1e-3  # share of `tol` at which a decrease counts as none
+_NEGLIGIBLE = 1e-2  # share of `tol` at which a decrease counts as none
 
 
 class Descent(NamedTuple):
