@@ -20,7 +20,7 @@ from skmoe._validation import (
 )
 from skmoe.engine import prediction
 from skmoe.engine.descent import minimise
-from skmoe.engine.problem import Problem
+from skmoe.engine.problem import Problem, canonical_rows
 from skmoe.engine.starts import STRATEGIES, starting_point
 from skmoe.solvers import make_solver
 
@@ -231,6 +231,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             check_columns(self, name, original, intercept)
             for name in ("gate_features", "expert_features")
         ]
+        if init is None:
+            X, target, weight = canonical_rows(X, target, weight)
         problem = Problem(
             X,
             target,

@@ -1,10 +1,39 @@
 """From the user's arrays and units to a Mixture in standardised coordinates, and back."""
 
 import numpy as np
+from scipy import sparse
 
 from skmoe.engine.design import column_moments, make_design
 from skmoe.engine.mixture import Mixture, Parameters
 from skmoe.families._tie import expand
+
+
+# Up to this many rows the fit does not depend on their order, to the last bit.
+_CANONICAL_ROWS = 2000
+
+
+def canonical_rows(X, target, weight):
+    """Rows in an order of their own, equal rows merged; X, target, weight.
+
+    Steps that adapt (over-relaxation, Barzilai-Borwein) amplify rounding, and on few
+    rows that can decide between two optima.  So that integer weights equal repeated
+    rows all the same, small data is sorted by fixed random projections, in which equal
+    rows and only they agree.
+    """
+    if X.shape[0] > _CANONICAL_ROWS:
+        return X, target, weight
+    directions = np.random.RandomState(0).standard_normal((2, X.shape[1]))
+    if sparse.issparse(X):
+        keys = (X @ directions.T).T
+    else:
+        # Unlike a BLAS product, these sums give equal rows equal bits.
+        keys = [(np.ascontiguousarray(X) * row).sum(axis=1) for row in directions]
+    keys = np.concatenate([np.atleast_2d(target), keys])
+    order = np.lexsort(keys)
+    changes = (np.diff(keys[:, order]) != 0).any(axis=0)
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    kept = order[starts]
+    return X[kept], target[..., kept], np.add.reduceat(weight[order], starts)
 
 
 class Problem:
