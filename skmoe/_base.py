@@ -2,7 +2,9 @@
 
 import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -26,6 +28,16 @@ from skmoe.solvers import make_solver
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+_DTYPES = [np.float64, np.float32]
+
+
+class _FitTask(NamedTuple):
+    """What one call of fit works on."""
+
+    problem: Problem
+    init: np.ndarray | None  # given responsibilities, (K, n)
+    data: dict  # what callbacks see: X, y, metadata
+    describe: Callable  # parameters -> dict of fitted attributes
 
 
 class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
@@ -81,9 +93,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             If the best initialisation ran out of `max_iter` iterations.
         """
         with restored_on_failure(self):
-            problem, init, described = self._make_problem(X, y, sample_weight)
-            best = self._best_descent(problem, init, described)
-            for name, value in described(best.theta).items():
+            task = self._make_task(X, y, sample_weight)
+            best = self._best_descent(task)
+            for name, value in task.describe(best.theta).items():
                 setattr(self, name, value)
             self.n_iter_ = best.n_iter
             self.converged_ = best.converged
@@ -94,6 +106,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                 f"objective settled to tol={self.tol}. Increase max_iter or tol, or "
                 "scale the features.",
                 ConvergenceWarning,
+                stacklevel=2,
             )
         return self
 
@@ -185,24 +198,14 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """Family of the experts."""
 
     @abstractmethod
-    def _check_symmetric(self):
-        """Raise if the data rules a symmetric model out."""
-
-    @abstractmethod
     def _expert_log_density(self, X, y):
         """Log-density of y under each expert, (n, K)."""
 
-    def _make_problem(self, X, y, sample_weight):
-        """Validate everything; a Problem, given responsibilities or None, and how
-        parameters become fitted attributes."""
+    def _make_task(self, X, y, sample_weight):
+        """Validate everything that fit needs."""
         original = X
         X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            **self._target_checks,
+            self, X, y, accept_sparse="csr", dtype=_DTYPES, **self._target_checks
         )
         if self.symmetric and self.n_experts != 2:
             raise ValueError(
@@ -210,6 +213,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                 f"{self.n_experts}; set n_experts=2 or symmetric=False."
             )
         weight = check_weights(sample_weight, X)
+        metadata = None if sample_weight is None else {"sample_weight": weight}
+        data = {"X": X, "y": y, "metadata": metadata}
         init = None
         if not isinstance(self.init, str):
             init = check_init(self.init, X.shape[0], self.n_experts)
@@ -223,8 +228,6 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                 f"n_experts={self.n_experts}; give more samples or lower n_experts."
             )
         target = self._encode_target(y)
-        if self.symmetric:
-            self._check_symmetric()
         intercept = self.fit_intercept
         intercept = not self.symmetric if intercept == "auto" else bool(intercept)
         columns = [
@@ -245,31 +248,30 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             gate_alpha=self.gate_alpha,
         )
 
-        def described(theta):
+        def describe(theta):
             fitted = problem.attributes(theta, X.dtype)
             self._shape_fitted(fitted)
             fitted["_gate_columns"], fitted["_expert_columns"] = columns
             fitted["_n_free_parameters"] = problem.n_free_parameters
             return fitted
 
-        return problem, init, described
+        return _FitTask(problem, init, data, describe)
 
     def _shape_fitted(self, fitted):
         """Adapt fitted attributes to the shape of y; in place."""
 
-    def _best_descent(self, problem, init, described):
+    def _best_descent(self, task):
         """The best of `n_init` descents."""
-        data = {"X": problem.gate_design.X, "y": problem.mixture.target, "metadata": None}
-        rng = check_random_state(self.random_state)
+        problem, rng = task.problem, check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "converged_")
-        n_init = 1 if warm or init is not None else self.n_init
-        progress = FitProgress(self, data, n_init, described)
+        n_init = 1 if warm or task.init is not None else self.n_init
+        progress = FitProgress(self, task.data, n_init, task.describe)
         best = None
         for number in range(n_init):
             report, finish = progress.run(number)
             descent = minimise(
                 problem.mixture,
-                self._start(problem, init, warm, rng),
+                self._start(task, warm, rng),
                 make_solver(self.solver, self.step_size),
                 self.max_iter,
                 self.tol,
@@ -279,28 +281,28 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             if best is None or descent.objective_curve[-1] < best.objective_curve[-1]:
                 best = descent
         progress.finish(best.theta)
-        if warm or init is not None:
+        if warm or task.init is not None:
             return best
         return best._replace(theta=problem.ordered(best.theta, best.mass))
 
-    def _start(self, problem, init, warm, rng):
+    def _start(self, task, warm, rng):
         """Starting point of one descent."""
+        mixture = task.problem.mixture
         if not warm:
-            if init is not None:
-                return problem.mixture.project_responsibilities(init)
-            return starting_point(problem.mixture, self.init, rng)
-        neutral = problem.attributes(problem.mixture.initial(), np.float64)
-        fitted = {}
-        self._shape_fitted(neutral)
-        for name, value in neutral.items():
-            found = getattr(self, name)
-            if found.shape != value.shape:
+            if task.init is not None:
+                return mixture.project_responsibilities(task.init)
+            return starting_point(mixture, self.init, rng)
+        expected = task.problem.attributes(mixture.initial(), np.float64)
+        self._shape_fitted(expected)
+        found = {name: getattr(self, name) for name in expected}
+        for name, value in expected.items():
+            if found[name].shape != value.shape:
                 raise ValueError(
-                    f"warm_start=True cannot go on from {name} of shape {found.shape} "
-                    f"where this fit has {value.shape}; set warm_start=False."
+                    f"warm_start=True cannot go on from {name} of shape "
+                    f"{found[name].shape} where this fit has {value.shape}; set "
+                    "warm_start=False."
                 )
-            fitted[name] = found
-        return problem.parameters(self._unshape_fitted(fitted))
+        return task.problem.parameters(self._unshape_fitted(found))
 
     def _unshape_fitted(self, fitted):
         """Inverse of `_shape_fitted`, a new dict."""
@@ -309,9 +311,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     def _checked(self, X):
         """Validated X of a fitted estimator."""
         check_is_fitted(self)
-        return validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
-        )
+        return validate_data(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
 
     def _gate_arguments(self, X):
         """What the gate sees of validated X, and its coefficients."""
@@ -331,7 +331,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             X,
             y,
             accept_sparse="csr",
-            dtype=[np.float64, np.float32],
+            dtype=_DTYPES,
             reset=False,
             **self._target_checks,
         )

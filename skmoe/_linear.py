@@ -20,6 +20,122 @@ def _regressors_have_no_predict_proba(estimator):
 
 
 class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExperts):
+    """Mixture of linear experts, a piecewise linear and probabilistic regressor.
+
+    With ``x~ = (x, 1)``, the gate gives expert k the probability
+    ``pi_k(x) = softmax_k(x~' w_k)``, and expert k is ``N(x~' beta_k, sigma_k^2)``.
+    `fit` minimises ``F``, the sum of ``mean_i[-log p(y_i | x_i)]``,
+    ``alpha/2 ||beta / std(y)||^2`` and ``gate_alpha/2 ||w||^2``;
+    means weighted by `sample_weight`, intercepts free.  A noise variance stays above
+    ``1e-6 var(y)``.
+
+    Parameters
+    ----------
+    n_experts : int, default=2
+        Number of experts, K.
+    solver : {'em', 'md', 'gd'}, default='em'
+        'em' is expectation maximisation: mirror descent with step 1, monotone in F.
+        'md' is mirror descent with the KL mirror map and any step.  'gd' is gradient
+        descent on standardised features and log-variances.
+    step_size : float or 'auto', default='auto'
+        Step of 'md' and 'gd'; 'em' has none.  'auto' finds it by backtracking; F then
+        never rises.  A float is kept by 'gd' even if F rises; 'md' falls back to a
+        shorter step where the blended moments have no maximum likelihood or F would
+        rise.
+    alpha : float, default=1e-3
+        Ridge penalty of the experts, per sample.  Coefficients are
+        taken in units of the standard deviation of y, so that the scale of y does not
+        matter; with one expert it is Ridge with
+        ``alpha * n_samples * sigma^2 / var(y)``.
+    gate_alpha : float, default=1e-3
+        Ridge penalty of the gate's coefficients, per sample.
+    fit_intercept : bool or 'auto', default='auto'
+        Whether gate and experts have intercepts.  'auto' is True, and False for
+        symmetric models.
+    noise : {'per_expert', 'shared'}, default='per_expert'
+        Whether each expert has a noise variance of its own.
+    symmetric : bool, default=False
+        Two experts with opposite coefficients: ``y = z x'beta + noise``, for ``z`` in
+        {-1, +1} and ``P(z=+1 | x) = sigmoid(x'w)``.  Needs ``n_experts=2``.
+    gate_features : array-like or callable, default=None
+        Columns that the gate sees (concomitant variables): names, indices, a boolean
+        mask, or a callable that is given X and returns one of them, such as
+        :class:`~sklearn.compose.make_column_selector`.  None means all; an empty list
+        means a constant gate.
+    expert_features : array-like or callable, default=None
+        Columns that the experts see, in the same forms.
+    init : {'short_runs', 'kmeans', 'kmeans_xy', 'regression_clustering', \
+            'random'} or array-like, default='short_runs'
+        Starting point.  'short_runs' goes on with the best of several short runs of EM
+        on a sample of the rows; 'kmeans' clusters the gate's features, 'kmeans_xy' the
+        features and targets; 'regression_clustering' refits and reassigns experts in
+        turn; 'random' draws responsibilities.  An array is taken as labels of shape
+        (n_samples,) or responsibilities of shape (n_samples, n_experts).
+    n_init : int, default=1
+        Number of starts; the best objective wins.  1 if `init` is an array.
+    max_iter : int, default=1000
+        Most iterations of one start.
+    tol : float, default=1e-5
+        Fit stops once the decrease of F still to come is estimated below `tol`, in
+        nats per sample.
+    warm_start : bool, default=False
+        Whether to go on from the previous fit.
+    random_state : int, RandomState instance or None, default=None
+        Randomness of the starts.
+    verbose : int, default=0
+        Whether to print iteration, objective, change and step.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_experts, n_features) or \
+            (n_experts, n_outputs, n_features)
+        Coefficients of the experts, for the columns in `expert_features`.
+    intercept_ : ndarray of shape (n_experts,) or (n_experts, n_outputs)
+        Intercepts of the experts.
+    noise_variance_ : ndarray of shape (n_experts,) or (n_experts, n_outputs)
+        Noise variances, in squared units of y.
+    gate_coef_ : ndarray of shape (n_experts, n_gate_features)
+        Coefficients of the gate's logits; they sum to zero over the experts.
+    gate_intercept_ : ndarray of shape (n_experts,)
+        Intercepts of the gate's logits.
+    n_iter_ : int
+        Iterations of the best start.
+    converged_ : bool
+        Whether the best start met `tol`.
+    objective_curve_ : ndarray of shape (n_iter_ + 1,)
+        F at the start and after each iteration, in nats per sample.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features, where X had names that are all strings.
+
+    See Also
+    --------
+    MixtureOfLogisticExperts : The classifier.
+    sklearn.linear_model.Ridge : The same with one expert.
+
+    Notes
+    -----
+    Experts come in the order of decreasing mass.  scikit-learn does not let a regressor
+    have ``predict_proba``; :meth:`gate_proba` gives the probability of each expert.
+
+    References
+    ----------
+    Fruytier, Mokhtari, Sanghavi, "Learning Mixtures of Experts with EM: A Mirror
+    Descent Perspective", arXiv 2411.06056, sections 3 to 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmoe import MixtureOfLinearExperts
+    >>> x = np.linspace(-1, 1, 201)
+    >>> model = MixtureOfLinearExperts(random_state=0).fit(x[:, None], np.abs(x))
+    >>> np.sort(model.coef_[:, 0]).round(2)
+    array([-1.,  1.])
+    >>> model.predict([[-0.5], [0.75]]).round(2)
+    array([0.5 , 0.75])
+    """
+
     _parameter_constraints: dict = {
         **BaseMixtureOfExperts._parameter_constraints,
         "noise": [StrOptions({"per_expert", "shared"})],
@@ -142,9 +258,6 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         return GaussianExperts(
             self.n_experts, target.shape[0], ridge, self.noise, self.symmetric
         )
-
-    def _check_symmetric(self):
-        pass
 
     def _shape_fitted(self, fitted):
         if self._y_is_flat:

@@ -12,6 +12,119 @@ from skmoe.families import CategoricalExperts
 
 
 class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
+    """Mixture of logistic experts: a classifier that is piecewise logistic.
+
+    With ``x~ = (x, 1)``, the gate gives expert k the probability
+    ``pi_k(x) = softmax_k(x~' w_k)``, and expert k gives class c the probability
+    ``softmax_c(x~' beta_kc)``; two classes are the plain sigmoid.  `fit` minimises
+
+    ``F = mean_i[-log p(y_i | x_i)] + alpha/2 ||beta||^2 + gate_alpha/2 ||w||^2``,
+
+    means weighted by `sample_weight`, intercepts free.
+
+    Parameters
+    ----------
+    n_experts : int, default=2
+        Number of experts, K.
+    solver : {'em', 'md', 'gd'}, default='em'
+        'em' is expectation maximisation: mirror descent with step 1, monotone in F.
+        'md' is mirror descent with the KL mirror map and any step.  'gd' is gradient
+        descent on standardised features.
+    step_size : float or 'auto', default='auto'
+        Step of 'md' and 'gd'; 'em' has none.  'auto' finds it by backtracking; F then
+        never rises.  A float is kept by 'gd' even if F rises; 'md' falls back to a
+        shorter step where the blended moments have no maximum likelihood or F would
+        rise.
+    alpha : float, default=1e-3
+        Ridge penalty of the experts, per sample.  With one expert
+        it is LogisticRegression with ``C = 1 / (alpha * n_samples)``.
+    gate_alpha : float, default=1e-3
+        Ridge penalty of the gate's coefficients, per sample.
+    fit_intercept : bool or 'auto', default='auto'
+        Whether gate and experts have intercepts.  'auto' is True, and False for
+        symmetric models.
+    symmetric : bool, default=False
+        Two experts with opposite coefficients, ``P(y=1 | x, z) = sigmoid(z x'beta)`` for ``z`` in
+        {-1, +1} and ``P(z=+1 | x) = sigmoid(x'w)``.  Needs ``n_experts=2`` and two
+        classes.
+    gate_features : array-like or callable, default=None
+        Columns that the gate sees (concomitant variables): names, indices, a boolean
+        mask, or a callable that is given X and returns one of them, such as
+        :class:`~sklearn.compose.make_column_selector`.  None means all; an empty list
+        means a constant gate.
+    expert_features : array-like or callable, default=None
+        Columns that the experts see, in the same forms.
+    init : {'short_runs', 'kmeans', 'kmeans_xy', 'regression_clustering', \
+            'random'} or array-like, default='short_runs'
+        Starting point.  'short_runs' goes on with the best of several short runs of EM
+        on a sample of the rows; 'kmeans' clusters the gate's features, 'kmeans_xy' the
+        features and targets; 'regression_clustering' refits and reassigns experts in
+        turn; 'random' draws responsibilities.  An array is taken as labels of shape
+        (n_samples,) or responsibilities of shape (n_samples, n_experts).
+    n_init : int, default=1
+        Number of starts; the best objective wins.  1 if `init` is an array.
+    max_iter : int, default=1000
+        Most iterations of one start.
+    tol : float, default=1e-5
+        Fit stops once the decrease of F still to come is estimated below `tol`, in
+        nats per sample.
+    warm_start : bool, default=False
+        Whether to go on from the previous fit.
+    random_state : int, RandomState instance or None, default=None
+        Randomness of the starts.
+    verbose : int, default=0
+        Whether to print iteration, objective, change and step.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Classes among the samples of positive weight.
+    coef_ : ndarray of shape (n_experts, n_features) or \
+            (n_experts, n_classes, n_features)
+        Coefficients of the experts, for the columns in `expert_features`.  With two
+        classes, of the logit of ``classes_[1]``; else they sum to zero over classes.
+    intercept_ : ndarray of shape (n_experts,) or (n_experts, n_classes)
+        Intercepts of the experts.
+    gate_coef_ : ndarray of shape (n_experts, n_gate_features)
+        Coefficients of the gate's logits; they sum to zero over the experts.
+    gate_intercept_ : ndarray of shape (n_experts,)
+        Intercepts of the gate's logits.
+    n_iter_ : int
+        Iterations of the best start.
+    converged_ : bool
+        Whether the best start met `tol`.
+    objective_curve_ : ndarray of shape (n_iter_ + 1,)
+        F at the start and after each iteration, in nats per sample.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features, where X had names that are all strings.
+
+    See Also
+    --------
+    MixtureOfLinearExperts : The regressor.
+    sklearn.linear_model.LogisticRegression : The same with one expert.
+
+    Notes
+    -----
+    Experts come in the order of decreasing mass.
+
+    References
+    ----------
+    Fruytier, Mokhtari, Sanghavi, "Learning Mixtures of Experts with EM: A Mirror Descent
+    Perspective", arXiv 2411.06056, sections 3 to 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmoe import MixtureOfLogisticExperts
+    >>> x = np.linspace(-2, 2, 200)
+    >>> y = (np.abs(x) > 1).astype(int)
+    >>> model = MixtureOfLogisticExperts(random_state=0).fit(x[:, None], y)
+    >>> model.predict([[-1.5], [0.0], [1.5]])
+    array([1, 0, 1])
+    """
+
     _target_checks: dict = {}
 
     def __init__(
@@ -132,12 +245,16 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     def _encode_target(self, y):
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
-        self._target_type = type_of_target(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if self.classes_.shape[0] < 2:
             raise ValueError(
                 f"y has one class only, {self.classes_[0]!r}, among samples of positive "
                 "weight; a classifier needs at least two classes."
+            )
+        if self.symmetric and self.classes_.shape[0] > 2:
+            raise ValueError(
+                "symmetric=True: Only binary classification is supported. The type of "
+                f"the target is {type_of_target(y)}; set symmetric=False."
             )
         return codes
 
@@ -156,13 +273,6 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             return fitted
         names = ("coef_", "intercept_")
         return {k: v[:, None] if k in names else v for k, v in fitted.items()}
-
-    def _check_symmetric(self):
-        if self.classes_.shape[0] > 2:
-            raise ValueError(
-                "symmetric=True: Only binary classification is supported. The type of "
-                f"the target is {self._target_type}; set symmetric=False."
-            )
 
     def _expert_log_density(self, X, y):
         y = column_or_1d(y, warn=True)

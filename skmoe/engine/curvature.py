@@ -5,7 +5,7 @@ products with vectors (a pass over the rows each) where there are many.
 """
 
 import numpy as np
-from scipy import linalg
+from scipy.linalg import lapack
 
 from skmoe.engine.design import block_rows, blocks_of
 from skmoe.engine.softmax import free_diagonal, softmax_product
@@ -45,12 +45,10 @@ class DenseCurvature:
         matrix /= scale
         matrix /= scale[:, None]
         diagonal += _RELATIVE_DAMPING
-        try:
-            factor = linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
-        except linalg.LinAlgError as error:
-            raise InfeasibleStep("curvature is not positive definite") from error
-        solution = linalg.cho_solve(factor, gradient.ravel() / scale)
-        return (solution / scale).reshape(gradient.shape)
+        _, solution, info = lapack.dposv(matrix, gradient.ravel() / scale)
+        if info != 0:
+            raise InfeasibleStep("curvature is not positive definite")
+        return (solution.ravel() / scale).reshape(gradient.shape)
 
 
 class ImplicitCurvature:
@@ -109,7 +107,9 @@ class ImplicitCurvature:
         """Diagonal of the curvature, (q, p)."""
         total = np.zeros(shape)
         for rows in self._blocks():
-            weights = np.broadcast_to(self.mass[rows], (shape[0], rows.stop - rows.start))
+            weights = np.broadcast_to(
+                self.mass[rows], (shape[0], rows.stop - rows.start)
+            )
             if self.probability is not None:
                 probability = self.probability[:, rows]
                 weights = weights * free_diagonal(probability, self.contrasts)

@@ -53,7 +53,9 @@ def minimise(mixture, theta, solver, max_iter, tol, report=None):
         converged = _has_converged(curve, tol)
         if stop or converged:
             break
-    return Descent(state.theta, state.stats.mass, np.array(curve), len(curve) - 1, converged)
+    return Descent(
+        state.theta, state.stats.mass, np.array(curve), len(curve) - 1, converged
+    )
 
 
 def _has_converged(curve, tol):

@@ -118,7 +118,9 @@ class Mixture:
         theta, stats = state.theta, state.stats
         gate = stats.gate_gradient + self.gate_ridge * theta.gate
         experts, log_variance = self.experts.gradient(theta, stats)
-        return Parameters(gate, experts + self.experts.ridge * theta.experts, log_variance)
+        return Parameters(
+            gate, experts + self.experts.ridge * theta.experts, log_variance
+        )
 
     def project(self, state, step_size=1.0, damping=1.0):
         """Maximum likelihood on the blended moments (1 - eta) m + eta p.
@@ -144,13 +146,15 @@ class Mixture:
         gate = self._regress_gate(blended, theta.gate, step_size, max_iter, tol)
         if self.experts.contrasts is None:
             curvatures = self._expert_curvatures(state, step_size, exact=True)
-            experts, noise = self.experts.project(theta, stats, curvatures, step_size, 1)
-            return Parameters(gate, experts, noise)
+            experts = self.experts.project(theta, stats, curvatures, step_size, 1, True)
+            return Parameters(gate, *experts)
         moments = (1 - step_size) * rows.model[:, None] * rows.expert
         moments += (
             step_size * rows.posterior[:, None] * self.experts.moments(self.target)
         )
-        experts = self._regress_experts(moments, theta.experts, step_size, max_iter, tol)
+        experts = self._regress_experts(
+            moments, theta.experts, step_size, max_iter, tol
+        )
         return Parameters(gate, experts, theta.log_variance)
 
     def project_responsibilities(self, responsibilities, max_iter=3):

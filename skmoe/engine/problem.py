@@ -7,7 +7,6 @@ from skmoe.engine.design import column_moments, make_design
 from skmoe.engine.mixture import Mixture, Parameters
 from skmoe.families._tie import expand
 
-
 # Up to this many rows the fit does not depend on their order, to the last bit.
 _CANONICAL_ROWS = 2000
 

@@ -143,7 +143,9 @@ def _nearest_rows(mixture, draw):
 def _elemental(mixture, draw):
     """Labels by the best fitting of K experts, each fitted to a few drawn rows."""
     n_rows, n_experts = mixture.weight.shape[0], mixture.n_experts
-    size = min(mixture.expert_design.n_columns + 1, max(draw.n_distinct // n_experts, 2))
+    size = min(
+        mixture.expert_design.n_columns + 1, max(draw.n_distinct // n_experts, 2)
+    )
     picked = np.zeros((n_experts, n_rows))
     for row in picked:
         np.add.at(row, draw.rows(size), 1.0)

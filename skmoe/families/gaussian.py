@@ -63,13 +63,13 @@ class GaussianExperts:
         spread = self._of_noises(stats.spread)
         return score, 0.5 * (mass - spread * np.exp(-theta.log_variance))
 
-    def project(self, theta, stats, curvatures, step_size, damping):
+    def project(self, theta, stats, curvatures, step_size, damping, exact=False):
         """Maximum likelihood on blended moments: K weighted least squares.
 
         With residuals e taken from the current mean the blended moments are
         ``a = (1 - eta) pi + eta r``, ``eta r e`` and ``(1 - eta) pi sigma^2 + eta r e^2``.
-        Coefficients and variances are coupled by the penalty alone; alternating
-        between them is coordinate descent on few numbers, and converges fast.
+        Coefficients and variances are coupled by the penalty alone; one alternation
+        between them never raises F, `exact` goes on until they settle.
         """
         expert_mass, spread = self._blended(theta, stats, step_size)
         if (expert_mass < -DEAD_MASS).any():
@@ -79,7 +79,7 @@ class GaussianExperts:
         learning = fold(self.tie**2, expert_mass) > DEAD_MASS
         score = step_size * stats.expert_score
         log_variance = theta.log_variance.copy()
-        for _ in range(_MAX_ALTERNATIONS):
+        for _ in range(_MAX_ALTERNATIONS if exact else 1):
             variance = self._of_experts(np.exp(log_variance))
             step = self._coefficient_step(
                 theta, score, curvatures, step_size * variance, learning
@@ -90,7 +90,7 @@ class GaussianExperts:
             previous = log_variance.copy()
             ratio = remaining[alive] / mass[alive]
             log_variance[alive] = np.log(np.maximum(ratio, NOISE_FLOOR))
-            if not self.ridge.any() or np.abs(log_variance - previous).max() < 1e-12:
+            if np.abs(log_variance - previous).max() < 1e-12:
                 break
         return theta.experts + step, log_variance
 
