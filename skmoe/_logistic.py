@@ -12,7 +12,7 @@ from skmoe.families import CategoricalExperts
 
 
 class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
-    """Mixture of logistic experts: a classifier that is piecewise logistic.
+    """Mixture of logistic experts, a piecewise logistic classifier.
 
     With ``x~ = (x, 1)``, the gate gives expert k the probability
     ``pi_k(x) = softmax_k(x~' w_k)``, and expert k gives class c the probability
@@ -44,9 +44,9 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         Whether gate and experts have intercepts.  'auto' is True, and False for
         symmetric models.
     symmetric : bool, default=False
-        Two experts with opposite coefficients, ``P(y=1 | x, z) = sigmoid(z x'beta)`` for ``z`` in
-        {-1, +1} and ``P(z=+1 | x) = sigmoid(x'w)``.  Needs ``n_experts=2`` and two
-        classes.
+        Two experts with opposite coefficients: ``P(y=1 | x, z) = sigmoid(z x'beta)``,
+        for ``z`` in {-1, +1} and ``P(z=+1 | x) = sigmoid(x'w)``.  Needs
+        ``n_experts=2`` and two classes.
     gate_features : array-like or callable, default=None
         Columns that the gate sees (concomitant variables): names, indices, a boolean
         mask, or a callable that is given X and returns one of them, such as
@@ -111,8 +111,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
 
     References
     ----------
-    Fruytier, Mokhtari, Sanghavi, "Learning Mixtures of Experts with EM: A Mirror Descent
-    Perspective", arXiv 2411.06056, sections 3 to 5.
+    Fruytier, Mokhtari, Sanghavi, "Learning Mixtures of Experts with EM: A Mirror
+    Descent Perspective", arXiv 2411.06056, sections 3 to 5.
 
     Examples
     --------
@@ -248,8 +248,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if self.classes_.shape[0] < 2:
             raise ValueError(
-                f"y has one class only, {self.classes_[0]!r}, among samples of positive "
-                "weight; a classifier needs at least two classes."
+                f"y has one class only, {self.classes_[0]!r}, among samples of "
+                "positive weight; a classifier needs at least two classes."
             )
         if self.symmetric and self.classes_.shape[0] > 2:
             raise ValueError(
@@ -281,8 +281,9 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         unknown = self.classes_[codes] != y
         if unknown.any():
             raise ValueError(
-                f"y has classes that were not seen in fit: "
-                f"{np.unique(y[unknown])[:5].tolist()}; fit knew {self.classes_.tolist()}."
+                "y has classes that were not seen in fit: "
+                f"{np.unique(y[unknown])[:5].tolist()}; fit knew "
+                f"{self.classes_.tolist()}."
             )
         log_class = prediction.expert_log_probability(*self._expert_arguments(X))
         return log_class[np.arange(y.shape[0]), :, codes]

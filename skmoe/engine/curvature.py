@@ -52,7 +52,7 @@ class DenseCurvature:
 
 
 class ImplicitCurvature:
-    """Curvature known by its products: sum_i mass_i (B' (diag p_i - p_i p_i') B) x x_i'.
+    """Curvature known by its products, sum_i a_i (B' (diag p_i - p_i p_i') B) x x_i'.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""A mixture of experts on its data: one fused pass that yields everything a step needs.
+"""A mixture of experts on its data: one fused pass yields all that a step needs.
 
-``F(theta) = mean_i s_i [-log p(y_i | x_i)] + penalties`` and, for the complete data as an
-exponential family, the model moments m(theta) and the posterior moments p(theta).  A
+``F(theta) = mean_i s_i [-log p(y_i | x_i)] + penalties`` and, for the complete data as
+an exponential family, the model moments m(theta) and the posterior moments p(theta).  A
 step only needs them folded with the features: statistics of fixed size, sums over
 blocks of rows.
 """
@@ -236,7 +236,7 @@ class Mixture:
         )
 
     def design_blocks(self, rows):
-        """Blocks of gate and experts, the same object where they see the same columns."""
+        """Blocks of gate and experts, one object where they see the same columns."""
         gate_block = self.gate_design.block(rows)
         if self.expert_design is self.gate_design:
             return gate_block, gate_block

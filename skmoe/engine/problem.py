@@ -1,4 +1,4 @@
-"""From the user's arrays and units to a Mixture in standardised coordinates, and back."""
+"""From the user's arrays and units to standardised coordinates, and back."""
 
 import numpy as np
 from scipy import sparse

@@ -67,7 +67,7 @@ class GaussianExperts:
         """Maximum likelihood on blended moments: K weighted least squares.
 
         With residuals e taken from the current mean the blended moments are
-        ``a = (1 - eta) pi + eta r``, ``eta r e`` and ``(1 - eta) pi sigma^2 + eta r e^2``.
+        ``a = (1 - eta) pi + eta r``, ``eta r e``, ``(1 - eta) pi sigma^2 + eta r e^2``.
         Coefficients and variances are coupled by the penalty alone; one alternation
         between them never raises F, `exact` goes on until they settle.
         """
