@@ -34,14 +34,15 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
     n_experts : int, default=2
         Number of experts, K.
     solver : {'em', 'md', 'gd'}, default='em'
-        'em' is expectation maximisation: mirror descent with step 1, monotone in F.
+        'em' is expectation maximisation: mirror descent with step 1.
         'md' is mirror descent with the KL mirror map and any step.  'gd' is gradient
         descent on standardised features and log-variances.
     step_size : float or 'auto', default='auto'
-        Step of 'md' and 'gd'; 'em' has none.  'auto' finds it by backtracking; F then
-        never rises.  A float is kept by 'gd' even if F rises; 'md' falls back to a
-        shorter step where the blended moments have no maximum likelihood or F would
-        rise.
+        Step of 'md' and 'gd'.  'auto' finds it by backtracking, and accelerates 'em'
+        by extrapolation (Anderson); F then never rises.  A float is kept by 'gd' even
+        if F rises; 'md' falls back to a shorter step where the blended moments have no
+        maximum likelihood or F would rise; 'em' takes any float as 1, the plain EM
+        step.
     alpha : float, default=1e-3
         Ridge penalty of the experts, per sample.  Coefficients are
         taken in units of the standard deviation of y, so that the scale of y does not

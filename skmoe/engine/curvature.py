@@ -11,12 +11,17 @@ from skmoe.engine.design import block_rows, blocks_of
 from skmoe.engine.softmax import free_diagonal, softmax_product
 
 # Relative damping of Newton systems: keeps collinear columns finite, and leaves the
-# fixed points alone since systems are solved for steps, never for coefficients.
-_RELATIVE_DAMPING = 1e-12
+# fixed points alone since systems are solved for steps, never for coefficients.  The
+# second is for rounding that made a semidefinite curvature indefinite.
+_RELATIVE_DAMPINGS = (1e-12, 1e-7)
 # Truncated Newton: residual reduction and most products per system (Dembo and
 # Steihaug 1983); outer iterations repair what is left.
-_FORCING = 0.05
+_FORCING = 0.1
 _MAX_PRODUCTS = 40
+# Up to this many features a Gram matrix preconditions the products.
+_GRAM_LIMIT = 256
+_PRECONDITION_DAMPING = 1e-6
+_TINY = np.finfo(np.float64).tiny
 
 
 class InfeasibleStep(ArithmeticError):
@@ -44,11 +49,13 @@ class DenseCurvature:
         scale[scale == 0] = 1.0
         matrix /= scale
         matrix /= scale[:, None]
-        diagonal += _RELATIVE_DAMPING
-        _, solution, info = lapack.dposv(matrix, gradient.ravel() / scale)
-        if info != 0:
-            raise InfeasibleStep("curvature is not positive definite")
-        return (solution.ravel() / scale).reshape(gradient.shape)
+        scaled = gradient.ravel() / scale
+        for damping in _RELATIVE_DAMPINGS:
+            diagonal += damping
+            _, solution, info = lapack.dposv(matrix, scaled)
+            if info == 0:
+                return (solution.ravel() / scale).reshape(gradient.shape)
+        raise InfeasibleStep("curvature is not positive definite")
 
 
 class ImplicitCurvature:
@@ -82,11 +89,10 @@ class ImplicitCurvature:
         return total
 
     def solve(self, gradient, ridge):
-        """Truncated conjugate gradients with the diagonal as preconditioner."""
-        inverse = self._diagonal(gradient.shape) + ridge
-        inverse = 1.0 / np.maximum(inverse, _RELATIVE_DAMPING * inverse.max())
+        """Truncated, preconditioned conjugate gradients; (q, p), (p,) -> (q, p)."""
+        precondition = self._preconditioner(gradient.shape, ridge)
         step, residual = np.zeros_like(gradient), gradient.copy()
-        direction = inverse * residual
+        direction = precondition(residual)
         energy = start = np.vdot(residual, direction)
         for _ in range(self.max_products):
             if energy <= self.forcing**2 * start:
@@ -99,22 +105,43 @@ class ImplicitCurvature:
                 break
             step += energy / bend * direction
             residual -= energy / bend * product
-            previous, energy = energy, np.vdot(residual, inverse * residual)
-            direction = inverse * residual + energy / previous * direction
+            conditioned = precondition(residual)
+            previous, energy = energy, np.vdot(residual, conditioned)
+            direction = conditioned + energy / previous * direction
         return step
 
-    def _diagonal(self, shape):
-        """Diagonal of the curvature, (q, p)."""
-        total = np.zeros(shape)
+    def _preconditioner(self, shape, ridge):
+        """Approximate inverse of curvature + diag(ridge), (q, p) -> (q, p).
+
+        With few features the Gram matrix weighted by the mass, scaled to the mean
+        curvature of a free logit (Boehning and Lindsay 1988 bound it so); else the
+        diagonal.
+        """
+        diagonal, gram = self._diagonal_and_gram(shape)
+        if gram is None:
+            inverse = diagonal + ridge
+            inverse = 1.0 / np.maximum(inverse, _RELATIVE_DAMPINGS[0] * inverse.max())
+            return lambda residual: inverse * residual
+        scale = diagonal.sum() / (shape[0] * max(np.trace(gram), _TINY))
+        floor = _PRECONDITION_DAMPING * np.diag(gram).max() + _TINY
+        approximate = scale * gram + np.diag(ridge + scale * floor + _TINY)
+        factor, _ = lapack.dpotrf(approximate)
+        return lambda residual: lapack.dpotrs(factor, residual.T)[0].T
+
+    def _diagonal_and_gram(self, shape):
+        """Diagonal of the curvature (q, p); the mass's Gram matrix (p, p) or None."""
+        diagonal = np.zeros(shape)
+        gram = np.zeros((shape[1],) * 2) if shape[1] <= _GRAM_LIMIT else None
         for rows in self._blocks():
-            weights = np.broadcast_to(
-                self.mass[rows], (shape[0], rows.stop - rows.start)
-            )
+            block, mass = self.design.block(rows), self.mass[rows]
+            weights = np.broadcast_to(mass, (shape[0], mass.shape[0]))
             if self.probability is not None:
                 probability = self.probability[:, rows]
                 weights = weights * free_diagonal(probability, self.contrasts)
-            total += self.design.block(rows).square_sums(weights)
-        return total
+            diagonal += block.square_sums(weights)
+            if gram is not None:
+                gram += block.gram(np.maximum(mass, 0.0)[None])[0]
+        return diagonal, gram
 
     def _blocks(self):
         return blocks_of(self.design.n_rows, block_rows(self.design.n_columns))

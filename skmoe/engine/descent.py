@@ -37,6 +37,13 @@ def minimise(mixture, theta, solver, max_iter, tol, report=None):
     tol : float
     report : callable(iteration, state, change, step_size) -> bool, asks to stop
     """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        # A trial point may overflow; F is then not finite, and solvers refuse it.
+        return _minimise(mixture, theta, solver, max_iter, tol, report)
+
+
+def _minimise(mixture, theta, solver, max_iter, tol, report):
+    """The loop of `minimise`."""
     state = solver.evaluate(mixture, theta)
     curve, converged = [state.objective], False
     for iteration in range(1, max_iter + 1):

@@ -13,6 +13,8 @@ from scipy import sparse
 # Rows in a block: the block and a weighted copy of it should stay in a core's cache.
 _BLOCK_BYTES = 2**18
 _MIN_ROWS, _MAX_ROWS = 128, 2048
+# Up to this size the standardised rows are kept from pass to pass.
+_KEPT_BYTES = 2**25
 
 
 def block_rows(n_columns):
@@ -57,7 +59,7 @@ def make_design(X, columns, mean, scale, intercept):
 
 
 class DenseDesign:
-    """Dense X; blocks are standardised as they are visited, X is never copied.
+    """Dense X; blocks are standardised as they are visited, a large X is not copied.
 
     Parameters
     ----------
@@ -73,6 +75,7 @@ class DenseDesign:
         self.scale = scale if columns is None else scale[columns]
         self.n_rows = X.shape[0]
         self.n_columns = self.mean.shape[0] + intercept
+        self._kept = None
 
     def features(self, rows):
         """Standardised features of some rows (index array), (len(rows), d)."""
@@ -82,18 +85,26 @@ class DenseDesign:
     def take(self, rows):
         """Design of some rows (index array), with the same standardisation."""
         taken = copy.copy(self)
-        taken.X, taken.n_rows = self.X[rows], rows.shape[0]
+        taken.X, taken.n_rows, taken._kept = self.X[rows], rows.shape[0], None
         return taken
 
     def block(self, rows):
         """Block of a slice of rows."""
+        if self._kept is None and 8 * self.n_rows * self.n_columns <= _KEPT_BYTES:
+            self._kept = self._standardised(slice(0, self.n_rows))
+        if self._kept is not None:
+            return DenseBlock(self._kept[:, rows])
+        return DenseBlock(self._standardised(rows))
+
+    def _standardised(self, rows):
+        """Standardised rows with their ones, (p, b)."""
         X = self.X[rows] if self.columns is None else self.X[rows][:, self.columns]
         values = np.empty((self.n_columns, X.shape[0]))
         features = values[: self.mean.shape[0]]
         np.subtract(X.T, self.mean[:, None], out=features)
         features /= self.scale[:, None]
         values[self.mean.shape[0] :] = 1.0
-        return DenseBlock(values)
+        return values
 
 
 class DenseBlock:

@@ -96,6 +96,11 @@ class Mixture:
         gate = np.zeros((self.n_experts - 1, self.gate_design.n_columns))
         return Parameters(gate, *self.experts.initial())
 
+    def feasible(self, theta):
+        """The nearest parameters in Omega: noise variances at least at their floor."""
+        noise = np.maximum(theta.log_variance, np.log(self.experts.noise_floor))
+        return theta._replace(log_variance=noise)
+
     def evaluate(self, theta, *, curvature=True, blend=False):
         """One pass: the objective and the statistics at `theta`.
 

@@ -1,8 +1,8 @@
 """Soft-label softmax regression: the projection of the gate and of logistic experts.
 
 Minimises sum_i [ a_i lse(B V x_i) - <t_i, B V x_i> ] + 1/2 sum ridge * V^2 over V,
-where ``sum_c t_ic = a_i``.  Newton steps with a line search, so the value never rises; the
-Newton system is solved with a matrix or without one, as `dense` says.
+where ``sum_c t_ic = a_i``.  Newton steps with a line search, so the value never rises;
+the Newton system is solved with a matrix or without one, as `dense` says.
 """
 
 import numpy as np

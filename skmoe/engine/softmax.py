@@ -42,17 +42,26 @@ def free_pairs(n_free):
 
 
 def pair_weights(probability, contrasts):
-    """B' (diag p - p p') B for each row, upper triangle: (C, b) -> (pairs, b)."""
+    """B' (diag p - p p') B for each row, upper triangle: (C, b) -> (pairs, b).
+
+    Written as the sum over pairs of categories of ``p_c p_d (B_c - B_d) (B_c - B_d)'``,
+    which keeps its relative accuracy, and its sign, where a probability nears 1.
+    """
     first, second = free_pairs(contrasts.shape[1])
-    mean = contrasts.T @ probability
-    products = (contrasts[:, first] * contrasts[:, second]).T @ probability
-    return products - mean[first] * mean[second]
+    return _category_pairs(probability, contrasts, first, second)
 
 
 def free_diagonal(probability, contrasts):
     """Diagonal of B' (diag p - p p') B for each row, (C, b) -> (q, b)."""
-    mean = contrasts.T @ probability
-    return np.maximum(np.square(contrasts).T @ probability - np.square(mean), 0.0)
+    free = np.arange(contrasts.shape[1])
+    return _category_pairs(probability, contrasts, free, free)
+
+
+def _category_pairs(probability, contrasts, first, second):
+    """Entries (first, second) of B' (diag p - p p') B, (C, b) -> (entries, b)."""
+    c, d = np.triu_indices(contrasts.shape[0], 1)
+    gaps = contrasts[c] - contrasts[d]
+    return (gaps[:, first] * gaps[:, second]).T @ (probability[c] * probability[d])
 
 
 def softmax_product(probability, contrasts, change):

@@ -27,6 +27,7 @@ class GaussianExperts:
     """
 
     contrasts = None
+    noise_floor = NOISE_FLOOR
 
     def __init__(self, n_experts, n_outputs, ridge, noise, symmetric):
         self.ridge, self.n_free = ridge, n_outputs

@@ -1,13 +1,14 @@
 """Solvers: a mirror map and a rule for its step, both for the one loop in `descent`."""
 
+from skmoe.solvers.anderson import AcceleratedEM
 from skmoe.solvers.gradient import GradientDescent
 from skmoe.solvers.mirror import MirrorDescent
 
-__all__ = ["GradientDescent", "MirrorDescent", "make_solver"]
+__all__ = ["AcceleratedEM", "GradientDescent", "MirrorDescent", "make_solver"]
 
 
 def make_solver(name, step_size):
     """Solver of the public names 'em', 'md' and 'gd'."""
     if name == "em":
-        return MirrorDescent(1.0)
+        return AcceleratedEM() if step_size == "auto" else MirrorDescent(1.0)
     return {"md": MirrorDescent, "gd": GradientDescent}[name](step_size)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from skmoe.engine.mixture import Parameters
-from skmoe.families.gaussian import NOISE_FLOOR
 from skmoe.solvers.mirror import ROUNDING
 
 _SUFFICIENT_DECREASE = 1e-4
@@ -60,11 +59,10 @@ class GradientDescent:
         return _dot(change, change) / bend
 
     def _move(self, mixture, state, gradient, step_size):
-        """State after a step; log-variances stop at the noise floor."""
+        """State after a step; it stays feasible."""
         parts = zip(state.theta, gradient)
         theta = Parameters(*(part - step_size * slope for part, slope in parts))
-        noise = np.maximum(theta.log_variance, np.log(NOISE_FLOOR))
-        return self.evaluate(mixture, theta._replace(log_variance=noise))
+        return self.evaluate(mixture, mixture.feasible(theta))
 
 
 def _dot(first, second):
