@@ -38,8 +38,7 @@ def column_moments(X, sample_weight, fit_intercept):
     total = sample_weight.sum()
     if sparse.issparse(X):
         mean = np.zeros(X.shape[1])
-        square = X.multiply(X).T @ sample_weight / total
-        scale = np.sqrt(np.asarray(square, dtype=np.float64))
+        scale = np.sqrt(X.power(2, dtype=np.float64).T @ sample_weight / total)
         scale[scale == 0] = np.inf
         return mean, scale
     rows = blocks_of(X.shape[0], block_rows(X.shape[1]))
@@ -205,7 +204,7 @@ class SparseBlock:
 
     def square_sums(self, weights):
         """Weighted sums of squared features, (q, b) -> (q, p)."""
-        out = (self.X.multiply(self.X).T @ weights.T).T / self.scale**2
+        out = (self.X.power(2, dtype=np.float64).T @ weights.T).T / self.scale**2
         return self._with_intercept(out, weights)
 
     def _with_intercept(self, out, rows):

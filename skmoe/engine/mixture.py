@@ -143,7 +143,7 @@ class Mixture:
         )
         return Parameters(theta.gate - damping * change, experts, log_variance)
 
-    def project_exactly(self, state, step_size=1.0, max_iter=100, tol=1e-15):
+    def project_exactly(self, state, step_size=1.0, max_iter=100, tol=1e-22):
         """As `project`, with the softmax regressions solved to the end."""
         theta, stats = state.theta, state.stats
         rows = state.rows or self.row_moments(theta)

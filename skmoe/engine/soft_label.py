@@ -13,6 +13,7 @@ from skmoe.engine.softmax import join_pairs, log_softmax, logsumexp, pair_weight
 
 _SUFFICIENT_DECREASE = 1e-4
 _MAX_HALVINGS = 30
+_ROUNDING = 1e-13
 
 
 def soft_label_regression(
@@ -40,6 +41,10 @@ def soft_label_regression(
         decrease = np.vdot(gradient, step)
         if decrease <= tol:
             break
+        if decrease <= _ROUNDING * max(1.0, abs(value)):
+            # Too small for the line search to see; Newton's method is safe here.
+            coef = coef - step
+            continue
         length = 1.0
         for _ in range(_MAX_HALVINGS):
             trial = coef - length * step

@@ -1,0 +1,136 @@
+"""Data sets drawn from mixtures of experts, and the engine's problems on them."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from skmoe.engine.mixture import Parameters
+from skmoe.engine.problem import Problem
+from skmoe.families import CategoricalExperts, GaussianExperts
+
+
+class Data(NamedTuple):
+    """One draw; `expert` is the latent label of each row."""
+
+    X: np.ndarray  # (n, d)
+    target: np.ndarray  # (m, n), or (n,) class codes
+    expert: np.ndarray  # (n,)
+
+
+def softmax(logits):
+    """Softmax over the first axis."""
+    values = np.exp(logits - logits.max(axis=0))
+    return values / values.sum(axis=0)
+
+
+def draw(probability, rng):
+    """One category for each column of probabilities (C, n)."""
+    return (rng.uniform(size=probability.shape[1]) > probability.cumsum(axis=0)).sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What kind of mixture: of its data, and of the problem that fits it."""
+
+    family: str
+    n_experts: int = 2
+    n_outputs: int = 1
+    n_classes: int = 2
+    noise: str = "per_expert"
+    symmetric: bool = False
+    gate_columns: tuple | None = None
+    expert_columns: tuple | None = None
+
+    def data(self, n=120, d=3, seed=0, *, noise=0.5, signal=1.5):
+        """Rows drawn from a random model of this kind."""
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((n, d)) + (not self.symmetric) * rng.standard_normal(d)
+        inner = X if self.symmetric else np.column_stack([X, np.ones(n)])
+        q = self.n_outputs if self.family == "linear" else self.n_classes - 1
+        gate = rng.standard_normal((self.n_experts, inner.shape[1]))
+        coef = signal * rng.standard_normal((self.n_experts, q, inner.shape[1]))
+        if self.symmetric:
+            coef[1] = -coef[0]
+        expert = draw(softmax(gate @ inner.T), rng)
+        predictor = np.einsum("nqp,np->qn", coef[expert], inner)
+        if self.family == "linear":
+            return Data(X, predictor + noise * rng.standard_normal((q, n)), expert)
+        logits = np.concatenate([np.zeros((1, n)), predictor])
+        return Data(X, draw(softmax(logits), rng), expert)
+
+    def experts(self, ridge):
+        """The engine's family."""
+        if self.family == "linear":
+            return GaussianExperts(
+                self.n_experts, self.n_outputs, ridge, self.noise, self.symmetric
+            )
+        return CategoricalExperts(self.n_experts, self.n_classes, ridge, self.symmetric)
+
+    def problem(
+        self, data, *, weight=None, alpha=0.0, gate_alpha=0.0, fit_intercept=None
+    ):
+        """The engine's problem on a draw; intercepts unless the model is symmetric."""
+        n = data.X.shape[0]
+        columns = [
+            None if chosen is None else np.array(chosen)
+            for chosen in (self.gate_columns, self.expert_columns)
+        ]
+        return Problem(
+            data.X,
+            data.target,
+            np.ones(n) if weight is None else weight,
+            self.experts,
+            gate_columns=columns[0],
+            expert_columns=columns[1],
+            fit_intercept=not self.symmetric if fit_intercept is None else fit_intercept,
+            alpha=alpha,
+            gate_alpha=gate_alpha,
+        )
+
+
+MODELS = {
+    **{f"linear-{k}": Model("linear", k) for k in (2, 3, 4)},
+    **{f"binary-{k}": Model("logistic", k) for k in (2, 3, 4)},
+    **{f"three-class-{k}": Model("logistic", k, n_classes=3) for k in (2, 3, 4)},
+    "linear-shared-noise": Model("linear", 3, noise="shared"),
+    "linear-two-outputs": Model("linear", 2, n_outputs=2),
+    "linear-two-outputs-shared": Model("linear", 3, n_outputs=2, noise="shared"),
+    "linear-own-columns": Model("linear", gate_columns=(2,), expert_columns=(0, 1)),
+    "binary-own-columns": Model("logistic", gate_columns=(2, 0), expert_columns=(1,)),
+    "linear-symmetric": Model("linear", symmetric=True),
+    "linear-symmetric-two-outputs": Model("linear", n_outputs=2, symmetric=True),
+    "binary-symmetric": Model("logistic", symmetric=True),
+}
+
+
+def random_theta(mixture, seed, scale=0.7):
+    """Free parameters drawn at random."""
+    rng = np.random.default_rng(seed)
+    return Parameters(
+        *(scale * rng.standard_normal(part.shape) for part in mixture.initial())
+    )
+
+
+def soft_start(mixture, expert, certainty=0.8):
+    """Parameters fitted to the latent labels, blurred: near one optimum."""
+    onehot = np.arange(mixture.n_experts)[:, None] == expert
+    blur = (1 - certainty) / (mixture.n_experts - 1)
+    return mixture.project_responsibilities(np.where(onehot, certainty, blur))
+
+
+def flat(theta):
+    """All free parameters in one vector."""
+    return np.concatenate([part.ravel() for part in theta])
+
+
+def unflat(vector, like):
+    """Inverse of `flat`, in the shapes of `like`."""
+    ends = np.cumsum([part.size for part in like])
+    parts = np.split(vector, ends[:-1])
+    return Parameters(*(part.reshape(old.shape) for part, old in zip(parts, like)))
+
+
+def all_features(design):
+    """Standardised features of all rows, intercept included, (p, n)."""
+    return design.block(slice(0, design.n_rows)).dot(np.eye(design.n_columns))

@@ -1,0 +1,460 @@
+"""EM is mirror descent: identities of the complete data as an exponential family."""
+
+import numpy as np
+import pytest
+from _data import MODELS, all_features, flat, random_theta, soft_start, unflat
+from scipy import optimize, stats
+
+from skmoe.engine.descent import minimise
+from skmoe.engine.prediction import expert_log_probability, gate_log_probability
+from skmoe.solvers import MirrorDescent, make_solver
+
+SEEDS = (0, 1)
+TINY_STEP = 1e-30  # of complex-step differentiation, exact to rounding
+
+every_model = pytest.mark.parametrize("name", MODELS)
+every_seed = pytest.mark.parametrize("seed", SEEDS)
+
+
+def some_weights(n, seed):
+    return np.random.default_rng(seed).uniform(0.5, 2.0, size=n)
+
+
+def make_problem(name, seed, n=120, signal=0.5, **options):
+    """Classes overlap: exact steps without penalty then have finite coefficients."""
+    data = MODELS[name].data(n=n, seed=seed, signal=signal)
+    return MODELS[name].problem(data, weight=some_weights(n, seed), **options)
+
+
+def logsumexp(values):
+    """Over the first axis, of values that may be complex."""
+    top = values.real.max(axis=0)
+    return top + np.log(np.exp(values - top).sum(axis=0))
+
+
+class CompleteData:
+    """(y, z) given x as an exponential family, written out by hand.
+
+    log p(y, z=k | x) = a_k + <b_k, T(y)> - A(a, b) with A = lse_k(a_k + A_k(b_k)): the
+    natural parameter of 1[z=k] is the gate's logit less the expert's log-partition.
+    Natural parameters and moments are (K, 1 + s, n).
+    """
+
+    def __init__(self, mixture):
+        self.mixture, self.weight = mixture, mixture.weight
+        self.at_gate = all_features(mixture.gate_design)
+        self.at_experts = all_features(mixture.expert_design)
+        self.is_linear = mixture.target.ndim == 2
+
+    def natural(self, theta):
+        logits = self.mixture.contrasts @ (theta.gate @ self.at_gate)
+        own = self._own_parameters(theta)
+        gate = logits - self._own_log_partition(own)
+        return np.concatenate([gate[:, None], own], axis=1)
+
+    def log_partition(self, natural):
+        return logsumexp(natural[:, 0] + self._own_log_partition(natural[:, 1:]))
+
+    def log_partition_given_y(self, natural):
+        return logsumexp((natural * self.statistic()).sum(axis=1))
+
+    def loss(self, natural):
+        return self.log_partition(natural) - self.log_partition_given_y(natural)
+
+    def statistic(self):
+        """(1, T(y)), (1 + s, n)."""
+        y = self.mixture.target
+        if self.is_linear:
+            T = np.concatenate([y, y**2])
+        else:
+            T = np.eye(self.mixture.experts.contrasts.shape[0])[:, y]
+        return np.concatenate([np.ones((1, T.shape[1])), T])
+
+    def model_moments(self, theta):
+        """(pi_k, pi_k E_k[T(y)]); gate and class probabilities are the engine's."""
+        rows = self.mixture.row_moments(theta)
+        if self.is_linear:
+            mean, variance = self._means_and_variances(theta)
+            expected = np.concatenate([mean, mean**2 + variance], axis=1)
+        else:
+            expected = rows.expert
+        return rows.model[:, None] * np.insert(expected, 0, 1.0, axis=1)
+
+    def posterior_moments(self, theta):
+        """(r_k, r_k T(y)) with the engine's responsibilities."""
+        return self.mixture.row_moments(theta).posterior[:, None] * self.statistic()
+
+    def mean(self, rows):
+        return rows @ self.weight
+
+    def inner(self, moments, natural):
+        """Mean over x of inner products."""
+        return self.mean((moments * natural).sum(axis=(0, 1)))
+
+    def divergence(self, natural, other):
+        """Bregman divergence of A, mean over x."""
+        change = self.log_partition(natural) - self.log_partition(other)
+        slope = complex_step_gradient(self.log_partition, other)
+        return self.mean(change) - self.inner(slope, natural - other)
+
+    def surrogate(self, theta, posterior):
+        """Q: the negated expected complete log-likelihood."""
+        gate = self.mixture.contrasts @ (theta.gate @ self.at_gate)
+        log_joint = gate - logsumexp(gate) + self._log_density(theta)
+        return -self.mean((posterior * log_joint).sum(axis=0))
+
+    def _own_parameters(self, theta):
+        if self.is_linear:
+            mean, variance = self._means_and_variances(theta)
+            return np.concatenate([mean / variance, 0 * mean - 0.5 / variance], axis=1)
+        predictor = self._coef(theta) @ self.at_experts
+        return self.mixture.experts.contrasts @ predictor
+
+    def _own_log_partition(self, own):
+        if not self.is_linear:
+            return logsumexp(np.moveaxis(own, 1, 0))
+        linear, square = np.split(own, 2, axis=1)
+        return (0.5 * np.log(-np.pi / square) - linear**2 / (4 * square)).sum(axis=1)
+
+    def _log_density(self, theta):
+        y = self.mixture.target
+        if not self.is_linear:
+            logits = np.moveaxis(self._own_parameters(theta), 1, 0)
+            log_probability = logits - logsumexp(logits)
+            return log_probability[y, :, np.arange(y.shape[0])].T
+        mean, variance = self._means_and_variances(theta)
+        return stats.norm.logpdf(y, mean, np.sqrt(variance)).sum(axis=1)
+
+    def _means_and_variances(self, theta):
+        mean = self._coef(theta) @ self.at_experts
+        variance = np.exp(theta.log_variance)[:, :, None]
+        return mean, np.broadcast_to(variance, mean.shape[:2] + (1,))
+
+    def _coef(self, theta):
+        coef = theta.experts
+        if coef.shape[0] < self.mixture.n_experts:
+            coef = np.concatenate([coef, -coef])
+        return coef
+
+
+def complex_step_gradient(function, natural):
+    """Gradient of a function of each row in that row's natural parameters."""
+    gradient = np.empty_like(natural)
+    for k in range(natural.shape[0]):
+        for s in range(natural.shape[1]):
+            moved = natural.astype(complex)
+            moved[k, s] += 1j * TINY_STEP
+            gradient[k, s] = function(moved).imag / TINY_STEP
+    return gradient
+
+
+def partial_derivatives(function, vector):
+    """Gradient of a function of a vector by complex steps."""
+    steps = 1j * TINY_STEP * np.eye(vector.size)
+    return np.array([function(vector + step).imag for step in steps]) / TINY_STEP
+
+
+@every_model
+@every_seed
+def test_gradient_of_log_partition_is_the_model_moments(name, seed):
+    complete = CompleteData(make_problem(name, seed).mixture)
+    theta = random_theta(complete.mixture, seed)
+    gradient = complex_step_gradient(complete.log_partition, complete.natural(theta))
+    np.testing.assert_allclose(
+        gradient, complete.model_moments(theta), rtol=1e-10, atol=1e-12
+    )
+
+
+@every_model
+@every_seed
+def test_gradient_of_loss_is_model_moments_less_posterior_moments(name, seed):
+    complete = CompleteData(make_problem(name, seed).mixture)
+    theta = random_theta(complete.mixture, seed)
+    gradient = complex_step_gradient(complete.loss, complete.natural(theta))
+    gap = complete.model_moments(theta) - complete.posterior_moments(theta)
+    np.testing.assert_allclose(gradient, gap, rtol=1e-10, atol=1e-11)
+
+
+@every_model
+def test_objective_is_the_mean_loss_of_the_exponential_family(name):
+    mixture = make_problem(name, 0).mixture
+    complete, theta = CompleteData(mixture), random_theta(mixture, 0)
+    loss = complete.mean(complete.loss(complete.natural(theta)))
+    objective = mixture.evaluate(theta).objective - mixture.offset
+    assert objective == pytest.approx(loss, rel=1e-12)
+
+
+@every_model
+@every_seed
+def test_surrogate_is_linearised_loss_plus_divergence(name, seed):
+    mixture = make_problem(name, seed).mixture
+    complete = CompleteData(mixture)
+    here, there = random_theta(mixture, seed), random_theta(mixture, seed + 10)
+    posterior = mixture.row_moments(here).posterior
+    change = complete.surrogate(there, posterior) - complete.surrogate(here, posterior)
+
+    at_here, at_there = complete.natural(here), complete.natural(there)
+    slope = complete.model_moments(here) - complete.posterior_moments(here)
+    linear = complete.inner(slope, at_there - at_here)
+    divergence = complete.divergence(at_there, at_here)
+    assert change == pytest.approx(linear + divergence, rel=1e-10, abs=1e-10)
+
+
+@every_model
+@every_seed
+def test_surrogate_bounds_the_change_of_the_objective(name, seed):
+    mixture = make_problem(name, seed).mixture
+    complete = CompleteData(mixture)
+    here, there = random_theta(mixture, seed), random_theta(mixture, seed + 10)
+    posterior = mixture.row_moments(here).posterior
+    bound = complete.surrogate(there, posterior) - complete.surrogate(here, posterior)
+    change = mixture.evaluate(there).objective - mixture.evaluate(here).objective
+    assert change <= bound + 1e-12
+
+
+@every_model
+def test_gradient_is_jacobian_of_natural_parameters_times_moment_gap(name):
+    mixture = make_problem(name, 0).mixture
+    complete, theta = CompleteData(mixture), random_theta(mixture, 0)
+    gap = complete.model_moments(theta) - complete.posterior_moments(theta)
+
+    def linear(vector):
+        return complete.inner(gap, complete.natural(unflat(vector, theta)))
+
+    gradient = flat(mixture.gradient(mixture.evaluate(theta)))
+    expected = partial_derivatives(linear, flat(theta))
+    np.testing.assert_allclose(gradient, expected, rtol=1e-10, atol=1e-12)
+
+
+@every_model
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+def test_gradient_agrees_with_finite_differences(name, alpha):
+    mixture = make_problem(name, 0, alpha=alpha, gate_alpha=2 * alpha).mixture
+    theta = random_theta(mixture, 0)
+    vector, h = flat(theta), 1e-5
+
+    def objective(vector):
+        return mixture.evaluate(unflat(vector, theta), curvature=False).objective
+
+    steps = h * np.eye(vector.size)
+    slopes = [objective(vector + s) - objective(vector - s) for s in steps]
+    differences = unflat(np.array(slopes) / (2 * h), theta)
+    gradient = mixture.gradient(mixture.evaluate(theta))
+    for block, expected in zip(gradient, differences):
+        error = np.linalg.norm(block - expected)
+        assert error <= 1e-6 * np.linalg.norm(expected)
+
+
+@every_model
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+def test_objective_is_penalised_likelihood_in_the_users_units(name, alpha):
+    gate_alpha = 2 * alpha
+    model, weight = MODELS[name], some_weights(120, 0)
+    data = model.data(n=120)
+    problem = model.problem(data, weight=weight, alpha=alpha, gate_alpha=gate_alpha)
+    theta = random_theta(problem.mixture, 0)
+    fitted = problem.attributes(theta, np.float64)
+    gate_X, expert_X = (
+        data.X if columns is None else data.X[:, columns]
+        for columns in (model.gate_columns, model.expert_columns)
+    )
+    gate = gate_log_probability(gate_X, fitted["gate_coef_"], fitted["gate_intercept_"])
+    coef, intercept = fitted["coef_"], fitted["intercept_"]
+    if model.family == "linear":
+        mean = np.einsum("kmd,nd->nkm", coef, expert_X) + intercept
+        std = np.sqrt(fitted["noise_variance_"])
+        density = stats.norm.logpdf(data.target.T[:, None], mean, std).sum(axis=2)
+        # The experts' penalty is relative to the spread of y.
+        coef = coef / problem.target_scale[:, None]
+    else:
+        if model.n_classes == 2:
+            coef, intercept = coef[:, 0], intercept[:, 0]
+        log_class = expert_log_probability(expert_X, coef, intercept)
+        density = log_class[np.arange(120), :, data.target]
+    free = 1 if model.symmetric else model.n_experts
+    loss = -np.average(logsumexp((gate + density).T), weights=weight)
+    loss += 0.5 * alpha * np.square(coef[:free]).sum()
+    loss += 0.5 * gate_alpha * np.square(fitted["gate_coef_"]).sum()
+    assert problem.mixture.evaluate(theta).objective == pytest.approx(loss, rel=1e-10)
+
+
+@every_model
+@pytest.mark.parametrize("exact", [False, True])
+def test_em_step_is_mirror_step_of_unit_length(name, exact):
+    mixture = make_problem(name, 0, alpha=0.1, gate_alpha=0.1).mixture
+    theta = soft_start(mixture, MODELS[name].data(n=120).expert)
+    em = mixture.evaluate(theta)
+    md = mixture.evaluate(theta, blend=True)
+    project = mixture.project_exactly if exact else mixture.project
+    np.testing.assert_allclose(flat(project(em)), flat(project(md, 1.0)), rtol=1e-12)
+
+
+@every_model
+def test_em_and_md_of_unit_step_size_visit_the_same_points(name):
+    mixture = make_problem(name, 0, alpha=0.1, gate_alpha=0.1).mixture
+    theta = random_theta(mixture, 0)
+    em, md = (
+        minimise(mixture, theta, make_solver(*solver), 5, 0.0)
+        for solver in (("em", 1.0), ("md", 1.0))
+    )
+    np.testing.assert_array_equal(em.objective_curve, md.objective_curve)
+    np.testing.assert_array_equal(flat(em.theta), flat(md.theta))
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("linear")])
+def test_em_step_is_weighted_least_squares(name):
+    mixture = make_problem(name, 0).mixture
+    complete, theta = CompleteData(mixture), random_theta(mixture, 0)
+    mass = mixture.row_moments(theta).posterior * mixture.weight
+    X, y = complete.at_experts, mixture.target
+    if MODELS[name].symmetric:
+        sign = np.array([1.0, -1.0])
+        signed = np.einsum("k,kn,mn->mn", sign, mass, y)
+        coef = np.linalg.solve((X * mass.sum(axis=0)) @ X.T, X @ signed.T).T[None]
+        mean = np.einsum("k,jmp,pn->kmn", sign, coef, X)
+    else:
+        coef = [np.linalg.solve((X * m) @ X.T, (X * m) @ y.T).T for m in mass]
+        mean = np.stack(coef) @ X
+    spread = np.einsum("kn,kmn->km", mass, (y - mean) ** 2)
+    variance = spread / mass.sum(axis=1)[:, None]
+    if theta.log_variance.shape[0] == 1:
+        variance = spread.sum(axis=0, keepdims=True)
+
+    moved = mixture.project(mixture.evaluate(theta))
+    np.testing.assert_allclose(moved.experts, np.stack(coef), rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(np.exp(moved.log_variance), variance, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "linear-2",
+        "linear-shared-noise",
+        "linear-two-outputs",
+        "linear-own-columns",
+        "linear-symmetric",
+        "binary-2",
+        "binary-3",
+        "three-class-2",
+        "binary-symmetric",
+    ],
+)
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("eta", [0.3, 0.5, 1.0, 1.5])
+def test_mirror_step_minimises_linearised_loss_plus_divergence(name, alpha, eta):
+    data = MODELS[name].data(n=200, signal=0.5)
+    problem = MODELS[name].problem(data, alpha=alpha, gate_alpha=alpha / 2)
+    mixture = problem.mixture
+    theta = soft_start(mixture, data.expert)
+    complete = CompleteData(mixture)
+    here = complete.natural(theta)
+    slope = complete.model_moments(theta) - complete.posterior_moments(theta)
+    here_slope = complete.model_moments(theta)
+    ridges = [mixture.gate_ridge, mixture.experts.ridge, np.zeros(1)]
+
+    def criterion(vector):
+        moved = unflat(vector, theta)
+        natural = complete.natural(moved)
+        value = eta * complete.inner(slope, natural)
+        value += complete.mean(complete.log_partition(natural))
+        value -= complete.inner(here_slope, natural - here)
+        for part, ridge in zip(moved[:2], ridges):
+            value += 0.5 * eta * (ridge * part**2).sum()
+        return value
+
+    found = optimize.minimize(
+        criterion,
+        flat(theta),
+        jac=lambda vector: partial_derivatives(criterion, vector),
+        method="BFGS",
+        options={"gtol": 1e-9},
+    )
+    solver = MirrorDescent(eta, exact=True)
+    moved = mixture.project_exactly(solver.evaluate(mixture, theta), eta)
+    np.testing.assert_allclose(flat(moved), found.x, rtol=1e-6, atol=1e-6)
+    slope_there = partial_derivatives(criterion, flat(moved))
+    np.testing.assert_allclose(slope_there, 0, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if "symmetric" in name])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("eta", [0.5, 1.0, 1.5])
+@every_seed
+def test_step_of_symmetric_model_is_unconstrained_mirror_step(
+    name, fit_intercept, eta, seed
+):
+    """grad A(theta+) = grad A(theta) - eta grad L(theta) in (beta, w), noise held.
+
+    Up to constants -log p(y, z | x) is, for linear experts,
+    (x'beta)^2 / 2s^2 - zy x'beta / s^2 + log(1 + e^{x'w}) - 1[z=1] x'w, and for
+    logistic ones, with y in {-1, 1},
+    log(1 + e^{x'beta}) - 1[zy=1] x'beta + log(1 + e^{x'w}) - 1[z=1] x'w:
+    the statistics do not depend on theta, so E[A] is a mirror map of (beta, w).
+    """
+    mixture = make_problem(name, seed, fit_intercept=fit_intercept).mixture
+    theta = random_theta(mixture, seed, scale=0.4)
+    X, weight, y = all_features(mixture.gate_design), mixture.weight, mixture.target
+    is_linear = y.ndim == 2
+    precision = np.exp(-theta.log_variance[0])[:, None] if is_linear else None
+
+    def vector_of(theta):
+        logits = mixture.contrasts @ theta.gate
+        return np.concatenate([theta.experts.ravel(), logits[0] - logits[1]])
+
+    def predictors(vector):
+        *beta, w = vector.reshape(-1, X.shape[0]) @ X
+        return np.array(beta), w
+
+    def softplus(values):
+        return logsumexp(np.stack([0 * values, values]))
+
+    def mirror_map(vector):
+        beta, w = predictors(vector)
+        own = 0.5 * precision * beta**2 if is_linear else softplus(beta)
+        return (own.sum(axis=0) + softplus(w)) @ weight
+
+    def loss(vector):
+        beta, w = predictors(vector)
+        joint = []
+        for z in (1, -1):
+            if is_linear:
+                own = -0.5 * (precision * (y - z * beta) ** 2).sum(axis=0)
+            else:
+                own = -softplus(-z * (2 * y - 1) * beta[0])
+            joint.append(own - softplus(-z * w))
+        return -logsumexp(np.stack(joint)) @ weight
+
+    here = vector_of(theta)
+    state = mixture.evaluate(theta, blend=True)
+    there = vector_of(mixture.project_exactly(state, eta, tol=1e-20))
+    expected = partial_derivatives(mirror_map, here)
+    expected = expected - eta * partial_derivatives(loss, here)
+    np.testing.assert_allclose(
+        partial_derivatives(mirror_map, there), expected, rtol=1e-9, atol=1e-10
+    )
+
+
+@every_model
+@pytest.mark.parametrize("alpha", [0.0, 0.2])
+def test_unguarded_em_steps_never_raise_the_objective(name, alpha):
+    mixture = make_problem(name, 2, n=400, alpha=alpha, gate_alpha=alpha).mixture
+    state = mixture.evaluate(random_theta(mixture, 2))
+    for _ in range(6):
+        moved = mixture.evaluate(mixture.project_exactly(state))
+        assert moved.objective <= state.objective + 1e-12
+        state = moved
+
+
+@every_model
+@pytest.mark.parametrize("solver", ["em", "md"])
+@pytest.mark.parametrize("alpha", [0.0, 0.2])
+@every_seed
+def test_objective_never_rises_along_the_descent(name, solver, alpha, seed):
+    problem = make_problem(name, seed, signal=1.5, alpha=alpha, gate_alpha=alpha)
+    mixture = problem.mixture
+    theta = random_theta(mixture, seed)
+    descent = minimise(mixture, theta, make_solver(solver, "auto"), 40, 0.0)
+    assert (np.diff(descent.objective_curve) <= 0).all()
+    assert descent.objective_curve[-1] < descent.objective_curve[0]
+    reached = mixture.evaluate(descent.theta).objective
+    assert reached == pytest.approx(descent.objective_curve[-1], rel=1e-12)
