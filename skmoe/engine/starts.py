@@ -11,15 +11,16 @@ from scipy import sparse
 from sklearn.cluster import KMeans
 
 from skmoe.engine.descent import minimise
-from skmoe.solvers.mirror import MirrorDescent
+from skmoe.solvers.anderson import AcceleratedEM
 
 SHORT_RUNS = "short_runs"
 STRATEGIES = (SHORT_RUNS, "kmeans", "kmeans_xy", "regression_clustering", "random")
 
-_N_STARTS = 8
-_ROUNDS = ((8, 4), (3, 8))  # (runs kept, iterations of each)
+_N_STARTS = 6
+_SHORT_CLUSTERING_ITER = 8
+_SHORT_ITER, _SHORT_TOL = 20, 1e-3
+_POLISH_ITER, _POLISH_TOL = 30, 1e-4
 _MIN_SAMPLE, _SAMPLE_PER_COEF = 1000, 20
-_POLISH_ITER = 30
 _CLUSTERING_ITER = 20
 # A hard label keeps this responsibility, so that no expert starts without mass.
 _LABEL_WEIGHT = 0.95
@@ -46,27 +47,28 @@ def starting_point(mixture, strategy, rng):
 
 
 def _short_runs(mixture, rng):
-    """Best of several short runs on a sample; finished there if rows were left out."""
+    """Best of several short runs on a sample; finished there if rows were left out.
+
+    Clustering by distance and by experts take turns: the first finds pieces that lie
+    apart, the second experts that cross.
+    """
     sample, is_part = _sampled(mixture, rng)
     draw = _Draw(sample, rng)
-    runs = []
+    best = None
     for start in range(_N_STARTS):
-        labels = _nearest_rows(sample, draw) if start % 2 else _elemental(sample, draw)
-        runs.append((np.inf, start, _from_labels(sample, labels)))
-    for kept, n_iter in _ROUNDS:
-        runs = [
-            (*_run(sample, theta, n_iter, 0.0), start, theta)
-            for _, start, theta in sorted(runs, key=lambda run: run[:2])[:kept]
-        ]
-        runs = [(objective, start, theta) for objective, theta, start, _ in runs]
-    best = min(runs, key=lambda run: run[:2])[2]
-    return _run(sample, best, _POLISH_ITER, 1e-4)[1] if is_part else best
+        cluster = _cluster_by_experts if start % 2 else _cluster_by_distance
+        labels = cluster(sample, draw, _SHORT_CLUSTERING_ITER)
+        run = _run(sample, _from_labels(sample, labels), _SHORT_ITER, _SHORT_TOL)
+        if best is None or run.objective_curve[-1] < best.objective_curve[-1]:
+            best = run
+    if is_part:
+        best = _run(sample, best.theta, _POLISH_ITER, _POLISH_TOL)
+    return best.theta
 
 
-def _run(mixture, theta, n_iter, tol):
-    """Objective and parameters after a few EM iterations."""
-    descent = minimise(mixture, theta, MirrorDescent(1.0), n_iter, tol)
-    return descent.objective_curve[-1], descent.theta
+def _run(mixture, theta, max_iter, tol):
+    """A descent by accelerated EM."""
+    return minimise(mixture, theta, AcceleratedEM(), max_iter, tol)
 
 
 def _sampled(mixture, rng):
@@ -121,22 +123,37 @@ class _Draw:
 
 def _from_labels(mixture, labels):
     """Parameters that fit hard labels (n,), softened a little."""
-    onehot = np.arange(mixture.n_experts)[:, None] == labels
     rest = (1 - _LABEL_WEIGHT) / (mixture.n_experts - 1)
-    return mixture.project_responsibilities(np.where(onehot, _LABEL_WEIGHT, rest))
+    softened = np.where(_onehot(mixture, labels) > 0, _LABEL_WEIGHT, rest)
+    return mixture.project_responsibilities(softened)
 
 
-def _nearest_rows(mixture, draw):
-    """Labels by the nearest of K drawn rows in the gate's features."""
+def _onehot(mixture, labels):
+    """Responsibilities of hard labels, (n,) -> (K, n)."""
+    return (np.arange(mixture.n_experts)[:, None] == labels).astype(np.float64)
+
+
+def _cluster_by_distance(mixture, draw, max_iter):
+    """Labels of a few Lloyd iterations on the gate's features, from K drawn rows."""
     design = mixture.gate_design
     centers = design.features(draw.rows(mixture.n_experts))
     centers = centers.toarray() if sparse.issparse(centers) else centers
-    half_norms = 0.5 * np.square(centers).sum(axis=1)
-    coef = np.pad(centers, ((0, 0), (0, int(design.intercept))))
-    labels = np.empty(mixture.weight.shape[0], dtype=np.intp)
-    for rows in mixture.blocks:
-        closeness = design.block(rows).dot(coef) - half_norms[:, None]
-        labels[rows] = closeness.argmax(axis=0)
+    labels = np.full(mixture.weight.shape[0], -1)
+    for _ in range(max_iter):
+        half_norms = 0.5 * np.square(centers).sum(axis=1)
+        coef = np.pad(centers, ((0, 0), (0, int(design.intercept))))
+        sums, mass = np.zeros_like(coef), np.zeros(mixture.n_experts)
+        previous = labels.copy()
+        for rows in mixture.blocks:
+            block = design.block(rows)
+            labels[rows] = (block.dot(coef) - half_norms[:, None]).argmax(axis=0)
+            weighted = _onehot(mixture, labels[rows]) * mixture.weight[rows]
+            sums += block.adjoint(weighted)
+            mass += weighted.sum(axis=1)
+        if (labels == previous).all():
+            break
+        filled = mass > 0
+        centers[filled] = sums[filled, : centers.shape[1]] / mass[filled, None]
     return labels
 
 
@@ -168,8 +185,8 @@ def _cluster_by_experts(mixture, draw, max_iter):
     """Labels of regression clustering (k-planes): refit and reassign in turn."""
     labels = _elemental(mixture, draw)
     for _ in range(max_iter):
-        onehot = np.arange(mixture.n_experts)[:, None] == labels
-        previous, labels = labels, _best_experts(mixture, onehot.astype(float))
+        onehot = _onehot(mixture, labels)
+        previous, labels = labels, _best_experts(mixture, onehot)
         if (labels == previous).all():
             break
     return labels
