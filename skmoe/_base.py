@@ -102,9 +102,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             self.objective_curve_ = best.objective_curve
         if not best.converged:
             warnings.warn(
-                f"Stopped after max_iter={self.max_iter} iterations before the "
-                f"objective settled to tol={self.tol}. Increase max_iter or tol, or "
-                "scale the features.",
+                f"Stopped after {best.n_iter} of max_iter={self.max_iter} iterations "
+                f"before the objective settled to tol={self.tol}. Increase max_iter or "
+                "tol, shorten a fixed step_size, or scale the features.",
                 ConvergenceWarning,
                 stacklevel=2,
             )

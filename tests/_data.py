@@ -26,7 +26,8 @@ def softmax(logits):
 
 def draw(probability, rng):
     """One category for each column of probabilities (C, n)."""
-    return (rng.uniform(size=probability.shape[1]) > probability.cumsum(axis=0)).sum(axis=0)
+    uniform = rng.uniform(size=probability.shape[1])
+    return (uniform > probability.cumsum(axis=0)[:-1]).sum(axis=0)
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ class Model:
     gate_columns: tuple | None = None
     expert_columns: tuple | None = None
 
-    def data(self, n=120, d=3, seed=0, *, noise=0.5, signal=1.5):
+    def data(self, n=120, d=3, seed=0, *, noise=0.5, signal=1.5, gate_signal=1.0):
         """Rows drawn from a random model of this kind."""
         rng = np.random.default_rng(seed)
         X = rng.standard_normal((n, d)) + (not self.symmetric) * rng.standard_normal(d)
         inner = X if self.symmetric else np.column_stack([X, np.ones(n)])
         q = self.n_outputs if self.family == "linear" else self.n_classes - 1
-        gate = rng.standard_normal((self.n_experts, inner.shape[1]))
+        gate = gate_signal * rng.standard_normal((self.n_experts, inner.shape[1]))
         coef = signal * rng.standard_normal((self.n_experts, q, inner.shape[1]))
         if self.symmetric:
             coef[1] = -coef[0]
@@ -72,6 +73,8 @@ class Model:
     ):
         """The engine's problem on a draw; intercepts unless the model is symmetric."""
         n = data.X.shape[0]
+        if fit_intercept is None:
+            fit_intercept = not self.symmetric
         columns = [
             None if chosen is None else np.array(chosen)
             for chosen in (self.gate_columns, self.expert_columns)
@@ -83,7 +86,7 @@ class Model:
             self.experts,
             gate_columns=columns[0],
             expert_columns=columns[1],
-            fit_intercept=not self.symmetric if fit_intercept is None else fit_intercept,
+            fit_intercept=fit_intercept,
             alpha=alpha,
             gate_alpha=gate_alpha,
         )

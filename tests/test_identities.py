@@ -301,6 +301,19 @@ def test_em_and_md_of_unit_step_size_visit_the_same_points(name):
     np.testing.assert_array_equal(flat(em.theta), flat(md.theta))
 
 
+@every_model
+@pytest.mark.parametrize("eta", [0.5, 1.0])
+def test_inexact_projection_is_the_first_newton_step_of_the_exact_one(name, eta):
+    # A penalty couples coefficients and noise of linear experts: no Newton step then.
+    alpha = 0.0 if MODELS[name].family == "linear" else 0.1
+    mixture = make_problem(name, 0, alpha=alpha, gate_alpha=0.1).mixture
+    state = mixture.evaluate(random_theta(mixture, 0, scale=0.3), blend=True)
+    newton = mixture.project_exactly(state, eta, max_iter=1, tol=0.0)
+    np.testing.assert_allclose(
+        flat(mixture.project(state, eta)), flat(newton), rtol=1e-9, atol=1e-10
+    )
+
+
 @pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("linear")])
 def test_em_step_is_weighted_least_squares(name):
     mixture = make_problem(name, 0).mixture
@@ -333,15 +346,16 @@ def test_em_step_is_weighted_least_squares(name):
         "linear-two-outputs",
         "linear-own-columns",
         "linear-symmetric",
-        "binary-2",
         "binary-3",
         "three-class-2",
         "binary-symmetric",
     ],
 )
-@pytest.mark.parametrize("alpha", [0.0, 0.1])
-@pytest.mark.parametrize("eta", [0.3, 0.5, 1.0, 1.5])
-def test_mirror_step_minimises_linearised_loss_plus_divergence(name, alpha, eta):
+@pytest.mark.parametrize(
+    "eta, alpha",
+    [(0.3, 0.1), (0.5, 0.0), (1.0, 0.0), (1.0, 0.1), (1.5, 0.0), (1.5, 0.1)],
+)
+def test_mirror_step_minimises_linearised_loss_plus_divergence(name, eta, alpha):
     data = MODELS[name].data(n=200, signal=0.5)
     problem = MODELS[name].problem(data, alpha=alpha, gate_alpha=alpha / 2)
     mixture = problem.mixture
@@ -447,9 +461,8 @@ def test_unguarded_em_steps_never_raise_the_objective(name, alpha):
 
 @every_model
 @pytest.mark.parametrize("solver", ["em", "md"])
-@pytest.mark.parametrize("alpha", [0.0, 0.2])
-@every_seed
-def test_objective_never_rises_along_the_descent(name, solver, alpha, seed):
+@pytest.mark.parametrize("seed, alpha", [(0, 0.0), (1, 0.0), (2, 0.2)])
+def test_objective_never_rises_along_the_descent(name, solver, seed, alpha):
     problem = make_problem(name, seed, signal=1.5, alpha=alpha, gate_alpha=alpha)
     mixture = problem.mixture
     theta = random_theta(mixture, seed)

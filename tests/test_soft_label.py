@@ -198,8 +198,8 @@ def test_start_is_not_overwritten(dense):
     X = make_X()
     mass, target = make_soft_labels(X, 3)
     contrasts, design = class_contrasts(3), standardised(X)
-    start = zeros(design, contrasts)
-    converged(design, mass, target, start, contrasts, ridge_of(design, 0.1), dense=dense)
+    start, ridge = zeros(design, contrasts), ridge_of(design, 0.1)
+    converged(design, mass, target, start, contrasts, ridge, dense=dense)
     assert not start.any()
 
 

@@ -25,7 +25,7 @@ _TINY = np.finfo(np.float64).tiny
 
 
 class InfeasibleStep(ArithmeticError):
-    """Blended moments with no maximum likelihood: the step was too long."""
+    """No step to take: blended moments without maximum likelihood, or no descent."""
 
 
 class DenseCurvature:

@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.mixture import Parameters
-
-_WINDOW = 3  # decreases that must all promise little before the loop stops
 
 _NEGLIGIBLE = 1e-2  # share of `tol` at which a decrease counts as none
 
@@ -32,7 +31,7 @@ def minimise(mixture, theta, solver, max_iter, tol, report=None):
     ----------
     mixture : Mixture
     theta : Parameters
-    solver : object with `evaluate(mixture, theta)` and `step(mixture, state)`
+    solver : object with `patience`, `evaluate(mixture, theta)`, `step(mixture, state)`
     max_iter : int
     tol : float
     report : callable(iteration, state, change, step_size) -> bool, asks to stop
@@ -47,7 +46,10 @@ def _minimise(mixture, theta, solver, max_iter, tol, report):
     state = solver.evaluate(mixture, theta)
     curve, converged = [state.objective], False
     for iteration in range(1, max_iter + 1):
-        outcome = solver.step(mixture, state)
+        try:
+            outcome = solver.step(mixture, state)
+        except InfeasibleStep:
+            break
         if outcome is None:
             curve.append(state.objective)
             converged = True
@@ -57,7 +59,7 @@ def _minimise(mixture, theta, solver, max_iter, tol, report):
         stop = report is not None and report(
             iteration, state, curve[-1] - curve[-2], step_size
         )
-        converged = _has_converged(curve, tol)
+        converged = _has_converged(curve, tol, solver.patience)
         if stop or converged:
             break
     return Descent(
@@ -65,11 +67,11 @@ def _minimise(mixture, theta, solver, max_iter, tol, report):
     )
 
 
-def _has_converged(curve, tol):
+def _has_converged(curve, tol, patience):
     """Whether each recent decrease promises less than `tol` to come."""
-    if len(curve) < _WINDOW + 2:
+    if len(curve) < patience + 2:
         return curve[-1] == curve[-2]
-    decreases = -np.diff(curve[-_WINDOW - 2 :])
+    decreases = -np.diff(curve[-patience - 2 :])
     return all(
         _remaining(previous, last, tol) <= tol
         for previous, last in zip(decreases, decreases[1:])

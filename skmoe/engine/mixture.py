@@ -127,6 +127,11 @@ class Mixture:
             gate, experts + self.experts.ridge * theta.experts, log_variance
         )
 
+    def slope(self, state, theta):
+        """Derivative of F at a state in the direction of `theta`, a float."""
+        parts = zip(self.gradient(state), theta, state.theta)
+        return float(sum(np.vdot(slope, new - old) for slope, new, old in parts))
+
     def project(self, state, step_size=1.0, damping=1.0):
         """Maximum likelihood on the blended moments (1 - eta) m + eta p.
 

@@ -4,6 +4,7 @@ from collections import deque
 
 import numpy as np
 
+from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.mixture import Parameters
 from skmoe.solvers.mirror import MirrorDescent
 
@@ -20,6 +21,8 @@ class AcceleratedEM:
     the memory emptied.
     """
 
+    patience = 5
+
     def __init__(self):
         self.mirror = MirrorDescent(1.0)
         self._maps, self._residuals = deque(maxlen=_MEMORY), deque(maxlen=_MEMORY)
@@ -29,12 +32,9 @@ class AcceleratedEM:
         return self.mirror.evaluate(mixture, theta)
 
     def step(self, mixture, state):
-        """Next state and its distance in EM steps, or None where no step lowers F."""
-        mapped = mixture.project(state)
-        self._maps.append(_flat(mapped))
-        self._residuals.append(self._maps[-1] - _flat(state.theta))
-        if len(self._maps) > 1:
-            theta = mixture.feasible(_like(self._extrapolated(), mapped))
+        """Next state and its distance in EM steps, as `MirrorDescent.step`."""
+        if self._remember(mixture, state) > 1:
+            theta = mixture.feasible(_like(self._extrapolated(), state.theta))
             trial = self.evaluate(mixture, theta)
             # Not finite is not lower either.
             if trial.objective < state.objective:
@@ -44,10 +44,26 @@ class AcceleratedEM:
             self._residuals.clear()
         return self.mirror.step(mixture, state)
 
+    def _remember(self, mixture, state):
+        """Add the EM step from a state to the memory; the number of steps in it."""
+        try:
+            mapped = _flat(mixture.project(state))
+        except InfeasibleStep:
+            mapped = np.array([np.nan])
+        if np.isfinite(mapped).all():
+            self._maps.append(mapped)
+            self._residuals.append(mapped - _flat(state.theta))
+        else:
+            self._maps.clear()
+            self._residuals.clear()
+        return len(self._maps)
+
     def _extrapolated(self):
         """Combination of the mapped points with the least combined residual, flat."""
         residual = self._residuals[-1]
         change = np.diff(np.array(self._residuals), axis=0)
+        scale = max(np.abs(change).max(), np.finfo(np.float64).tiny)
+        change, residual = change / scale, residual / scale
         gram = change @ change.T
         gram[np.diag_indices_from(gram)] *= 1 + _RELATIVE_RIDGE
         weights = np.linalg.lstsq(gram, change @ residual, rcond=None)[0]

@@ -2,11 +2,14 @@
 
 import numpy as np
 
+from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.mixture import Parameters
 from skmoe.solvers.mirror import ROUNDING
 
 _SUFFICIENT_DECREASE = 1e-4
 _MAX_HALVINGS = 50
+# Barzilai-Borwein steps promise more than they keep.
+_GRADIENT_ROUNDING = 10 * ROUNDING
 
 
 class GradientDescent:
@@ -19,6 +22,8 @@ class GradientDescent:
         Barzilai and Borwein (1988) and backtracks until F falls enough (Armijo).
     """
 
+    patience = 10  # its decreases come in bursts
+
     def __init__(self, step_size):
         self.adapts = step_size == "auto"
         self.step_size = 1.0 if self.adapts else float(step_size)
@@ -29,14 +34,20 @@ class GradientDescent:
         return mixture.evaluate(theta, curvature=False)
 
     def step(self, mixture, state):
-        """Next state and step size, or None where no step lowers F."""
+        """Next state and step size; None where only rounding is left to gain.
+
+        Raises InfeasibleStep where F is not finite or no step lowers it enough.
+        """
         gradient = mixture.gradient(state)
         slope = _dot(gradient, gradient)
         if not self.adapts:
             trial = self._move(mixture, state, gradient, self.step_size)
-            return (trial, self.step_size) if np.isfinite(trial.objective) else None
+            if not np.isfinite(trial.objective):
+                raise InfeasibleStep("the objective is not finite after a step")
+            return trial, self.step_size
         step_size = self._first_step(state.theta, gradient)
         self._previous = state.theta, gradient
+        promised = step_size * slope
         for _ in range(_MAX_HALVINGS):
             trial = self._move(mixture, state, gradient, step_size)
             enough = state.objective - _SUFFICIENT_DECREASE * step_size * slope
@@ -44,9 +55,9 @@ class GradientDescent:
                 self.step_size = step_size
                 return trial, step_size
             step_size /= 2
-            if step_size * slope <= ROUNDING * max(1.0, abs(state.objective)):
-                return None
-        return None
+        if promised <= _GRADIENT_ROUNDING * max(1.0, abs(state.objective)):
+            return None
+        raise InfeasibleStep("no gradient step lowers the objective")
 
     def _first_step(self, theta, gradient):
         """Barzilai-Borwein step from the last two points, or twice the last step."""

@@ -10,12 +10,15 @@ from skmoe.engine.curvature import InfeasibleStep
 _GROWTH = 1.25
 _LONGEST_STEP = 32.0
 _MAX_HALVINGS = 30
-# Rises of F below this are rounding: nothing is left to gain.
-ROUNDING = 1e-13
+# A step that promises less than this, relative to F, is lost in rounding.
+ROUNDING = 1e-12
 
 
 class MirrorDescent:
     """One step of mirror descent; F never rises.
+
+    `patience` is the number of decreases that must promise little before the loop
+    stops.
 
     Parameters
     ----------
@@ -25,6 +28,8 @@ class MirrorDescent:
     exact : bool, default=False
         Solve the softmax regressions of each projection to the end.
     """
+
+    patience = 3
 
     def __init__(self, step_size, exact=False):
         self.adapts = step_size == "auto"
@@ -37,7 +42,10 @@ class MirrorDescent:
         return mixture.evaluate(theta, blend=blend)
 
     def step(self, mixture, state):
-        """Next state and step size, or None where no step lowers F."""
+        """Next state and step size; None where only rounding is left to gain.
+
+        Raises InfeasibleStep where no step lowers F though one should.
+        """
         for step_size, damping in self._candidates():
             trial = self._try(mixture, state, step_size, damping)
             if trial is None:
@@ -46,17 +54,18 @@ class MirrorDescent:
                 if self.adapts:
                     self.step_size = min(step_size * _GROWTH, _LONGEST_STEP)
                 return trial, step_size * damping
-            rise = trial.objective - state.objective
-            if step_size <= 1 and rise <= ROUNDING * max(1.0, abs(state.objective)):
-                return None
-        return None
+            if damping == 1 and step_size <= 1:
+                slope = mixture.slope(state, trial.theta)
+                if abs(slope) <= ROUNDING * max(1.0, abs(state.objective)):
+                    return None
+        raise InfeasibleStep("no mirror step lowers the objective")
 
     def _candidates(self):
         """Pairs (eta, damping) in the order in which they are tried."""
         if self.step_size > 1:
             yield self.step_size, 1.0
         safe = min(self.step_size, 1.0)
-        for halvings in range(_MAX_HALVINGS):
+        for halvings in range(1 if self.exact else _MAX_HALVINGS):
             yield safe, 0.5**halvings
 
     def _try(self, mixture, state, step_size, damping):
