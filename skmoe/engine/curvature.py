@@ -24,15 +24,24 @@ _PRECONDITION_DAMPING = 1e-6
 _TINY = np.finfo(np.float64).tiny
 
 
+# Share of the mass below which the curvature of a softmax counts as vanished: without
+# it a Newton step divides rounding by nothing where classes are separable.
+_SATURATED = 1e-7
+
+
 class InfeasibleStep(ArithmeticError):
     """No step to take: blended moments without maximum likelihood, or no descent."""
 
 
 class DenseCurvature:
-    """Curvature as a `matrix` of shape (q * p, q * p)."""
+    """Curvature as a `matrix` of shape (q * p, q * p).
 
-    def __init__(self, matrix):
-        self.matrix = matrix
+    `mass` is the mass behind it where it is a softmax's, whose curvature vanishes as
+    probabilities saturate; systems then keep a share of the mass on the diagonal.
+    """
+
+    def __init__(self, matrix, mass=0.0):
+        self.matrix, self.floor = matrix, _SATURATED * mass
 
     def dot(self, step):
         """Product with a step, (q, p) -> (q, p)."""
@@ -44,7 +53,7 @@ class DenseCurvature:
             return gradient
         matrix = self.matrix.copy()
         diagonal = np.einsum("ii->i", matrix)
-        diagonal += np.tile(ridge, gradient.shape[0])
+        diagonal += np.tile(ridge, gradient.shape[0]) + self.floor
         scale = np.sqrt(np.maximum(diagonal, 0.0))
         scale[scale == 0] = 1.0
         matrix /= scale
@@ -72,6 +81,7 @@ class ImplicitCurvature:
     def __init__(self, design, mass, probability=None, contrasts=None, exact=False):
         self.design, self.mass = design, mass
         self.probability, self.contrasts = probability, contrasts
+        self.floor = 0.0 if probability is None else _SATURATED * mass.sum()
         self.forcing, self.max_products = _FORCING, _MAX_PRODUCTS
         if exact:
             self.forcing, self.max_products = 1e-12, 10 * design.n_columns
@@ -90,6 +100,7 @@ class ImplicitCurvature:
 
     def solve(self, gradient, ridge):
         """Truncated, preconditioned conjugate gradients; (q, p), (p,) -> (q, p)."""
+        ridge = ridge + self.floor
         precondition = self._preconditioner(gradient.shape, ridge)
         step, residual = np.zeros_like(gradient), gradient.copy()
         direction = precondition(residual)

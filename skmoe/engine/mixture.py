@@ -270,7 +270,7 @@ class Mixture:
         """Curvature of the gate's log-partition at a state."""
         if self.gate_is_dense:
             grams = state.stats.gate_grams
-            return DenseCurvature(join_pairs(grams, self.n_experts - 1))
+            return DenseCurvature(join_pairs(grams, self.n_experts - 1), 1.0)
         return ImplicitCurvature(
             self.gate_design, self.weight, state.rows.model, self.contrasts
         )
@@ -282,8 +282,11 @@ class Mixture:
             grams = stats.expert_grams
             if step_size != 1:
                 grams = (1 - step_size) * stats.model_grams + step_size * grams
-            n_free = 1 if self.experts.contrasts is None else self.experts.n_free
-            return [DenseCurvature(join_pairs(gram, n_free)) for gram in grams]
+            if self.experts.contrasts is None:
+                return [DenseCurvature(gram[0]) for gram in grams]
+            mass = (1 - step_size) * stats.model_mass + step_size * stats.mass
+            matrices = [join_pairs(gram, self.experts.n_free) for gram in grams]
+            return list(map(DenseCurvature, matrices, (tie**2).T @ mass))
         blended = (1 - step_size) * rows.model + step_size * rows.posterior
         mass = (tie**2).T @ (self.weight * blended)
         contrasts = self.experts.contrasts

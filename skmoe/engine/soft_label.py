@@ -91,7 +91,7 @@ class _SoftLabelRegression:
             else:
                 probability[:, rows] = local
         if dense:
-            return gradient, DenseCurvature(join_pairs(grams, q))
+            return gradient, DenseCurvature(join_pairs(grams, q), self.mass.sum())
         curvature = ImplicitCurvature(
             self.design, self.mass, probability, self.contrasts, exact
         )
