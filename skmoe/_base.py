@@ -24,6 +24,7 @@ from skmoe.engine import prediction
 from skmoe.engine.descent import minimise
 from skmoe.engine.problem import Problem, canonical_rows
 from skmoe.engine.starts import STRATEGIES, starting_point
+from skmoe.engine.threads import block_map
 from skmoe.solvers import make_solver
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -94,7 +95,10 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """
         with restored_on_failure(self):
             task = self._make_task(X, y, sample_weight)
-            best = self._best_descent(task)
+            with block_map() as (map_groups, n_groups):
+                task.problem.mixture.map_groups = map_groups
+                task.problem.mixture.n_groups = n_groups
+                best = self._best_descent(task)
             for name, value in task.describe(best.theta).items():
                 setattr(self, name, value)
             self.n_iter_ = best.n_iter
@@ -340,6 +344,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
 
     def _weighted_log_likelihood(self, X, y, sample_weight):
         """Sum of weighted log-likelihoods and of weights."""
+        if y is None:
+            raise ValueError("y=None: the criterion needs the targets; give y.")
         log_density = self.score_samples(X, y)
         weight = check_weights(sample_weight, log_density[:, None])
         return float(weight @ log_density), float(weight.sum())

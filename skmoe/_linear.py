@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._validation import check_n_samples
 from skmoe.engine import prediction
 from skmoe.families import GaussianExperts
 
@@ -241,6 +242,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         y_samples : ndarray of shape (n_samples_X, n_samples) or \
                 (n_samples_X, n_outputs, n_samples)
         """
+        n_samples = check_n_samples(n_samples)
         X, rng = self._checked(X), check_random_state(random_state)
         gate = prediction.gate_probability(*self._gate_arguments(X))
         expert = prediction.draw_categories(gate, n_samples, rng)

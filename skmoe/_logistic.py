@@ -7,6 +7,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._validation import check_n_samples
 from skmoe.engine import prediction
 from skmoe.families import CategoricalExperts
 
@@ -239,6 +240,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         -------
         y_samples : ndarray of shape (n_samples_X, n_samples)
         """
+        n_samples = check_n_samples(n_samples)
         rng = check_random_state(random_state)
         drawn = prediction.draw_categories(self.predict_proba(X), n_samples, rng)
         return self.classes_[drawn]

@@ -1,6 +1,7 @@
 """Checks at the door that scikit-learn does not have."""
 
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
@@ -56,13 +57,24 @@ def check_columns(estimator, name, X, fit_intercept):
     if callable(selection):
         selection = selection(X)
     selection = np.atleast_1d(np.asarray(selection))
+    if selection.ndim != 1:
+        raise ValueError(
+            f"{name} selects features by an array of shape {selection.shape}; give one "
+            "dimension."
+        )
+    columns = _columns(estimator, name, selection)
+    if columns.size == 0 and not fit_intercept:
+        raise ValueError(
+            f"{name}={getattr(estimator, name)!r} selects no feature and there is no "
+            "intercept; select a feature or set fit_intercept=True."
+        )
+    return columns
+
+
+def _columns(estimator, name, selection):
+    """Column indices of a selection (one dimension): names, mask or indices."""
     n_features = estimator.n_features_in_
     if selection.size == 0:
-        if not fit_intercept:
-            raise ValueError(
-                f"{name}={getattr(estimator, name)!r} selects no feature and there is "
-                "no intercept; select a feature or set fit_intercept=True."
-            )
         return np.zeros(0, dtype=np.intp)
     if selection.dtype.kind in "OU":
         return _columns_by_name(estimator, name, selection)
@@ -84,6 +96,15 @@ def check_columns(estimator, name, X, fit_intercept):
             f"{n_features} features."
         )
     return _unique(name, selection % n_features)
+
+
+def check_n_samples(n_samples):
+    """A positive number of draws."""
+    if not isinstance(n_samples, Integral) or n_samples < 1:
+        raise ValueError(
+            f"n_samples={n_samples!r} is no number of draws; give a positive integer."
+        )
+    return n_samples
 
 
 def check_init(init, n_samples, n_experts):

@@ -6,6 +6,7 @@ step only needs them folded with the features: statistics of fixed size, sums ov
 blocks of rows.
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ from skmoe.engine.softmax import (
 
 # Up to this many coefficients in one Newton system the curvature is stored.
 DENSE_LIMIT = 256
+# Fewer blocks are not worth a thread.
+_BLOCKS_PER_THREAD = 4
 
 
 class Parameters(NamedTuple):
@@ -90,6 +93,7 @@ class Mixture:
         self.gate_size = (self.n_experts - 1) * gate_design.n_columns
         self.gate_is_dense = self.gate_size <= DENSE_LIMIT
         self.experts_are_dense = experts.curvature_size <= DENSE_LIMIT
+        self.map_groups, self.n_groups = map, 1
 
     def initial(self):
         """Parameters with equal gates and zero experts."""
@@ -97,8 +101,8 @@ class Mixture:
         return Parameters(gate, *self.experts.initial())
 
     def feasible(self, theta):
-        """The nearest parameters in Omega: noise variances at least at their floor."""
-        noise = np.maximum(theta.log_variance, np.log(self.experts.noise_floor))
+        """The nearest parameters in Omega: noise variances within their bounds."""
+        noise = np.clip(theta.log_variance, *np.log(self.experts.noise_bounds))
         return theta._replace(log_variance=noise)
 
     def evaluate(self, theta, *, curvature=True, blend=False):
@@ -208,11 +212,25 @@ class Mixture:
 
     def _sweep(self, theta, curvature, blend, keep, given=None):
         """Statistics of all rows, a sum over blocks."""
-        total = None
-        for rows in self.blocks:
-            part = self._block_statistics(theta, rows, curvature, blend, keep, given)
-            total = part if total is None else Statistics(*map(np.add, total, part))
-        return total
+
+        def sweep_group(group):
+            parts = (
+                self._block_statistics(theta, rows, curvature, blend, keep, given)
+                for rows in group
+            )
+            return reduce(_added, parts)
+
+        groups = self._groups()
+        if len(groups) == 1:
+            return sweep_group(groups[0])
+        return reduce(_added, self.map_groups(sweep_group, groups))
+
+    def _groups(self):
+        """Blocks in as many runs as are worth a thread each."""
+        enough = len(self.blocks) // _BLOCKS_PER_THREAD
+        n_groups = max(1, min(self.n_groups, enough))
+        bounds = np.linspace(0, len(self.blocks), n_groups + 1).astype(int)
+        return [self.blocks[a:b] for a, b in zip(bounds, bounds[1:])]
 
     def _block_statistics(self, theta, rows, curvature, blend, keep, given=None):
         """Statistics of one block of rows: the fused pass.
@@ -348,6 +366,11 @@ class Mixture:
             np.empty((self.n_experts, n)),
             np.empty((self.n_experts, classes, n)),
         )
+
+
+def _added(first, second):
+    """Sum of two statistics."""
+    return Statistics(*map(np.add, first, second))
 
 
 def _adjoint(block, score):

@@ -8,7 +8,7 @@ _LOG_2PI = np.log(2 * np.pi)
 
 def linear_predictor(X, coef, intercept):
     """X coef' + intercept, (n, d), (..., d), (...) -> (n, ...)."""
-    flat = coef.reshape(-1, coef.shape[-1])
+    flat = coef.reshape(intercept.size, coef.shape[-1])
     values = np.asarray(X @ flat.T) + intercept.ravel()
     return values.reshape((X.shape[0],) + intercept.shape)
 

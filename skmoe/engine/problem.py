@@ -8,7 +8,7 @@ from skmoe.engine.mixture import Mixture, Parameters
 from skmoe.families._tie import expand
 
 # Up to this many rows the fit does not depend on their order, to the last bit.
-_CANONICAL_ROWS = 2000
+_CANONICAL_ROWS, _CANONICAL_SIZE = 10_000, 2**23
 
 
 def canonical_rows(X, target, weight):
@@ -19,7 +19,7 @@ def canonical_rows(X, target, weight):
     rows all the same, small data is sorted by fixed random projections, in which equal
     rows and only they agree.
     """
-    if X.shape[0] > _CANONICAL_ROWS:
+    if X.shape[0] > _CANONICAL_ROWS or X.size > _CANONICAL_SIZE:
         return X, target, weight
     directions = np.random.RandomState(0).standard_normal((2, X.shape[1]))
     if sparse.issparse(X):
@@ -72,11 +72,13 @@ class Problem:
         weight = weight / weight.sum()
         offset = 0.0
         self.target_scale = None
+        self.experts = make_experts(_ridge(expert_design, alpha))
         if target.ndim == 2:
-            self._standardise_target(target, weight, fit_intercept)
+            # Experts of opposite sign have no common level to take away.
+            tied = self.experts.tie.shape[0] != self.experts.tie.shape[1]
+            self._standardise_target(target, weight, fit_intercept and not tied)
             target = (target - self.target_mean[:, None]) / self.target_scale[:, None]
             offset = float(np.log(self.target_scale).sum())
-        self.experts = make_experts(_ridge(expert_design, alpha))
         self.mixture = Mixture(
             self.experts,
             gate_design,
@@ -149,11 +151,11 @@ class Problem:
             noise[order] if noise.shape[0] == order.shape[0] else noise,
         )
 
-    def _standardise_target(self, target, weight, fit_intercept):
+    def _standardise_target(self, target, weight, centred):
         """Weighted mean and scale of the outputs; a constant output keeps scale 1."""
-        self.target_mean = target @ weight if fit_intercept else np.zeros(len(target))
-        centred = target - self.target_mean[:, None]
-        self.target_scale = np.sqrt(np.square(centred) @ weight)
+        self.target_mean = target @ weight if centred else np.zeros(len(target))
+        deviation = target - self.target_mean[:, None]
+        self.target_scale = np.sqrt(np.square(deviation) @ weight)
         tiny = 10 * np.finfo(np.float64).eps * np.abs(target).max(axis=1)
         self.target_scale[self.target_scale <= tiny] = 1.0
 

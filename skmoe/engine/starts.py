@@ -6,9 +6,12 @@ draws depend on the rows' values and weights, not on their order or number, so t
 integer weights equal repeated rows.
 """
 
+import warnings
+
 import numpy as np
 from scipy import sparse
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from skmoe.engine.descent import minimise
 from skmoe.solvers.anderson import AcceleratedEM
@@ -199,5 +202,9 @@ def _kmeans(mixture, with_target, rng):
         moments = mixture.experts.moments(mixture.target).T
         stack = sparse.hstack if sparse.issparse(features) else np.hstack
         features = stack([features, moments])
-    kmeans = KMeans(mixture.n_experts, n_init=1, random_state=rng)
-    return kmeans.fit(features, sample_weight=mixture.weight).labels_
+    n_clusters = min(mixture.n_experts, mixture.weight.shape[0])
+    kmeans = KMeans(n_clusters, n_init=1, random_state=rng)
+    with warnings.catch_warnings():
+        # Fewer distinct rows than experts leave experts without rows of their own.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return kmeans.fit(features, sample_weight=mixture.weight).labels_

@@ -23,7 +23,7 @@ class CategoricalExperts:
     """
 
     n_noises = 0
-    noise_floor = 1.0
+    noise_bounds = 1.0, 1.0
 
     def __init__(self, n_experts, n_classes, ridge, symmetric):
         self.ridge, self.contrasts = ridge, class_contrasts(n_classes)

@@ -8,6 +8,8 @@ from skmoe.families._tie import expand, fold, tie_matrix
 # A noise variance is at least this share of var(y): the likelihood of a Gaussian
 # mixture has no maximum without such a bound.
 NOISE_FLOOR = 1e-6
+# Gradient steps may leave towards infinity; a maximum never lies there.
+NOISE_CEILING = 1e6
 # Below this share of all mass an expert has nothing to learn from; it is left as it is.
 DEAD_MASS = 1e-10
 _LOG_2PI = np.log(2 * np.pi)
@@ -27,7 +29,7 @@ class GaussianExperts:
     """
 
     contrasts = None
-    noise_floor = NOISE_FLOOR
+    noise_bounds = NOISE_FLOOR, NOISE_CEILING
 
     def __init__(self, n_experts, n_outputs, ridge, noise, symmetric):
         self.ridge, self.n_free = ridge, n_outputs
