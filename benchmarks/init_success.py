@@ -2,10 +2,10 @@
 
     python benchmarks/init_success.py [--seeds 50] [--out FILE.md]
 
-For each generated set every strategy of `init` is fitted from `--seeds` random states with
-one start each; a fit succeeds if its objective is within 1e-3 nats per sample of the best
-that any fit of any strategy found.  Prints a Markdown table of success rates and of the
-median time relative to the default's.
+For each generated set every strategy of `init` is fitted from `--seeds` random states,
+with one start each; a fit succeeds if its objective is within 1e-3 nats per sample of
+the best that any fit of any strategy found.  Prints a Markdown table of success rates
+and of the median time relative to the default's.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python benchmarks/real_data.py [--out FILE.md]
 
-Every model runs in a StandardScaler pipeline with default parameters, on the same folds.
-Prints a Markdown table: mean score of both, their difference and its standard error over
-the folds (R2 for the regressors, accuracy for the classifiers).
+Every model runs in a StandardScaler pipeline with default parameters, on the same
+folds.  Prints a Markdown table: mean score of both, their difference and its standard
+error over the folds (R2 for the regressors, accuracy for the classifiers).
 """
 
 import argparse

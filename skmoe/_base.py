@@ -110,7 +110,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                 f"before the objective settled to tol={self.tol}. Increase max_iter or "
                 "tol, shorten a fixed step_size, or scale the features.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=4,
             )
         return self
 

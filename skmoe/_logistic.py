@@ -251,7 +251,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if self.classes_.shape[0] < 2:
             raise ValueError(
-                f"y has one class only, {self.classes_[0]!r}, among samples of "
+                f"y has one class only, {str(self.classes_[0])!r}, among samples of "
                 "positive weight; a classifier needs at least two classes."
             )
         if self.symmetric and self.classes_.shape[0] > 2:

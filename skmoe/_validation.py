@@ -57,7 +57,7 @@ def check_columns(estimator, name, X, fit_intercept):
     if callable(selection):
         selection = selection(X)
     selection = np.atleast_1d(np.asarray(selection))
-    if selection.ndim != 1:
+    if selection.ndim != 1 and selection.dtype.kind != "b":
         raise ValueError(
             f"{name} selects features by an array of shape {selection.shape}; give one "
             "dimension."

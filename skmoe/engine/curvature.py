@@ -26,7 +26,7 @@ _TINY = np.finfo(np.float64).tiny
 
 # Share of the mass below which the curvature of a softmax counts as vanished: without
 # it a Newton step divides rounding by nothing where classes are separable.
-_SATURATED = 1e-7
+_SATURATED = 1e-10
 
 
 class InfeasibleStep(ArithmeticError):

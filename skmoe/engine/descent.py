@@ -70,7 +70,7 @@ def _minimise(mixture, theta, solver, max_iter, tol, report):
 def _has_converged(curve, tol, patience):
     """Whether each recent decrease promises less than `tol` to come."""
     if len(curve) < patience + 2:
-        return curve[-1] == curve[-2]
+        return False
     decreases = -np.diff(curve[-patience - 2 :])
     return all(
         _remaining(previous, last, tol) <= tol

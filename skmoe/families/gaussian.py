@@ -9,7 +9,7 @@ from skmoe.families._tie import expand, fold, tie_matrix
 # mixture has no maximum without such a bound.
 NOISE_FLOOR = 1e-6
 # Gradient steps may leave towards infinity; a maximum never lies there.
-NOISE_CEILING = 1e6
+NOISE_CEILING = 1e30
 # Below this share of all mass an expert has nothing to learn from; it is left as it is.
 DEAD_MASS = 1e-10
 _LOG_2PI = np.log(2 * np.pi)
