@@ -5,7 +5,7 @@ from scipy import sparse
 
 from skmoe.engine.design import column_moments, make_design
 from skmoe.engine.mixture import Mixture, Parameters
-from skmoe.families._tie import expand
+from skmoe.engine.tie import expand
 
 # Up to this many rows the fit does not depend on their order, to the last bit.
 _CANONICAL_ROWS, _CANONICAL_SIZE = 10_000, 2**23

@@ -7,7 +7,7 @@ from skmoe.engine.softmax import (
     log_softmax,
     pair_weights,
 )
-from skmoe.families._tie import expand, fold, tie_matrix
+from skmoe.engine.tie import expand, fold, tie_matrix
 from skmoe.families.gaussian import DEAD_MASS
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skmoe.engine.curvature import InfeasibleStep
-from skmoe.families._tie import expand, fold, tie_matrix
+from skmoe.engine.tie import expand, fold, tie_matrix
 
 # A noise variance is at least this share of var(y): the likelihood of a Gaussian
 # mixture has no maximum without such a bound.
