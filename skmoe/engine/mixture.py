@@ -218,7 +218,9 @@ class Mixture:
                 self._block_statistics(theta, rows, curvature, blend, keep, given)
                 for rows in group
             )
-            return reduce(_added, parts)
+            # Threads do not inherit the caller's error state, see `minimise`.
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                return reduce(_added, parts)
 
         groups = self._groups()
         if len(groups) == 1:
