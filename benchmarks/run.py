@@ -136,6 +136,8 @@ def _not_applicable(peer, case):
         return f"has no {case['family']} experts"
     if peer.n_experts not in (None, case["n_experts"]):
         return f"fits {peer.n_experts} experts only"
+    if peer.method.endswith("-mle") and case["penalty"]:
+        return "the case has a penalty"
     return None
 
 

@@ -15,14 +15,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cases import read_case  # noqa: E402
-from score import as_model, log_likelihood, value  # noqa: E402
+from score import as_model, value  # noqa: E402
 
 __all__ = [
     "CHEAP",
     "Arguments",
     "Fits",
     "as_model",
-    "log_likelihood",
     "needs",
     "value",
     "write",

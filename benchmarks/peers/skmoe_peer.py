@@ -82,7 +82,6 @@ def main():
     kind = MixtureOfLinearExperts
     if case.family != "gaussian":
         kind, y = MixtureOfLogisticExperts, y.astype(int)
-
     solver, _, variant = arguments.method.partition("-")
     penalties = {"alpha": 0, "gate_alpha": 0} if variant == "mle" else {}
 

@@ -39,7 +39,6 @@ class GradientDescent:
         Raises InfeasibleStep where F is not finite or no step lowers it enough.
         """
         gradient = mixture.gradient(state)
-        slope = _dot(gradient, gradient)
         if not self.adapts:
             trial = self._move(mixture, state, gradient, self.step_size)
             if not np.isfinite(trial.objective):
@@ -47,11 +46,14 @@ class GradientDescent:
             return trial, self.step_size
         step_size = self._first_step(state.theta, gradient)
         self._previous = state.theta, gradient
-        promised = step_size * slope
+        promised = 0.0
         for _ in range(_MAX_HALVINGS):
             trial = self._move(mixture, state, gradient, step_size)
-            enough = state.objective - _SUFFICIENT_DECREASE * step_size * slope
-            if trial.objective <= enough:
+            # Of the projected gradient: what the noise bounds block promises nothing.
+            change = Parameters(*map(np.subtract, trial.theta, state.theta))
+            promised = max(promised, -_dot(gradient, change))
+            square = _dot(change, change) / step_size
+            if trial.objective <= state.objective - _SUFFICIENT_DECREASE * square:
                 self.step_size = step_size
                 return trial, step_size
             step_size /= 2
