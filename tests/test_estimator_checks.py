@@ -1,6 +1,9 @@
 """scikit-learn's own suite: every check, every solver, symmetric and not."""
 
+import numpy as np
 import pytest
+import sklearn
+from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
@@ -16,8 +19,23 @@ ESTIMATORS = [
 ]
 
 
+def two_classes(estimator, y):
+    """Labels for an estimator that knows two classes only, whatever their order."""
+    tags = get_tags(estimator).classifier_tags
+    if tags is None or tags.multi_class:
+        return ENFORCE(estimator, y)
+    return np.where(y == y.min(), y, y.min() + 1)
+
+
+ENFORCE = estimator_checks._enforce_estimator_tags_y
+
+
 @parametrize_with_checks(ESTIMATORS)
-def test_estimator_check(estimator, check):
+def test_estimator_check(estimator, check, monkeypatch):
+    if sklearn.__version__.startswith("1.6."):
+        # Its own version takes the label of the first row, so that the check of
+        # weights gives weighted and repeated rows different labels; mended in 1.7.
+        monkeypatch.setattr(estimator_checks, "_enforce_estimator_tags_y", two_classes)
     try:
         check(estimator)
     except pytest.skip.Exception as skipped:  # pragma: no cover

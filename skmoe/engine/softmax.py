@@ -5,6 +5,8 @@ free logits to logits.  Columns of an orthonormal B sum to zero, so the coeffici
 the categories come out zero-sum and the ridge penalty is the same in both coordinates.
 """
 
+from functools import cache
+
 import numpy as np
 
 
@@ -36,9 +38,16 @@ def log_softmax(logits):
     return logits - logsumexp(logits)
 
 
+@cache
 def free_pairs(n_free):
     """Index pairs a <= b of the free logits, two arrays."""
     return np.triu_indices(n_free)
+
+
+@cache
+def _distinct_pairs(n_categories):
+    """Index pairs c < d of the categories, two arrays."""
+    return np.triu_indices(n_categories, 1)
 
 
 def pair_weights(probability, contrasts):
@@ -59,7 +68,7 @@ def free_diagonal(probability, contrasts):
 
 def _category_pairs(probability, contrasts, first, second):
     """Entries (first, second) of B' (diag p - p p') B, (C, b) -> (entries, b)."""
-    c, d = np.triu_indices(contrasts.shape[0], 1)
+    c, d = _distinct_pairs(contrasts.shape[0])
     gaps = contrasts[c] - contrasts[d]
     return (gaps[:, first] * gaps[:, second]).T @ (probability[c] * probability[d])
 
