@@ -8,8 +8,6 @@ from skmoe.solvers.mirror import ROUNDING
 
 _SUFFICIENT_DECREASE = 1e-4
 _MAX_HALVINGS = 50
-# Barzilai-Borwein steps promise more than they keep.
-_GRADIENT_ROUNDING = 10 * ROUNDING
 
 
 class GradientDescent:
@@ -46,19 +44,19 @@ class GradientDescent:
             return trial, self.step_size
         step_size = self._first_step(state.theta, gradient)
         self._previous = state.theta, gradient
-        promised = 0.0
+        rounding = ROUNDING * max(1.0, abs(state.objective))
         for _ in range(_MAX_HALVINGS):
             trial = self._move(mixture, state, gradient, step_size)
             # Of the projected gradient: what the noise bounds block promises nothing.
             change = Parameters(*map(np.subtract, trial.theta, state.theta))
-            promised = max(promised, -_dot(gradient, change))
+            promised = -_dot(gradient, change)
             square = _dot(change, change) / step_size
             if trial.objective <= state.objective - _SUFFICIENT_DECREASE * square:
                 self.step_size = step_size
                 return trial, step_size
+            if max(promised, trial.objective - state.objective) <= rounding:
+                return None
             step_size /= 2
-        if promised <= _GRADIENT_ROUNDING * max(1.0, abs(state.objective)):
-            return None
         raise InfeasibleStep("no gradient step lowers the objective")
 
     def _first_step(self, theta, gradient):
