@@ -40,7 +40,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         descent on standardised features and log-variances.
     step_size : float or 'auto', default='auto'
         Step of 'md' and 'gd'.  'auto' finds it by backtracking, and accelerates 'em'
-        by extrapolation (Anderson); F then never rises.  A float is kept by 'gd' even
+        (longer steps, then L-BFGS); F then never rises.  A float is kept by 'gd' even
         if F rises; 'md' falls back to a shorter step where the blended moments have no
         maximum likelihood or F would rise; 'em' takes any float as 1, the plain EM
         step.

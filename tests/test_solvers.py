@@ -312,7 +312,7 @@ def test_implicit_curvature_ends_where_stored_curvature_does(
     expected = reference(name).objective_curve[-1]
     monkeypatch.setattr(mixture_module, "DENSE_LIMIT", 0)
     mixture, theta = make_mixture(name)
-    assert not (mixture.gate_is_dense or mixture.experts_are_dense)
+    assert not (mixture.gate_curvature.dense or mixture.experts_are_dense)
     descent = run(mixture, theta, solver)
     assert (np.diff(descent.objective_curve) <= 0).all()
     assert descent.objective_curve[-1] == pytest.approx(expected, abs=1e-6)
@@ -326,7 +326,7 @@ def test_implicit_curvature_takes_the_exact_step_of_stored_curvature(
     stored, theta = make_mixture(name, alpha=0.1, signal=0.5)
     monkeypatch.setattr(mixture_module, "DENSE_LIMIT", 0)
     implicit, _ = make_mixture(name, alpha=0.1, signal=0.5)
-    assert stored.gate_is_dense and not implicit.gate_is_dense
+    assert stored.gate_curvature.dense and not implicit.gate_curvature.dense
     steps = [
         flat(mixture.project_exactly(mixture.evaluate(theta, blend=True), eta))
         for mixture in (stored, implicit)

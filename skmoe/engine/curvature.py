@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from skmoe.engine.design import block_rows, blocks_of
-from skmoe.engine.softmax import free_diagonal, softmax_product
+from skmoe.engine.softmax import free_variance
 
 # Relative damping of Newton systems: keeps collinear columns finite, and leaves the
 # fixed points alone since systems are solved for steps, never for coefficients.  The
@@ -22,8 +22,6 @@ _MAX_PRODUCTS = 40
 _GRAM_LIMIT = 256
 _PRECONDITION_DAMPING = 1e-6
 _TINY = np.finfo(np.float64).tiny
-
-
 # Share of the mass below which the curvature of a softmax counts as vanished: without
 # it a Newton step divides rounding by nothing where classes are separable.
 _SATURATED = 1e-10
@@ -52,18 +50,16 @@ class DenseCurvature:
         if not gradient.size:
             return gradient
         matrix = self.matrix.copy()
-        diagonal = np.einsum("ii->i", matrix)
-        diagonal += np.tile(ridge, gradient.shape[0]) + self.floor
-        scale = np.sqrt(np.maximum(diagonal, 0.0))
-        scale[scale == 0] = 1.0
-        matrix /= scale
-        matrix /= scale[:, None]
-        scaled = gradient.ravel() / scale
+        diagonal = matrix.ravel()[:: matrix.shape[0] + 1]
+        shared = diagonal.reshape(gradient.shape)
+        shared += ridge + self.floor
+        # A column without curvature has no gradient either.
+        diagonal[diagonal == 0] = 1.0
         for damping in _RELATIVE_DAMPINGS:
-            diagonal += damping
-            _, solution, info = lapack.dposv(matrix, scaled)
+            diagonal *= 1 + damping
+            _, solution, info = lapack.dposv(matrix, gradient.ravel())
             if info == 0:
-                return (solution.ravel() / scale).reshape(gradient.shape)
+                return solution.reshape(gradient.shape)
         raise InfeasibleStep("curvature is not positive definite")
 
 
@@ -76,6 +72,8 @@ class ImplicitCurvature:
     mass : ndarray of shape (n,)
     probability : ndarray of shape (C, n), or None for squared error
     contrasts : ndarray `B` of shape (C, q), or None for squared error
+    exact : bool, default=False
+        Solve systems to the end.
     """
 
     def __init__(self, design, mass, probability=None, contrasts=None, exact=False):
@@ -85,23 +83,36 @@ class ImplicitCurvature:
         self.forcing, self.max_products = _FORCING, _MAX_PRODUCTS
         if exact:
             self.forcing, self.max_products = 1e-12, 10 * design.n_columns
+        self.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
 
     def dot(self, step):
         """Product with a step, (q, p) -> (q, p); one pass over the rows."""
-        total = np.zeros_like(step)
-        for rows in self._blocks():
+        if self.probability is None:
+            return self._weighted(step, lambda change, rows: change)
+        change = self._weighted(self.contrasts @ step, self._softmax_product)
+        return self.contrasts.T @ change
+
+    def _weighted(self, coef, transform):
+        """Adjoint of the transformed predictors of `coef`, (C, p) -> (C, p)."""
+        total = np.zeros_like(coef)
+        for rows in self.blocks:
             block = self.design.block(rows)
-            change = block.dot(step)
-            if self.probability is not None:
-                probability = self.probability[:, rows]
-                change = softmax_product(probability, self.contrasts, change)
-            total += block.adjoint(change * self.mass[rows])
+            change = transform(block.dot(coef), rows)
+            change *= self.mass[rows]
+            total += block.adjoint(change)
         return total
+
+    def _softmax_product(self, change, rows):
+        """diag p - p p' times a change of logits, (C, b) -> (C, b), in place."""
+        probability = self.probability[:, rows]
+        change *= probability
+        change -= probability * change.sum(axis=0)
+        return change
 
     def solve(self, gradient, ridge):
         """Truncated, preconditioned conjugate gradients; (q, p), (p,) -> (q, p)."""
         ridge = ridge + self.floor
-        precondition = self._preconditioner(gradient.shape, ridge)
+        precondition = self._preconditioner(ridge)
         step, residual = np.zeros_like(gradient), gradient.copy()
         direction = precondition(residual)
         energy = start = np.vdot(residual, direction)
@@ -121,38 +132,29 @@ class ImplicitCurvature:
             direction = conditioned + energy / previous * direction
         return step
 
-    def _preconditioner(self, shape, ridge):
+    def _preconditioner(self, ridge):
         """Approximate inverse of curvature + diag(ridge), (q, p) -> (q, p).
 
-        With few features the Gram matrix weighted by the mass, scaled to the mean
-        curvature of a free logit (Boehning and Lindsay 1988 bound it so); else the
-        diagonal.
+        All free logits of a row share their mean curvature: one Gram matrix where
+        there are few features, else its diagonal.
         """
-        diagonal, gram = self._diagonal_and_gram(shape)
-        if gram is None:
-            inverse = diagonal + ridge
+        if self.design.n_columns > _GRAM_LIMIT:
+            inverse = self._sum(lambda block, weight: block.square_sums(weight)) + ridge
             inverse = 1.0 / np.maximum(inverse, _RELATIVE_DAMPINGS[0] * inverse.max())
             return lambda residual: inverse * residual
-        scale = diagonal.sum() / (shape[0] * max(np.trace(gram), _TINY))
-        floor = _PRECONDITION_DAMPING * np.diag(gram).max() + _TINY
-        approximate = scale * gram + np.diag(ridge + scale * floor + _TINY)
-        factor, _ = lapack.dpotrf(approximate)
+        gram = self._sum(lambda block, weight: block.gram(weight)[0])
+        diagonal = np.einsum("ii->i", gram)
+        diagonal += ridge + _PRECONDITION_DAMPING * diagonal.max() + _TINY
+        factor, _ = lapack.dpotrf(gram)
         return lambda residual: lapack.dpotrs(factor, residual.T)[0].T
 
-    def _diagonal_and_gram(self, shape):
-        """Diagonal of the curvature (q, p); the mass's Gram matrix (p, p) or None."""
-        diagonal = np.zeros(shape)
-        gram = np.zeros((shape[1],) * 2) if shape[1] <= _GRAM_LIMIT else None
-        for rows in self._blocks():
-            block, mass = self.design.block(rows), self.mass[rows]
-            weights = np.broadcast_to(mass, (shape[0], mass.shape[0]))
+    def _sum(self, product):
+        """Sum over blocks of a product of the rows at their mean curvatures."""
+        total = 0.0
+        for rows in self.blocks:
+            weight = np.maximum(self.mass[rows], 0.0)
             if self.probability is not None:
                 probability = self.probability[:, rows]
-                weights = weights * free_diagonal(probability, self.contrasts)
-            diagonal += block.square_sums(weights)
-            if gram is not None:
-                gram += block.gram(np.maximum(mass, 0.0)[None])[0]
-        return diagonal, gram
-
-    def _blocks(self):
-        return blocks_of(self.design.n_rows, block_rows(self.design.n_columns))
+                weight = weight * free_variance(probability, self.contrasts)
+            total = total + product(self.design.block(rows), weight[None])
+        return total

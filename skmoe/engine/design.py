@@ -6,15 +6,20 @@ is contiguous.  ``p`` counts the columns a design sees plus one for the intercep
 """
 
 import copy
+import math
+import threading
 
 import numpy as np
 from scipy import sparse
 
-# Rows in a block: the block and a weighted copy of it should stay in a core's cache.
-_BLOCK_BYTES = 2**18
-_MIN_ROWS, _MAX_ROWS = 128, 2048
+# Rows in a block: it should stay in a core's cache, and be worth the calls it takes.
+_BLOCK_BYTES = 2**20
+_MIN_ROWS, _MAX_ROWS = 128, 8192
+# Rows and bytes of weighted copies in one product for Gram matrices.
+_GRAM_ROWS, _GRAM_BYTES = 1024, 2**20
 # Up to this size the standardised rows are kept from pass to pass.
 _KEPT_BYTES = 2**25
+_LOCAL = threading.local()
 
 
 def block_rows(n_columns):
@@ -26,6 +31,14 @@ def block_rows(n_columns):
 def blocks_of(n_rows, size):
     """Slices of at most `size` rows that cover ``range(n_rows)``."""
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
+
+def _scratch(shape):
+    """Uninitialised memory of the calling thread, the same at each call."""
+    size = math.prod(shape)
+    if getattr(_LOCAL, "memory", np.empty(0)).size < size:
+        _LOCAL.memory = np.empty(size)
+    return _LOCAL.memory[:size].reshape(shape)
 
 
 def column_moments(X, sample_weight, fit_intercept):
@@ -122,12 +135,18 @@ class DenseBlock:
 
     def gram(self, weights):
         """One weighted Gram matrix for each row of `weights`, (M, b) -> (M, p, p)."""
-        p = self.values.shape[0]
-        grams = np.empty((weights.shape[0], p, p))
-        weighted = np.empty_like(self.values)
-        for weight, gram in zip(weights, grams):
-            np.multiply(self.values, weight, out=weighted)
-            np.matmul(weighted, self.values.T, out=gram)
+        n_grams, p, b = weights.shape[0], *self.values.shape
+        grams = np.zeros((n_grams, p, p))
+        at_once = max(1, min(n_grams, _GRAM_BYTES // (8 * p * min(b, _GRAM_ROWS))))
+        weighted = _scratch((at_once, p, min(b, _GRAM_ROWS)))
+        for rows in blocks_of(b, _GRAM_ROWS):
+            values = self.values[:, rows]
+            for some in blocks_of(n_grams, at_once):
+                part = weights[some, None, rows]
+                part = np.multiply(
+                    values, part, out=weighted[: part.shape[0], :, : part.shape[2]]
+                )
+                grams[some] += np.matmul(part, values.T)
         return grams
 
     def square_sums(self, weights):

@@ -13,19 +13,14 @@ import numpy as np
 
 from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
 from skmoe.engine.design import block_rows, blocks_of
+from skmoe.engine.gate import GateCurvature
 from skmoe.engine.soft_label import soft_label_regression
-from skmoe.engine.softmax import (
-    join_pairs,
-    log_softmax,
-    logsumexp,
-    orthonormal_contrasts,
-    pair_weights,
-)
+from skmoe.engine.softmax import join_pairs, orthonormal_contrasts, softmax_in_place
 
 # Up to this many coefficients in one Newton system the curvature is stored.
 DENSE_LIMIT = 256
-# Fewer blocks are not worth a thread.
-_BLOCKS_PER_THREAD = 4
+# Fewer entries of X times experts are not worth a thread.
+_WORK_PER_THREAD = 2**21
 
 
 class Parameters(NamedTuple):
@@ -35,6 +30,18 @@ class Parameters(NamedTuple):
     experts: np.ndarray  # (J, q, p_expert)
     log_variance: np.ndarray  # (K or 1, m), or empty
 
+    def plus(self, other, factor=1.0):
+        """Sum with a multiple of other parameters."""
+        return Parameters(*(a + factor * b for a, b in zip(self, other)))
+
+    def minus(self, other):
+        """Difference from other parameters."""
+        return Parameters(*map(np.subtract, self, other))
+
+    def dot(self, other):
+        """Inner product with other parameters, a float."""
+        return float(sum(map(np.vdot, self, other)))
+
 
 class Statistics(NamedTuple):
     """Means over the rows that determine a step; they add up over blocks."""
@@ -43,7 +50,6 @@ class Statistics(NamedTuple):
     mass: np.ndarray  # posterior, (K,)
     model_mass: np.ndarray  # (K,)
     gate_gradient: np.ndarray  # B'(pi - r) x', (K - 1, p_gate)
-    gate_grams: np.ndarray  # (pairs, p_gate, p_gate) or (0,)
     expert_score: np.ndarray  # r (T - E T) x', (J, q, p_expert)
     spread: np.ndarray  # r e^2, (K, m) or empty
     expert_grams: np.ndarray  # at r, (J, pairs, p_expert, p_expert) or (0,)
@@ -90,8 +96,11 @@ class Mixture:
         self.contrasts = orthonormal_contrasts(self.n_experts)
         width = max(gate_design.n_columns, expert_design.n_columns)
         self.blocks = blocks_of(weight.shape[0], block_rows(width))
+        self.work = weight.shape[0] * width * self.n_experts
         self.gate_size = (self.n_experts - 1) * gate_design.n_columns
-        self.gate_is_dense = self.gate_size <= DENSE_LIMIT
+        self.gate_curvature = GateCurvature(
+            gate_design, weight, self.contrasts, self.gate_size <= DENSE_LIMIT
+        )
         self.experts_are_dense = experts.curvature_size <= DENSE_LIMIT
         self.map_groups, self.n_groups = map, 1
 
@@ -133,8 +142,7 @@ class Mixture:
 
     def slope(self, state, theta):
         """Derivative of F at a state in the direction of `theta`, a float."""
-        parts = zip(self.gradient(state), theta, state.theta)
-        return float(sum(np.vdot(slope, new - old) for slope, new, old in parts))
+        return self.gradient(state).dot(theta.minus(state.theta))
 
     def project(self, state, step_size=1.0, damping=1.0):
         """Maximum likelihood on the blended moments (1 - eta) m + eta p.
@@ -144,13 +152,26 @@ class Mixture:
         """
         theta, stats = state.theta, state.stats
         pull = stats.gate_gradient + self.gate_ridge * theta.gate
-        curvature = self._gate_curvature(state)
+        curvature = self.gate_curvature.at(theta.gate)
         change = curvature.solve(step_size * pull, step_size * self.gate_ridge)
         curvatures = self._expert_curvatures(state, step_size)
         experts, log_variance = self.experts.project(
             theta, stats, curvatures, step_size, damping
         )
         return Parameters(theta.gate - damping * change, experts, log_variance)
+
+    def natural_step(self, state, gradient):
+        """Complete information at a state to the -1, times a gradient, as Parameters.
+
+        With the gradient of F this is minus the EM step to first order.
+        """
+        curvature = self.gate_curvature.at(state.theta.gate)
+        gate = curvature.solve(gradient.gate, self.gate_ridge)
+        curvatures = self._expert_curvatures(state, 1.0)
+        experts = self.experts.natural_step(
+            state.theta, state.stats, curvatures, gradient
+        )
+        return Parameters(gate, *experts)
 
     def project_exactly(self, state, step_size=1.0, max_iter=100, tol=1e-22):
         """As `project`, with the softmax regressions solved to the end."""
@@ -176,6 +197,12 @@ class Mixture:
         gate = self.initial().gate
         gate = self._regress_gate(responsibilities, gate, 1.0, max_iter, 0.0)
         return Parameters(gate, *self.project_experts(responsibilities, max_iter))
+
+    def first_step(self, responsibilities):
+        """One projection of given responsibilities (K, n) from the neutral start."""
+        theta, rows = self.initial(), self._allocate_rows()
+        stats = self._sweep(theta, True, False, rows, responsibilities)
+        return self.project(State(theta, np.inf, stats, rows))
 
     def project_experts(self, responsibilities, max_iter=3):
         """Expert coefficients and log-variances that fit responsibilities (K, n)."""
@@ -229,8 +256,9 @@ class Mixture:
 
     def _groups(self):
         """Blocks in as many runs as are worth a thread each."""
-        enough = len(self.blocks) // _BLOCKS_PER_THREAD
-        n_groups = max(1, min(self.n_groups, enough))
+        n_groups = min(self.n_groups, self.work // _WORK_PER_THREAD, len(self.blocks))
+        if n_groups < 2:
+            return [self.blocks]
         bounds = np.linspace(0, len(self.blocks), n_groups + 1).astype(int)
         return [self.blocks[a:b] for a, b in zip(bounds, bounds[1:])]
 
@@ -241,24 +269,25 @@ class Mixture:
         """
         weight = self.weight[rows]
         gate_block, expert_block = self.design_blocks(rows)
-        log_gate = log_softmax(self.contrasts @ gate_block.dot(theta.gate))
+        gate = gate_block.dot(self.contrasts @ theta.gate)
         local = self.experts.at(theta, expert_block, self.target[..., rows])
-        log_joint = log_gate + local.log_density
-        log_density = logsumexp(log_joint)
-        gate = np.exp(log_gate)
-        posterior = np.exp(log_joint - log_density) if given is None else given[:, rows]
+        posterior = gate + local.log_density
+        log_scale = softmax_in_place(gate)
+        log_density = softmax_in_place(posterior) - log_scale
+        if given is not None:
+            posterior = given[:, rows].copy()
         if keep is not None:
             keep.posterior[:, rows], keep.model[:, rows] = posterior, gate
             if keep.expert.size:
                 keep.expert[..., rows] = local.probability
-        mass, model_mass = weight * posterior, weight * gate
+        mass, model_mass = np.multiply(posterior, weight, out=posterior), gate
+        model_mass *= weight
         score = local.score(mass)
         return Statistics(
             weight @ log_density,
             mass.sum(axis=1),
             model_mass.sum(axis=1),
-            gate_block.adjoint(self.contrasts.T @ (model_mass - mass)),
-            self._gate_grams(gate_block, gate, weight, curvature),
+            self.contrasts.T @ gate_block.adjoint(model_mass - mass),
             _adjoint(expert_block, score),
             local.spread(mass),
             self._expert_grams(expert_block, local, mass, curvature),
@@ -272,12 +301,6 @@ class Mixture:
             return gate_block, gate_block
         return gate_block, self.expert_design.block(rows)
 
-    def _gate_grams(self, block, gate, weight, curvature):
-        """Gram matrices of the gate's curvature, (pairs, p, p), or empty."""
-        if not (curvature and self.gate_is_dense):
-            return np.zeros(0)
-        return block.gram(weight * pair_weights(gate, self.contrasts))
-
     def _expert_grams(self, block, local, mass, curvature):
         """Gram matrices of the experts' curvature, (J, pairs, p, p), or empty."""
         if not (curvature and self.experts_are_dense):
@@ -285,15 +308,6 @@ class Mixture:
         weights = local.curvature_weights(mass)
         grams = block.gram(weights.reshape(-1, weights.shape[-1]))
         return grams.reshape(weights.shape[:2] + grams.shape[1:])
-
-    def _gate_curvature(self, state):
-        """Curvature of the gate's log-partition at a state."""
-        if self.gate_is_dense:
-            grams = state.stats.gate_grams
-            return DenseCurvature(join_pairs(grams, self.n_experts - 1), 1.0)
-        return ImplicitCurvature(
-            self.gate_design, self.weight, state.rows.model, self.contrasts
-        )
 
     def _expert_curvatures(self, state, step_size, exact=False):
         """Curvature of each free expert's log-partition at blended mass, a list."""
@@ -330,7 +344,7 @@ class Mixture:
             gate,
             self.contrasts,
             step_size * self.gate_ridge,
-            dense=self.gate_is_dense,
+            dense=self.gate_curvature.dense,
             max_iter=max_iter,
             tol=tol,
         )
@@ -359,7 +373,7 @@ class Mixture:
 
     def _allocate_rows(self, always=False):
         """Room for the moments of every row where a projection will need them."""
-        if self.gate_is_dense and self.experts_are_dense and not always:
+        if self.experts_are_dense and not always:
             return None
         n, contrasts = self.weight.shape[0], self.experts.contrasts
         classes = 0 if contrasts is None else contrasts.shape[0]

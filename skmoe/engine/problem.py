@@ -8,7 +8,7 @@ from skmoe.engine.mixture import Mixture, Parameters
 from skmoe.engine.tie import expand
 
 # Up to this many rows the fit does not depend on their order, to the last bit.
-_CANONICAL_ROWS, _CANONICAL_SIZE = 10_000, 2**23
+_CANONICAL_ROWS, _CANONICAL_SIZE = 5_000, 2**22
 
 
 def canonical_rows(X, target, weight):

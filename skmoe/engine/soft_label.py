@@ -9,7 +9,7 @@ import numpy as np
 
 from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
 from skmoe.engine.design import block_rows, blocks_of
-from skmoe.engine.softmax import join_pairs, log_softmax, logsumexp, pair_weights
+from skmoe.engine.softmax import join_pairs, logsumexp, pair_weights, softmax_in_place
 
 _SUFFICIENT_DECREASE = 1e-4
 _MAX_HALVINGS = 30
@@ -70,7 +70,7 @@ class _SoftLabelRegression:
         """Objective at `coef`, a float."""
         total = 0.5 * np.vdot(self.ridge * coef, coef)
         for rows in self.blocks:
-            logits = self.contrasts @ self.design.block(rows).dot(coef)
+            logits = self.design.block(rows).dot(self.contrasts @ coef)
             total += self.mass[rows] @ logsumexp(logits)
             total -= np.vdot(self.target[:, rows], logits)
         return total
@@ -83,7 +83,8 @@ class _SoftLabelRegression:
         probability = None if dense else np.empty(self.target.shape)
         for rows in self.blocks:
             block, mass = self.design.block(rows), self.mass[rows]
-            local = np.exp(log_softmax(self.contrasts @ block.dot(coef)))
+            local = block.dot(self.contrasts @ coef)
+            softmax_in_place(local)
             excess = self.contrasts.T @ (mass * local - self.target[:, rows])
             gradient += block.adjoint(excess)
             if dense:

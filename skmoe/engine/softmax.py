@@ -33,9 +33,16 @@ def logsumexp(values):
     return top + np.log(np.exp(values - top).sum(axis=0))
 
 
-def log_softmax(logits):
-    """Log-probabilities over the first axis, same shape."""
-    return logits - logsumexp(logits)
+def softmax_in_place(logits):
+    """Turn logits into probabilities over the first axis; their logsumexp, (...)."""
+    top = logits.max(axis=0)
+    logits -= top
+    np.exp(logits, out=logits)
+    total = logits.sum(axis=0)
+    logits /= total
+    np.log(total, out=total)
+    total += top
+    return total
 
 
 @cache
@@ -56,28 +63,21 @@ def pair_weights(probability, contrasts):
     Written as the sum over pairs of categories of ``p_c p_d (B_c - B_d) (B_c - B_d)'``,
     which keeps its relative accuracy, and its sign, where a probability nears 1.
     """
+    if contrasts.shape[0] == 2:
+        return np.square(contrasts[0] - contrasts[1]) * (
+            probability[:1] * probability[1:]
+        )
     first, second = free_pairs(contrasts.shape[1])
-    return _category_pairs(probability, contrasts, first, second)
-
-
-def free_diagonal(probability, contrasts):
-    """Diagonal of B' (diag p - p p') B for each row, (C, b) -> (q, b)."""
-    free = np.arange(contrasts.shape[1])
-    return _category_pairs(probability, contrasts, free, free)
-
-
-def _category_pairs(probability, contrasts, first, second):
-    """Entries (first, second) of B' (diag p - p p') B, (C, b) -> (entries, b)."""
     c, d = _distinct_pairs(contrasts.shape[0])
     gaps = contrasts[c] - contrasts[d]
     return (gaps[:, first] * gaps[:, second]).T @ (probability[c] * probability[d])
 
 
-def softmax_product(probability, contrasts, change):
-    """B' (diag p - p p') B times a change of free logits, (q, b) -> (q, b)."""
-    weighted = probability * (contrasts @ change)
-    weighted -= probability * weighted.sum(axis=0)
-    return contrasts.T @ weighted
+def free_variance(probability, contrasts):
+    """Mean diagonal entry of B' (diag p - p p') B for each row, (C, b) -> (b,)."""
+    variance = (probability * (1 - probability)).sum(axis=0)
+    n_categories, n_free = contrasts.shape
+    return contrasts.var(axis=0).sum() * n_categories / n_free**2 * variance
 
 
 def join_pairs(grams, n_free):

@@ -14,16 +14,20 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from skmoe.engine.descent import minimise
-from skmoe.solvers.anderson import AcceleratedEM
+from skmoe.solvers.accelerated import AcceleratedEM
 
 SHORT_RUNS = "short_runs"
 STRATEGIES = (SHORT_RUNS, "kmeans", "kmeans_xy", "regression_clustering", "random")
 
-_N_STARTS = 6
-_SHORT_CLUSTERING_ITER = 8
-_SHORT_ITER, _SHORT_TOL = 20, 1e-3
-_POLISH_ITER, _POLISH_TOL = 30, 1e-4
-_MIN_SAMPLE, _SAMPLE_PER_COEF = 1000, 20
+_N_PAIRS = 3
+_SHORT_CLUSTERING_ITER = 3
+_SHORT_TOL = 1e-3
+_ROWS_PER_COEF = 5, 10, 20
+_ROUNDS = (4, 3), (8, 1), (20, 1)
+_SAME_OBJECTIVE = 1e-4
+_MIN_SAMPLE = 1000
+# Beyond so many rows they are drawn in the order given.
+_ORDERED_ROWS = 5_000
 _CLUSTERING_ITER = 20
 # A hard label keeps this responsibility, so that no expert starts without mass.
 _LABEL_WEIGHT = 0.95
@@ -40,7 +44,7 @@ def starting_point(mixture, strategy, rng):
     if strategy == "random":
         drawn = rng.uniform(size=(mixture.n_experts, mixture.weight.shape[0]))
         return mixture.project_responsibilities(drawn / drawn.sum(axis=0))
-    sample, _ = _sampled(mixture, rng)
+    sample = _sampled(mixture, _ROWS_PER_COEF[-1], rng)
     draw = _Draw(sample, rng)
     if strategy == "regression_clustering":
         labels = _cluster_by_experts(sample, draw, _CLUSTERING_ITER)
@@ -50,23 +54,54 @@ def starting_point(mixture, strategy, rng):
 
 
 def _short_runs(mixture, rng):
-    """Best of several short runs on a sample; finished there if rows were left out.
+    """The winner of a race of short runs on growing samples.
 
     Clustering by distance and by experts take turns: the first finds pieces that lie
-    apart, the second experts that cross.
+    apart, the second experts that cross.  Where both soon agree on the best objective
+    no other start is tried.  Each round runs the better half of the last one on twice
+    the rows.
     """
-    sample, is_part = _sampled(mixture, rng)
+    n_iter, n_kept = _ROUNDS[0]
+    sample = _sampled(mixture, _ROWS_PER_COEF[0], rng)
     draw = _Draw(sample, rng)
-    best = None
-    for start in range(_N_STARTS):
-        cluster = _cluster_by_experts if start % 2 else _cluster_by_distance
-        labels = cluster(sample, draw, _SHORT_CLUSTERING_ITER)
-        run = _run(sample, _from_labels(sample, labels), _SHORT_ITER, _SHORT_TOL)
-        if best is None or run.objective_curve[-1] < best.objective_curve[-1]:
-            best = run
-    if is_part:
-        best = _run(sample, best.theta, _POLISH_ITER, _POLISH_TOL)
-    return best.theta
+    runs = []
+    for _ in range(_N_PAIRS):
+        pair = [
+            _run(sample, _from_labels(sample, labels), n_iter, _SHORT_TOL)
+            for labels in (
+                _cluster_by_distance(sample, draw, _SHORT_CLUSTERING_ITER),
+                _cluster_by_experts(sample, draw, _SHORT_CLUSTERING_ITER),
+            )
+        ]
+        runs = _distinct(runs + pair)
+        if _agree(*pair) and _agree(pair[0], runs[0]):
+            break
+    for rows_per_coef, (n_iter, n_left) in zip(_ROWS_PER_COEF[1:], _ROUNDS[1:]):
+        sample = _sampled(mixture, rows_per_coef, rng, sample)
+        runs = _distinct(
+            _run(sample, run.theta, n_iter, _SHORT_TOL) for run in runs[:n_kept]
+        )
+        n_kept = n_left
+    return runs[0].theta
+
+
+def _distinct(runs):
+    """Runs in the order of their objectives, one of those that agree."""
+    found = []
+    for run in sorted(runs, key=_objective):
+        if not found or not _agree(run, found[-1]):
+            found.append(run)
+    return found
+
+
+def _agree(first, second):
+    """Whether two runs may have found the same optimum."""
+    return abs(_objective(first) - _objective(second)) < _SAME_OBJECTIVE
+
+
+def _objective(run):
+    """Objective that a run ended at."""
+    return run.objective_curve[-1]
 
 
 def _run(mixture, theta, max_iter, tol):
@@ -74,16 +109,27 @@ def _run(mixture, theta, max_iter, tol):
     return minimise(mixture, theta, AcceleratedEM(), max_iter, tol)
 
 
-def _sampled(mixture, rng):
-    """The mixture on a sample of its rows, and whether any were left out."""
+def _sampled(mixture, rows_per_coef, rng, smaller=None):
+    """The mixture on a sample of its rows, or on all if they are few.
+
+    `smaller` is returned if it has as many rows.
+    """
+    n_rows = mixture.weight.shape[0]
     n_coefs = mixture.gate_size + mixture.experts.n_coefs
-    size = max(_MIN_SAMPLE, _SAMPLE_PER_COEF * n_coefs)
-    if size >= mixture.weight.shape[0]:
-        return mixture, False
+    size = min(n_rows, max(_MIN_SAMPLE, rows_per_coef * n_coefs))
+    if smaller is not None and size <= smaller.weight.shape[0]:
+        return smaller
+    if size == n_rows:
+        return mixture
+    if n_rows > _ORDERED_ROWS:
+        positions = (np.arange(size) + rng.uniform(size=size)) / size
+        cumulated = np.cumsum(mixture.weight)
+        rows = np.searchsorted(cumulated, positions * cumulated[-1], "right")
+        return mixture.take(np.minimum(rows, n_rows - 1))
     draw = _Draw(mixture, rng)
     if size >= draw.n_distinct:
-        return mixture, False
-    return mixture.take(draw.systematic(size)), True
+        return mixture
+    return mixture.take(draw.systematic(size))
 
 
 class _Draw:
@@ -128,7 +174,7 @@ def _from_labels(mixture, labels):
     """Parameters that fit hard labels (n,), softened a little."""
     rest = (1 - _LABEL_WEIGHT) / (mixture.n_experts - 1)
     softened = np.where(_onehot(mixture, labels) > 0, _LABEL_WEIGHT, rest)
-    return mixture.project_responsibilities(softened)
+    return mixture.first_step(softened)
 
 
 def _onehot(mixture, labels):

@@ -2,11 +2,7 @@
 
 import numpy as np
 
-from skmoe.engine.softmax import (
-    class_contrasts,
-    log_softmax,
-    pair_weights,
-)
+from skmoe.engine.softmax import class_contrasts, pair_weights, softmax_in_place
 from skmoe.engine.tie import expand, fold, tie_matrix
 from skmoe.families.gaussian import DEAD_MASS
 
@@ -43,13 +39,21 @@ class CategoricalExperts:
 
     def at(self, theta, block, target):
         """Rows of a block under `theta`; `target` is (b,), class codes."""
-        predictor = block.dot(expand(self.tie, theta.experts))
-        logits = np.matmul(self.contrasts, predictor)
-        return CategoricalRows(self, log_softmax_of_classes(logits), target)
+        coef = expand(self.tie, theta.experts)
+        if self.n_free == 1:
+            return BinaryRows(self, block.dot(coef[:, 0]), target)
+        logits = block.dot(np.matmul(self.contrasts, coef))
+        return CategoricalRows(self, logits, target)
 
     def gradient(self, theta, stats):
         """Gradient of the mean loss in the coefficients; no noise parameters."""
         return -stats.expert_score, theta.log_variance
+
+    def natural_step(self, theta, stats, curvatures, gradient):
+        """Complete information to the -1, times a gradient; coefficients, no noise."""
+        pairs = zip(curvatures, gradient.experts)
+        step = [curvature.solve(slope, self.ridge) for curvature, slope in pairs]
+        return np.stack(step), gradient.log_variance
 
     def project(self, theta, stats, curvatures, step_size, damping):
         """One damped Newton step towards maximum likelihood on blended moments."""
@@ -63,24 +67,23 @@ class CategoricalExperts:
         return experts, theta.log_variance
 
 
-def log_softmax_of_classes(logits):
-    """Log-probabilities over the classes, (K, C, b) -> (K, C, b)."""
-    return np.moveaxis(log_softmax(np.moveaxis(logits, 1, 0)), 0, 1)
-
-
 class CategoricalRows:
-    """A block's class log-probabilities (K, C, b) and what follows from them."""
+    """A block's class probabilities (K, C, b) and what follows from them."""
 
-    def __init__(self, family, log_probability, target):
+    def __init__(self, family, logits, target):
         self.family, self.target = family, target
-        self.log_density = log_probability[:, target, np.arange(target.shape[0])]
-        self.probability = np.exp(log_probability)
+        rows = np.arange(target.shape[0])
+        self.log_density = logits[:, target, rows]
+        classes_first = np.moveaxis(logits, 1, 0)
+        self.log_density -= softmax_in_place(classes_first)
+        self.probability = logits
 
     def score(self, mass):
         """Weighted residuals of the free logits, (J, q, b)."""
         contrasts = self.family.contrasts
         residual = contrasts[self.target].T - np.matmul(contrasts.T, self.probability)
-        return fold(self.family.tie, mass[:, None] * residual)
+        residual *= mass[:, None]
+        return fold(self.family.tie, residual)
 
     def spread(self, mass):
         """No noise parameters: an empty array."""
@@ -90,4 +93,36 @@ class CategoricalRows:
         """Weights of the Gram matrices, (J, pairs, b)."""
         contrasts = self.family.contrasts
         weights = np.stack([pair_weights(p, contrasts) for p in self.probability])
-        return fold(self.family.tie**2, mass[:, None] * weights)
+        weights *= mass[:, None]
+        return fold(self.family.tie**2, weights)
+
+
+class BinaryRows:
+    """As `CategoricalRows` for two classes: one logit (K, b)."""
+
+    def __init__(self, family, logit, target):
+        self.family, self.target = family, target
+        small = np.exp(-np.abs(logit))
+        inverse = 1 / (1 + small)
+        self.variance = small * inverse * inverse
+        self.positive = np.where(logit >= 0, inverse, small * inverse)
+        towards = np.where(target, logit, -logit)
+        self.log_density = np.minimum(towards, 0, out=towards)
+        self.log_density -= np.log1p(small, out=small)
+
+    @property
+    def probability(self):
+        """Class probabilities, (K, 2, b)."""
+        return np.stack([1 - self.positive, self.positive], axis=1)
+
+    def score(self, mass):
+        """Weighted residuals of the logit, (J, 1, b)."""
+        return fold(self.family.tie, mass * (self.target - self.positive))[:, None]
+
+    def spread(self, mass):
+        """No noise parameters: an empty array."""
+        return np.zeros((0, 0))
+
+    def curvature_weights(self, mass):
+        """Weights of the Gram matrices, (J, 1, b)."""
+        return fold(self.family.tie**2, mass * self.variance)[:, None]

@@ -54,9 +54,8 @@ class GaussianExperts:
     def at(self, theta, block, target):
         """Rows of a block under `theta`; `target` is (m, b)."""
         predictor = block.dot(expand(self.tie, theta.experts))
-        variance = np.exp(theta.log_variance)
-        variance = np.broadcast_to(variance, predictor.shape[:2])
-        return GaussianRows(self, target - predictor, variance)
+        residual = np.subtract(target, predictor, out=predictor)
+        return GaussianRows(self, residual, np.exp(theta.log_variance))
 
     def gradient(self, theta, stats):
         """Gradient of the mean loss in coefficients and log-variances."""
@@ -65,6 +64,15 @@ class GaussianExperts:
         mass = self._of_noises(np.repeat(stats.mass[:, None], self.n_free, axis=1))
         spread = self._of_noises(stats.spread)
         return score, 0.5 * (mass - spread * np.exp(-theta.log_variance))
+
+    def natural_step(self, theta, stats, curvatures, gradient):
+        """Complete information to the -1, times a gradient; coefficients and noise."""
+        variance = self._of_experts(np.exp(theta.log_variance))
+        learning = np.ones(variance.shape, dtype=bool)
+        pull = variance[:, :, None] * gradient.experts
+        coef = self._solve(curvatures, pull, variance, learning)
+        mass = self._of_noises(np.repeat(stats.mass[:, None], self.n_free, axis=1))
+        return coef, 2 * gradient.log_variance / np.maximum(mass, DEAD_MASS)
 
     def project(self, theta, stats, curvatures, step_size, damping, exact=False):
         """Maximum likelihood on blended moments: K weighted least squares.
@@ -84,9 +92,9 @@ class GaussianExperts:
         log_variance = theta.log_variance.copy()
         for _ in range(_MAX_ALTERNATIONS if exact else 1):
             variance = self._of_experts(np.exp(log_variance))
-            step = self._coefficient_step(
-                theta, score, curvatures, step_size * variance, learning
-            )
+            strength = step_size * variance
+            pull = score - strength[:, :, None] * self.ridge * theta.experts
+            step = self._solve(curvatures, pull, strength, learning)
             remaining = spread - self._of_noises(self._gain(step, score, curvatures))
             if step_size > 1 and (remaining[alive] <= 0).any():
                 raise InfeasibleStep("a blended noise variance is not positive")
@@ -99,22 +107,23 @@ class GaussianExperts:
 
     def _blended(self, theta, stats, step_size):
         """Blended mass and squared residuals of each expert, two arrays (K, m)."""
-        shape = (stats.mass.shape[0], self.n_free)
         mass, spread = stats.mass[:, None], stats.spread
         if step_size != 1:
             model_mass = stats.model_mass[:, None]
             mass = (1 - step_size) * model_mass + step_size * mass
             model_spread = model_mass * np.exp(theta.log_variance)
             spread = (1 - step_size) * model_spread + step_size * spread
-        return np.broadcast_to(mass, shape), spread
+        return np.repeat(mass, self.n_free, axis=1), spread
 
-    def _coefficient_step(self, theta, score, curvatures, strength, learning):
-        """Newton (here exact) steps of all coefficients, (J, m, p)."""
-        step = np.zeros_like(score)
+    def _solve(self, curvatures, pull, strength, learning):
+        """Penalised least squares of all coefficients, (J, m, p).
+
+        `pull` (J, m, p), `strength` (J, m) of the penalty, `learning` (J, m) or False.
+        """
+        step = np.zeros_like(pull)
         for j, output in zip(*np.nonzero(learning)):
             ridge = strength[j, output] * self.ridge
-            pull = score[j, output] - ridge * theta.experts[j, output]
-            step[j, output] = curvatures[j].solve(pull[None], ridge)[0]
+            step[j, output] = curvatures[j].solve(pull[j, output, None], ridge)[0]
         return step
 
     def _gain(self, step, score, curvatures):
@@ -132,7 +141,10 @@ class GaussianExperts:
 
     def _of_experts(self, values):
         """Repeat (K or 1, m) for every set of free coefficients, (J, m)."""
-        return np.broadcast_to(values, (self.tie.shape[1], self.n_free))
+        n_free_experts = self.tie.shape[1]
+        if values.shape[0] == n_free_experts:
+            return values
+        return np.repeat(values, n_free_experts, axis=0)
 
 
 class GaussianRows:
@@ -144,8 +156,8 @@ class GaussianRows:
         self.family, self.residual = family, residual
         self.square = np.square(residual)
         constant = -0.5 * (_LOG_2PI + np.log(variance)).sum(axis=1)
-        scaled = np.einsum("kmb,km->kb", self.square, -0.5 / variance)
-        self.log_density = scaled + constant[:, None]
+        self.log_density = ((-0.5 / variance)[:, None] @ self.square)[:, 0]
+        self.log_density += constant[:, None]
 
     def score(self, mass):
         """Weighted residuals, to be multiplied with the features, (J, m, b)."""
@@ -153,7 +165,7 @@ class GaussianRows:
 
     def spread(self, mass):
         """Weighted squared residuals, (K, m)."""
-        return np.einsum("kb,kmb->km", mass, self.square)
+        return (self.square @ mass[:, :, None])[:, :, 0]
 
     def curvature_weights(self, mass):
         """Weights of the Gram matrices, one per set of coefficients, (J, 1, b)."""

@@ -1,6 +1,6 @@
 """Solvers: a mirror map and a rule for its step, both for the one loop in `descent`."""
 
-from skmoe.solvers.anderson import AcceleratedEM
+from skmoe.solvers.accelerated import AcceleratedEM
 from skmoe.solvers.gradient import GradientDescent
 from skmoe.solvers.mirror import MirrorDescent
 

@@ -3,7 +3,6 @@
 import numpy as np
 
 from skmoe.engine.curvature import InfeasibleStep
-from skmoe.engine.mixture import Parameters
 from skmoe.solvers.mirror import ROUNDING
 
 _SUFFICIENT_DECREASE = 1e-4
@@ -48,9 +47,9 @@ class GradientDescent:
         for _ in range(_MAX_HALVINGS):
             trial = self._move(mixture, state, gradient, step_size)
             # Of the projected gradient: what the noise bounds block promises nothing.
-            change = Parameters(*map(np.subtract, trial.theta, state.theta))
-            promised = -_dot(gradient, change)
-            square = _dot(change, change) / step_size
+            change = trial.theta.minus(state.theta)
+            promised = -gradient.dot(change)
+            square = change.dot(change) / step_size
             if trial.objective <= state.objective - _SUFFICIENT_DECREASE * square:
                 self.step_size = step_size
                 return trial, step_size
@@ -63,19 +62,13 @@ class GradientDescent:
         """Barzilai-Borwein step from the last two points, or twice the last step."""
         if self._previous is None:
             return self.step_size
-        change = Parameters(*map(np.subtract, theta, self._previous[0]))
-        bend = _dot(change, Parameters(*map(np.subtract, gradient, self._previous[1])))
+        change = theta.minus(self._previous[0])
+        bend = change.dot(gradient.minus(self._previous[1]))
         if bend <= 0:
             return 2 * self.step_size
-        return _dot(change, change) / bend
+        return change.dot(change) / bend
 
     def _move(self, mixture, state, gradient, step_size):
         """State after a step; it stays feasible."""
-        parts = zip(state.theta, gradient)
-        theta = Parameters(*(part - step_size * slope for part, slope in parts))
+        theta = state.theta.plus(gradient, -step_size)
         return self.evaluate(mixture, mixture.feasible(theta))
-
-
-def _dot(first, second):
-    """Inner product of two Parameters."""
-    return float(sum(np.vdot(a, b) for a, b in zip(first, second)))
