@@ -14,6 +14,8 @@ from skmoe.engine.softmax import join_pairs, pair_weights, softmax_in_place
 # Rows in the sample: at least so many, so many for each coefficient, and this share of
 # all, since confident gates have curvature in few rows.
 _MIN_ROWS, _ROWS_PER_COEF, _SHARE = 8192, 20, 0.125
+# A matrix serves until the logits have moved by this much, root mean square.
+_STALE = 0.15
 # A sample that does not save this much, or whose weight says that few rows of large
 # weight matter, is not worth its noise.
 _WORTHWHILE, _UNEVEN = 0.6, 1.25
@@ -34,9 +36,21 @@ class GateCurvature:
         self.contrasts, self.dense = contrasts, dense
         self.design, self.weight = _sampled(design, weight, contrasts.shape[1])
         self.blocks = blocks_of(self.design.n_rows, block_rows(design.n_columns))
+        self._known_at, self._known = None, None
+
+    def near(self, gate):
+        """Curvature at, or not far from, coefficients (K - 1, p)."""
+        # In standardised features the norm is the root mean square of the logits.
+        moved = np.inf if self._known is None else np.linalg.norm(gate - self._known_at)
+        return self.at(gate) if moved > _STALE else self._known
 
     def at(self, gate):
-        """Curvature at coefficients (K - 1, p)."""
+        """Curvature at coefficients (K - 1, p), a pass over the sample."""
+        self._known_at, self._known = gate, self._at(gate)
+        return self._known
+
+    def _at(self, gate):
+        """As `at`."""
         coef, grams = self.contrasts @ gate, 0.0
         kept = None if self.dense else np.empty((coef.shape[0], self.design.n_rows))
         for rows in self.blocks:

@@ -16,6 +16,7 @@ from skmoe.engine.design import block_rows, blocks_of
 from skmoe.engine.gate import GateCurvature
 from skmoe.engine.soft_label import soft_label_regression
 from skmoe.engine.softmax import join_pairs, orthonormal_contrasts, softmax_in_place
+from skmoe.engine.tie import is_tied
 
 # Up to this many coefficients in one Newton system the curvature is stored.
 DENSE_LIMIT = 256
@@ -150,22 +151,31 @@ class Mixture:
         Exact for linear experts; one Newton step, shortened by `damping`, for the
         gate and for logistic experts.
         """
+        gate = self.project_gate(state, step_size, damping)
+        return Parameters(gate, *self.project_experts(state, step_size, damping))
+
+    def project_gate(self, state, step_size=1.0, damping=1.0):
+        """As `project`, the gate alone."""
         theta, stats = state.theta, state.stats
         pull = stats.gate_gradient + self.gate_ridge * theta.gate
         curvature = self.gate_curvature.at(theta.gate)
         change = curvature.solve(step_size * pull, step_size * self.gate_ridge)
+        return theta.gate - damping * change
+
+    def project_experts(self, state, step_size=1.0, damping=1.0):
+        """As `project`, the experts alone: coefficients and log-variances."""
         curvatures = self._expert_curvatures(state, step_size)
-        experts, log_variance = self.experts.project(
-            theta, stats, curvatures, step_size, damping
+        return self.experts.project(
+            state.theta, state.stats, curvatures, step_size, damping
         )
-        return Parameters(theta.gate - damping * change, experts, log_variance)
 
     def natural_step(self, state, gradient):
         """Complete information at a state to the -1, times a gradient, as Parameters.
 
-        With the gradient of F this is minus the EM step to first order.
+        With the gradient of F this is minus the EM step to first order.  The gate's
+        information may be that of a state nearby.
         """
-        curvature = self.gate_curvature.at(state.theta.gate)
+        curvature = self.gate_curvature.near(state.theta.gate)
         gate = curvature.solve(gradient.gate, self.gate_ridge)
         curvatures = self._expert_curvatures(state, 1.0)
         experts = self.experts.natural_step(
@@ -194,9 +204,13 @@ class Mixture:
 
     def project_responsibilities(self, responsibilities, max_iter=3):
         """Parameters that fit given responsibilities (K, n), from the neutral start."""
-        gate = self.initial().gate
-        gate = self._regress_gate(responsibilities, gate, 1.0, max_iter, 0.0)
-        return Parameters(gate, *self.project_experts(responsibilities, max_iter))
+        theta = self.initial()
+        gate = self._regress_gate(responsibilities, theta.gate, 1.0, max_iter, 0.0)
+        if self.experts.contrasts is None:
+            return Parameters(gate, *self.first_experts(responsibilities))
+        moments = responsibilities[:, None] * self.experts.moments(self.target)
+        experts = self._regress_experts(moments, theta.experts, 1.0, max_iter, 0.0)
+        return Parameters(gate, experts, theta.log_variance)
 
     def first_step(self, responsibilities):
         """One projection of given responsibilities (K, n) from the neutral start."""
@@ -204,24 +218,35 @@ class Mixture:
         stats = self._sweep(theta, True, False, rows, responsibilities)
         return self.project(State(theta, np.inf, stats, rows))
 
-    def project_experts(self, responsibilities, max_iter=3):
-        """Expert coefficients and log-variances that fit responsibilities (K, n)."""
-        theta = self.initial()
-        if self.experts.contrasts is not None:
-            moments = responsibilities[:, None] * self.experts.moments(self.target)
-            experts = self._regress_experts(moments, theta.experts, 1.0, max_iter, 0.0)
-            return experts, theta.log_variance
-        rows = self._allocate_rows()
+    def first_experts(self, responsibilities):
+        """As `first_step`, the experts alone: coefficients and log-variances."""
+        theta, rows = self.initial(), self._allocate_rows()
         stats = self._sweep(theta, True, False, rows, responsibilities)
         curvatures = self._expert_curvatures(State(theta, np.inf, stats, rows), 1.0)
         return self.experts.project(theta, stats, curvatures, 1.0, 1.0)
+
+    def lighter(self, theta):
+        """The same model with the lesser penalty, where one can be written in two ways.
+
+        Symmetric logistic experts do not tell w from beta, since
+        ``P(y=1 | x) = (1 + tanh(x'w/2) tanh(x'beta/2)) / 2``.
+        """
+        shares_columns = self.gate_design is self.expert_design
+        is_logistic = self.experts.contrasts is not None
+        if not (is_logistic and is_tied(self.experts.tie) and shares_columns):
+            return theta
+        gap = self.contrasts[0, 0] - self.contrasts[1, 0]
+        other = theta._replace(
+            gate=theta.experts[0] / gap, experts=gap * theta.gate[None]
+        )
+        return min(theta, other, key=self.penalty)
 
     def take(self, rows):
         """The mixture on some rows (index array), each of the same weight."""
         gate_design = expert_design = self.gate_design.take(rows)
         if self.expert_design is not self.gate_design:
             expert_design = self.expert_design.take(rows)
-        return Mixture(
+        taken = Mixture(
             self.experts,
             gate_design,
             expert_design,
@@ -230,6 +255,8 @@ class Mixture:
             self.gate_ridge,
             self.offset,
         )
+        taken.map_groups, taken.n_groups = self.map_groups, self.n_groups
+        return taken
 
     def row_moments(self, theta):
         """Responsibilities, gate and class probabilities of every row at `theta`."""

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from skmoe.engine.design import column_moments, make_design
 from skmoe.engine.mixture import Mixture, Parameters
-from skmoe.engine.tie import expand
+from skmoe.engine.tie import expand, is_tied
 
 # Up to this many rows the fit does not depend on their order, to the last bit.
 _CANONICAL_ROWS, _CANONICAL_SIZE = 5_000, 2**22
@@ -75,8 +75,8 @@ class Problem:
         self.experts = make_experts(_ridge(expert_design, alpha))
         if target.ndim == 2:
             # Experts of opposite sign have no common level to take away.
-            tied = self.experts.tie.shape[0] != self.experts.tie.shape[1]
-            self._standardise_target(target, weight, fit_intercept and not tied)
+            centred = fit_intercept and not is_tied(self.experts.tie)
+            self._standardise_target(target, weight, centred)
             target = (target - self.target_mean[:, None]) / self.target_scale[:, None]
             offset = float(np.log(self.target_scale).sum())
         self.mixture = Mixture(
@@ -139,7 +139,7 @@ class Problem:
         A symmetric model is told apart from its mirror image by the sign of the
         largest coefficient of its first expert instead.
         """
-        if self.experts.tie.shape[0] != self.experts.tie.shape[1]:
+        if is_tied(self.experts.tie):
             flat = theta.experts.ravel()
             sign = -1.0 if flat[np.abs(flat).argmax()] < 0 else 1.0
             return theta._replace(gate=sign * theta.gate, experts=sign * theta.experts)

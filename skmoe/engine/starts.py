@@ -1,12 +1,13 @@
 """Starting points.
 
-The default, short runs, tries several cheap starts on a sample of the rows for a few
-iterations and goes on with the best (emEM, Biernacki, Celeux and Govaert 2003).  Its
+The default, short runs, tries several starts on a sample of the rows and goes on with
+the best on growing samples (after emEM, Biernacki, Celeux and Govaert 2003).  Its
 draws depend on the rows' values and weights, not on their order or number, so that
 integer weights equal repeated rows.
 """
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -14,18 +15,24 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from skmoe.engine.descent import minimise
+from skmoe.engine.mixture import Parameters
 from skmoe.solvers.accelerated import AcceleratedEM
 
 SHORT_RUNS = "short_runs"
 STRATEGIES = (SHORT_RUNS, "kmeans", "kmeans_xy", "regression_clustering", "random")
 
-_N_PAIRS = 3
+_N_STARTS, _N_KEPT = 10, 5
 _SHORT_CLUSTERING_ITER = 3
-_SHORT_TOL = 1e-3
-_ROWS_PER_COEF = 5, 10, 20
-_ROUNDS = (4, 3), (8, 1), (20, 1)
-_SAME_OBJECTIVE = 1e-4
-_MIN_SAMPLE = 1000
+_SHORT_ITER, _LONG_ITER, _SHORT_TOL = 16, 40, 3e-4
+_ENOUGH_HITS = 4
+# Objectives that count as the same, and a promise small enough to be believed.
+_SAME_OBJECTIVE, _CLEAR = 5e-4, 3e-3
+# Gains that shrink twice by this ratio are those of a descent that nears its end.
+_CONTRACTION = 0.5
+# A run goes on while five times its promise would beat the rival.
+_BENEFIT_OF_DOUBT = 5.0
+_MIN_SAMPLE, _ROWS_PER_COEF = 1000, 20
+_SAMPLE_TOL, _SAMPLE_GROWTH, _LARGEST_SHARE = 0.25, 4, 0.25
 # Beyond so many rows they are drawn in the order given.
 _ORDERED_ROWS = 5_000
 _CLUSTERING_ITER = 20
@@ -40,11 +47,11 @@ def starting_point(mixture, strategy, rng):
     if mixture.n_experts == 1:
         return mixture.project_responsibilities(np.ones((1, mixture.weight.shape[0])))
     if strategy == SHORT_RUNS:
-        return _short_runs(mixture, rng)
+        return mixture.lighter(_short_runs(mixture, rng))
     if strategy == "random":
         drawn = rng.uniform(size=(mixture.n_experts, mixture.weight.shape[0]))
         return mixture.project_responsibilities(drawn / drawn.sum(axis=0))
-    sample = _sampled(mixture, _ROWS_PER_COEF[-1], rng)
+    sample = _sampled(mixture, _sample_size(mixture), rng)
     draw = _Draw(sample, rng)
     if strategy == "regression_clustering":
         labels = _cluster_by_experts(sample, draw, _CLUSTERING_ITER)
@@ -53,73 +60,105 @@ def starting_point(mixture, strategy, rng):
     return _from_labels(sample, labels)
 
 
+class _Run(NamedTuple):
+    """Where a descent on a sample ended, and the objective that it was heading for."""
+
+    theta: Parameters
+    objective: float
+
+
 def _short_runs(mixture, rng):
-    """The winner of a race of short runs on growing samples.
+    """The best of several short runs on a sample, finished on growing ones.
 
     Clustering by distance and by experts take turns: the first finds pieces that lie
-    apart, the second experts that cross.  Where both soon agree on the best objective
-    no other start is tried.  Each round runs the better half of the last one on twice
-    the rows.
+    apart, the second experts that cross.  Starts are tried until several have reached
+    the best objective; where they do not, the best go on, on twice the rows.
     """
-    n_iter, n_kept = _ROUNDS[0]
-    sample = _sampled(mixture, _ROWS_PER_COEF[0], rng)
+    size = _sample_size(mixture)
+    sample = _sampled(mixture, size, rng)
     draw = _Draw(sample, rng)
     runs = []
-    for _ in range(_N_PAIRS):
-        pair = [
-            _run(sample, _from_labels(sample, labels), n_iter, _SHORT_TOL)
-            for labels in (
-                _cluster_by_distance(sample, draw, _SHORT_CLUSTERING_ITER),
-                _cluster_by_experts(sample, draw, _SHORT_CLUSTERING_ITER),
-            )
-        ]
-        runs = _distinct(runs + pair)
-        if _agree(*pair) and _agree(pair[0], runs[0]):
-            break
-    for rows_per_coef, (n_iter, n_left) in zip(_ROWS_PER_COEF[1:], _ROUNDS[1:]):
-        sample = _sampled(mixture, rows_per_coef, rng, sample)
-        runs = _distinct(
-            _run(sample, run.theta, n_iter, _SHORT_TOL) for run in runs[:n_kept]
-        )
-        n_kept = n_left
-    return runs[0].theta
+    while len(runs) < _N_STARTS and _n_hits(runs) < _ENOUGH_HITS:
+        rival = min(runs, key=_objective, default=None)
+        theta = _clustered(sample, draw, len(runs))
+        runs.append(_run(sample, theta, _LONG_ITER, _SHORT_TOL, rival))
+    if _n_hits(runs) < _ENOUGH_HITS:
+        size *= 2
+        sample = _sampled(mixture, size, rng)
+        finalists = sorted(runs, key=_objective)[:_N_KEPT]
+        runs = [_run(sample, run.theta, _SHORT_ITER, _SHORT_TOL) for run in finalists]
+    return _grown(mixture, min(runs, key=_objective).theta, size, rng)
 
 
-def _distinct(runs):
-    """Runs in the order of their objectives, one of those that agree."""
-    found = []
-    for run in sorted(runs, key=_objective):
-        if not found or not _agree(run, found[-1]):
-            found.append(run)
-    return found
+def _n_hits(runs):
+    """How many runs reached the best objective."""
+    best = min(map(_objective, runs), default=0.0)
+    return sum(run.objective < best + _SAME_OBJECTIVE for run in runs)
 
 
-def _agree(first, second):
-    """Whether two runs may have found the same optimum."""
-    return abs(_objective(first) - _objective(second)) < _SAME_OBJECTIVE
+def _run(sample, theta, max_iter, tol, rival=None):
+    """A descent, broken off once it is clear that it ends at or above a rival."""
+    gains, heading = [0.0, 0.0], [np.inf]
+
+    def is_decided(iteration, state, change, step_size):
+        # What an EM step gains; a longer one gains more.
+        gains.append(-change / max(step_size, 1.0))
+        first, before, last = gains[-3:]
+        heading[0] = state.objective
+        is_ending = before < _CONTRACTION * first and last < _CONTRACTION * before
+        if rival is None or not is_ending:
+            return False
+        # As in `descent`: decreases shrink by a constant ratio.
+        remaining = last**2 / (before - last)
+        if remaining < _CLEAR:
+            heading[0] -= remaining
+            return abs(heading[0] - rival.objective) < _SAME_OBJECTIVE
+        return state.objective - _BENEFIT_OF_DOUBT * remaining > rival.objective
+
+    solver = AcceleratedEM(patience=1)
+    descent = minimise(sample, theta, solver, max_iter, tol, is_decided)
+    return _Run(descent.theta, min(descent.objective_curve[-1], heading[0]))
 
 
 def _objective(run):
-    """Objective that a run ended at."""
-    return run.objective_curve[-1]
+    """Objective that a run was heading for."""
+    return run.objective
 
 
-def _run(mixture, theta, max_iter, tol):
-    """A descent by accelerated EM."""
-    return minimise(mixture, theta, AcceleratedEM(), max_iter, tol)
+def _grown(mixture, theta, size, rng):
+    """Parameters carried on through growing samples, up to a part of all rows.
 
-
-def _sampled(mixture, rows_per_coef, rng, smaller=None):
-    """The mixture on a sample of its rows, or on all if they are few.
-
-    `smaller` is returned if it has as many rows.
+    On each sample the descent goes on until what is left to gain is small beside the
+    error of the sample, which is of the order of (coefficients / rows).
     """
+    n_rows, n_coefs = mixture.weight.shape[0], _n_coefs(mixture)
+    while (size := _SAMPLE_GROWTH * size) <= _LARGEST_SHARE * n_rows:
+        sample = _sampled(mixture, size, rng)
+        tol = _SAMPLE_TOL * n_coefs / size
+        theta = _run(sample, theta, _LONG_ITER, tol).theta
+    return theta
+
+
+def _clustered(sample, draw, number):
+    """Parameters from a short clustering, in turn by distance and by experts."""
+    cluster = _cluster_by_experts if number % 2 else _cluster_by_distance
+    return _from_labels(sample, cluster(sample, draw, _SHORT_CLUSTERING_ITER))
+
+
+def _n_coefs(mixture):
+    """Number of coefficients of gate and experts."""
+    return mixture.gate_size + mixture.experts.n_coefs
+
+
+def _sample_size(mixture):
+    """Rows that starts are tried on."""
+    return max(_MIN_SAMPLE, _ROWS_PER_COEF * _n_coefs(mixture))
+
+
+def _sampled(mixture, size, rng):
+    """The mixture on a sample of its rows, or on all if they are few."""
     n_rows = mixture.weight.shape[0]
-    n_coefs = mixture.gate_size + mixture.experts.n_coefs
-    size = min(n_rows, max(_MIN_SAMPLE, rows_per_coef * n_coefs))
-    if smaller is not None and size <= smaller.weight.shape[0]:
-        return smaller
-    if size == n_rows:
+    if size >= n_rows:
         return mixture
     if n_rows > _ORDERED_ROWS:
         positions = (np.arange(size) + rng.uniform(size=size)) / size
@@ -220,7 +259,7 @@ def _elemental(mixture, draw):
 
 def _best_experts(mixture, responsibilities):
     """Labels by the density, at unit noise, of experts fitted to (K, n)."""
-    experts, _ = mixture.project_experts(responsibilities)
+    experts, _ = mixture.first_experts(responsibilities)
     theta = mixture.initial()._replace(experts=experts)
     labels = np.empty(mixture.weight.shape[0], dtype=np.intp)
     for rows in mixture.blocks:

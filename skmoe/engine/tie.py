@@ -8,11 +8,16 @@ def tie_matrix(n_experts, symmetric):
     return np.array([[1.0], [-1.0]]) if symmetric else np.eye(n_experts)
 
 
+def is_tied(tie):
+    """Whether experts share coefficients."""
+    return tie.shape[0] != tie.shape[1]
+
+
 def expand(tie, coef):
     """Coefficients of every expert, (J, ...) -> (K, ...)."""
-    return coef if tie.shape[1] == tie.shape[0] else np.tensordot(tie, coef, 1)
+    return np.tensordot(tie, coef, 1) if is_tied(tie) else coef
 
 
 def fold(tie, values):
     """Adjoint of `expand`, (K, ...) -> (J, ...)."""
-    return values if tie.shape[1] == tie.shape[0] else np.tensordot(tie.T, values, 1)
+    return np.tensordot(tie.T, values, 1) if is_tied(tie) else values

@@ -27,9 +27,8 @@ class AcceleratedEM:
     Jennrich 1997).  Where no such step lowers F the plain EM step is taken.
     """
 
-    patience = 3
-
-    def __init__(self):
+    def __init__(self, patience=2):
+        self.patience = patience
         self.mirror = MirrorDescent(1.0)
         self.step_size, self.is_near = 1.0, False
         self.changes = deque(maxlen=_MEMORY)  # pairs of (theta, gradient)

@@ -6,6 +6,7 @@
 import numpy as np
 
 from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.mixture import Parameters
 
 _GROWTH = 1.25
 _LONGEST_STEP = 32.0
@@ -73,9 +74,23 @@ class MirrorDescent:
         try:
             if self.exact:
                 theta = mixture.project_exactly(state, step_size)
+            elif self.adapts and step_size > 1:
+                theta = _project_far(mixture, state, step_size)
             else:
                 theta = mixture.project(state, step_size, damping)
         except InfeasibleStep:
             return None
         trial = self.evaluate(mixture, theta)
         return trial if np.isfinite(trial.objective) else None
+
+
+def _project_far(mixture, state, step_size):
+    """Over-relaxed projection; experts without a maximum likelihood there take step 1.
+
+    The projection separates into gate and experts, and so may their steps.
+    """
+    gate = mixture.project_gate(state, step_size)
+    try:
+        return Parameters(gate, *mixture.project_experts(state, step_size))
+    except InfeasibleStep:
+        return Parameters(gate, *mixture.project_experts(state))
