@@ -177,7 +177,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         -------
         y_pred : ndarray of shape (n_samples,)
         """
-        best = self.predict_log_proba(X).argmax(axis=1)
+        best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
     def predict_proba(self, X):
@@ -192,7 +192,10 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of `classes_`.
         """
-        return np.exp(self.predict_log_proba(X))
+        X = self._checked(X)
+        return prediction.class_probability(
+            self._gate_arguments(X), self._expert_arguments(X)
+        )
 
     def predict_log_proba(self, X):
         """Logarithms of the class probabilities, in nats.

@@ -91,25 +91,32 @@ class DenseDesign:
 
     def features(self, rows):
         """Standardised features of some rows (index array), (len(rows), d)."""
-        X = self.X[rows] if self.columns is None else self.X[rows][:, self.columns]
-        return (X - self.mean) / self.scale
+        return self._standardised(rows)[: self.mean.shape[0]].T
 
     def take(self, rows):
         """Design of some rows (index array), with the same standardisation."""
         taken = copy.copy(self)
-        taken.X, taken.n_rows, taken._kept = self.X[rows], rows.shape[0], None
+        taken.n_rows = rows.shape[0]
+        if self._is_kept(rows.shape[0]):
+            taken.X, taken._kept = None, self._standardised(rows)
+        else:
+            taken.X, taken._kept = self.X[rows], None
         return taken
 
     def block(self, rows):
         """Block of a slice of rows."""
-        if self._kept is None and 8 * self.n_rows * self.n_columns <= _KEPT_BYTES:
+        if self._kept is None and self._is_kept(self.n_rows):
             self._kept = self._standardised(slice(0, self.n_rows))
-        if self._kept is not None:
-            return DenseBlock(self._kept[:, rows])
         return DenseBlock(self._standardised(rows))
 
+    def _is_kept(self, n_rows):
+        """Whether so many standardised rows are kept from pass to pass."""
+        return 8 * n_rows * self.n_columns <= _KEPT_BYTES
+
     def _standardised(self, rows):
-        """Standardised rows with their ones, (p, b)."""
+        """Standardised rows (slice or index array) with their ones, (p, b)."""
+        if self._kept is not None:
+            return self._kept[:, rows]
         X = self.X[rows] if self.columns is None else self.X[rows][:, self.columns]
         values = np.empty((self.n_columns, X.shape[0]))
         features = values[: self.mean.shape[0]]

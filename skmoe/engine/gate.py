@@ -13,7 +13,7 @@ from skmoe.engine.softmax import join_pairs, pair_weights, softmax_in_place
 
 # Rows in the sample: at least so many, so many for each coefficient, and this share of
 # all, since confident gates have curvature in few rows.
-_MIN_ROWS, _ROWS_PER_COEF, _SHARE = 8192, 20, 0.125
+_MIN_ROWS, _ROWS_PER_COEF, _SHARE = 8192, 20, 0.0625
 # A matrix serves until the logits have moved by this much, root mean square.
 _STALE = 0.15
 # A sample that does not save this much, or whose weight says that few rows of large

@@ -1,9 +1,14 @@
 """Predictions from parameters in the user's units; rows do not see each other."""
 
 import numpy as np
+from scipy import sparse
 from scipy.special import log_expit, log_softmax, logsumexp, softmax
 
+from skmoe.engine.design import blocks_of
+from skmoe.engine.softmax import positive_probability, softmax_in_place
+
 _LOG_2PI = np.log(2 * np.pi)
+_BLOCK_ROWS = 8192
 
 
 def linear_predictor(X, coef, intercept):
@@ -15,7 +20,12 @@ def linear_predictor(X, coef, intercept):
 
 def gate_probability(X, coef, intercept):
     """Gate probabilities, (n, K)."""
-    return softmax(linear_predictor(X, coef, intercept), axis=1)
+    proba = np.empty((X.shape[0], intercept.shape[0]), dtype=intercept.dtype)
+    for rows in blocks_of(X.shape[0], _BLOCK_ROWS):
+        gate = _predictor_of_rows(X, coef, intercept, rows)
+        softmax_in_place(gate)
+        proba[rows] = gate.T
+    return proba
 
 
 def gate_log_probability(X, coef, intercept):
@@ -35,6 +45,34 @@ def normal_log_density(y, mean, variance):
     """Log-density of each expert summed over outputs, (n, m), (n, K, m) -> (n, K)."""
     square = np.square(y[:, None] - mean)
     return -0.5 * (_LOG_2PI + np.log(variance) + square / variance).sum(axis=2)
+
+
+def class_probability(gate_arguments, expert_arguments):
+    """Class probabilities of the mixture, (n, C); arguments of `linear_predictor`."""
+    n_rows, intercept = gate_arguments[0].shape[0], expert_arguments[2]
+    n_classes = 2 if intercept.ndim == 1 else intercept.shape[1]
+    proba = np.empty((n_rows, n_classes), dtype=intercept.dtype)
+    for rows in blocks_of(n_rows, _BLOCK_ROWS):
+        gate = _predictor_of_rows(*gate_arguments, rows)
+        softmax_in_place(gate)
+        logits = _predictor_of_rows(*expert_arguments, rows)
+        if n_classes == 2:
+            positive, _ = positive_probability(logits)
+            proba[rows, 0] = (gate * (1 - positive)).sum(axis=0)
+            proba[rows, 1] = (gate * positive).sum(axis=0)
+            continue
+        softmax_in_place(np.moveaxis(logits, 1, 0))
+        proba[rows] = np.einsum("kb,kcb->bc", gate, logits)
+    return proba
+
+
+def _predictor_of_rows(X, coef, intercept, rows):
+    """As `linear_predictor`, of a slice of rows and with these last, (..., b)."""
+    flat = coef.reshape(intercept.size, coef.shape[-1])
+    part = X[rows]
+    values = np.asarray((part @ flat.T).T) if sparse.issparse(part) else flat @ part.T
+    values = values + intercept.ravel()[:, None]
+    return values.reshape(intercept.shape + values.shape[1:])
 
 
 def mixture_log_density(log_gate, log_density):

@@ -45,6 +45,14 @@ def softmax_in_place(logits):
     return total
 
 
+def positive_probability(logit):
+    """Probability of the second of two classes and its variance, both as `logit`."""
+    small = np.exp(-np.abs(logit))
+    inverse = 1 / (1 + small)
+    small *= inverse
+    return np.where(logit >= 0, inverse, small), small * inverse
+
+
 @cache
 def free_pairs(n_free):
     """Index pairs a <= b of the free logits, two arrays."""

@@ -32,7 +32,7 @@ _CONTRACTION = 0.5
 # A run goes on while five times its promise would beat the rival.
 _BENEFIT_OF_DOUBT = 5.0
 _MIN_SAMPLE, _ROWS_PER_COEF = 1000, 20
-_SAMPLE_TOL, _SAMPLE_GROWTH, _LARGEST_SHARE = 0.25, 4, 0.25
+_SAMPLE_TOL, _SAMPLE_GROWTH, _LARGEST_SHARE = 0.25, 4, 0.125
 # Beyond so many rows they are drawn in the order given.
 _ORDERED_ROWS = 5_000
 _CLUSTERING_ITER = 20

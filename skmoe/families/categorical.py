@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from skmoe.engine.softmax import class_contrasts, pair_weights, softmax_in_place
+from skmoe.engine.softmax import (
+    class_contrasts,
+    pair_weights,
+    positive_probability,
+    softmax_in_place,
+)
 from skmoe.engine.tie import expand, fold, tie_matrix
 from skmoe.families.gaussian import DEAD_MASS
 
@@ -102,13 +107,10 @@ class BinaryRows:
 
     def __init__(self, family, logit, target):
         self.family, self.target = family, target
-        small = np.exp(-np.abs(logit))
-        inverse = 1 / (1 + small)
-        self.variance = small * inverse * inverse
-        self.positive = np.where(logit >= 0, inverse, small * inverse)
+        self.positive, self.variance = positive_probability(logit)
         towards = np.where(target, logit, -logit)
-        self.log_density = np.minimum(towards, 0, out=towards)
-        self.log_density -= np.log1p(small, out=small)
+        self.log_density = np.minimum(towards, 0)
+        self.log_density -= np.log1p(np.exp(-np.abs(logit)))
 
     @property
     def probability(self):

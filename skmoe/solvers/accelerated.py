@@ -27,10 +27,10 @@ class AcceleratedEM:
     Jennrich 1997).  Where no such step lowers F the plain EM step is taken.
     """
 
-    def __init__(self, patience=2):
+    def __init__(self, patience=3):
         self.patience = patience
         self.mirror = MirrorDescent(1.0)
-        self.step_size, self.is_near = 1.0, False
+        self.step_size, self.gain, self.is_near = 1.0, 0.0, False
         self.changes = deque(maxlen=_MEMORY)  # pairs of (theta, gradient)
         self.last = None  # state and gradient before the last step
 
@@ -65,8 +65,10 @@ class AcceleratedEM:
                 self.changes.append((moved, bent, bend))
             else:
                 self.changes.clear()
-            if before.objective - state.objective < _NEAR:
-                self.is_near = True
+            gain = before.objective - state.objective
+            # Small gains that grow are those of an escape from a saddle.
+            self.is_near |= gain < min(_NEAR, self.gain)
+            self.gain = gain
         self.last = state, gradient
 
     def _long_step(self, mixture, state, gradient):
