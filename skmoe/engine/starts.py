@@ -24,7 +24,7 @@ STRATEGIES = (SHORT_RUNS, "kmeans", "kmeans_xy", "regression_clustering", "rando
 _N_STARTS, _N_KEPT = 10, 5
 _SHORT_CLUSTERING_ITER = 3
 _SHORT_ITER, _LONG_ITER, _SHORT_TOL = 16, 40, 3e-4
-_ENOUGH_HITS = 4
+_ENOUGH_HITS = 5
 # Objectives that count as the same, and a promise small enough to be believed.
 _SAME_OBJECTIVE, _CLEAR = 5e-4, 3e-3
 # Gains that shrink twice by this ratio are those of a descent that nears its end.
