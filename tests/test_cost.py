@@ -78,7 +78,7 @@ def test_linear_experts(count, d, n_experts, bound):
 
 
 @pytest.mark.parametrize(
-    "solver, bound", [("md", Cost(25, 98, 8)), ("gd", Cost(512, 33, 245))]
+    "solver, bound", [("md", Cost(28, 122, 12)), ("gd", Cost(512, 33, 245))]
 )
 def test_other_solvers(count, solver, bound):
     model = MixtureOfLinearExperts(3, solver=solver, random_state=0, max_iter=5000)

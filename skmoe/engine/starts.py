@@ -2,8 +2,8 @@
 
 The default, short runs, tries several starts on a sample of the rows and goes on with
 the best on growing samples (after emEM, Biernacki, Celeux and Govaert 2003).  Its
-draws depend on the rows' values and weights, not on their order or number, so that
-integer weights equal repeated rows.
+draws depend on the values and weights of the rows, not (up to a few thousand) on their
+order or number, so that integer weights equal repeated rows.
 """
 
 import warnings
@@ -61,7 +61,7 @@ def starting_point(mixture, strategy, rng):
 
 
 class _Run(NamedTuple):
-    """Where a descent on a sample ended, and the objective that it was heading for."""
+    """Where a descent on a sample ended: its objective, or a rival's that it met."""
 
     theta: Parameters
     objective: float
@@ -98,30 +98,31 @@ def _n_hits(runs):
 
 def _run(sample, theta, max_iter, tol, rival=None):
     """A descent, broken off once it is clear that it ends at or above a rival."""
-    gains, heading = [0.0, 0.0], [np.inf]
+    gains, met = [0.0, 0.0], []
 
     def is_decided(iteration, state, change, step_size):
         # What an EM step gains; a longer one gains more.
         gains.append(-change / max(step_size, 1.0))
         first, before, last = gains[-3:]
-        heading[0] = state.objective
         is_ending = before < _CONTRACTION * first and last < _CONTRACTION * before
         if rival is None or not is_ending:
             return False
         # As in `descent`: decreases shrink by a constant ratio.
         remaining = last**2 / (before - last)
         if remaining < _CLEAR:
-            heading[0] -= remaining
-            return abs(heading[0] - rival.objective) < _SAME_OBJECTIVE
+            end = state.objective - remaining
+            if abs(end - rival.objective) < _SAME_OBJECTIVE:
+                met.append(rival.objective)
+            return bool(met)
         return state.objective - _BENEFIT_OF_DOUBT * remaining > rival.objective
 
     solver = AcceleratedEM(patience=1)
     descent = minimise(sample, theta, solver, max_iter, tol, is_decided)
-    return _Run(descent.theta, min(descent.objective_curve[-1], heading[0]))
+    return _Run(descent.theta, met[0] if met else descent.objective_curve[-1])
 
 
 def _objective(run):
-    """Objective that a run was heading for."""
+    """Objective of a run."""
     return run.objective
 
 
@@ -151,8 +152,10 @@ def _n_coefs(mixture):
 
 
 def _sample_size(mixture):
-    """Rows that starts are tried on."""
-    return max(_MIN_SAMPLE, _ROWS_PER_COEF * _n_coefs(mixture))
+    """Rows that starts are tried on; a class tells less than a number does."""
+    has_classes = mixture.experts.contrasts is not None
+    rows_per_coef = (1 + has_classes) * _ROWS_PER_COEF
+    return max(_MIN_SAMPLE, rows_per_coef * _n_coefs(mixture))
 
 
 def _sampled(mixture, size, rng):

@@ -31,7 +31,8 @@ class AcceleratedEM:
         self.patience = patience
         self.mirror = MirrorDescent(1.0)
         self.step_size, self.gain, self.is_near = 1.0, 0.0, False
-        self.changes = deque(maxlen=_MEMORY)  # pairs of (theta, gradient)
+        # Changes of theta and of the gradient, and their inner product.
+        self.changes = deque(maxlen=_MEMORY)
         self.last = None  # state and gradient before the last step
 
     def evaluate(self, mixture, theta):
