@@ -19,6 +19,7 @@ _MIN_ROWS, _MAX_ROWS = 128, 8192
 _GRAM_ROWS, _GRAM_BYTES = 1024, 2**20
 # Up to this size the standardised rows are kept from pass to pass.
 _KEPT_BYTES = 2**25
+_KEEPING = threading.Lock()
 _LOCAL = threading.local()
 
 
@@ -106,7 +107,9 @@ class DenseDesign:
     def block(self, rows):
         """Block of a slice of rows."""
         if self._kept is None and self._is_kept(self.n_rows):
-            self._kept = self._standardised(slice(0, self.n_rows))
+            with _KEEPING:
+                if self._kept is None:
+                    self._kept = self._standardised(slice(0, self.n_rows))
         return DenseBlock(self._standardised(rows))
 
     def _is_kept(self, n_rows):

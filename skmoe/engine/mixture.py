@@ -172,8 +172,9 @@ class Mixture:
     def natural_step(self, state, gradient):
         """Complete information at a state to the -1, times a gradient, as Parameters.
 
-        With the gradient of F this is minus the EM step to first order.  The gate's
-        information may be that of a state nearby.
+        With the gradient of F this is minus the EM step to first order, but for how
+        penalties couple noise and coefficients.  The gate's information may be that of
+        a state nearby.
         """
         curvature = self.gate_curvature.near(state.theta.gate)
         gate = curvature.solve(gradient.gate, self.gate_ridge)

@@ -24,7 +24,9 @@ STRATEGIES = (SHORT_RUNS, "kmeans", "kmeans_xy", "regression_clustering", "rando
 _N_STARTS, _N_KEPT = 10, 5
 _SHORT_CLUSTERING_ITER = 3
 _SHORT_ITER, _LONG_ITER, _SHORT_TOL = 16, 40, 3e-4
-_ENOUGH_HITS = 5
+# Runs that must reach the best objective, and fewer where a sample has so many entries
+# (times experts) that a run is dear.
+_ENOUGH_HITS, _FEW_HITS, _DEAR = 5, 2, 2**23
 # Objectives that count as the same, and a promise small enough to be believed.
 _SAME_OBJECTIVE, _CLEAR = 5e-4, 3e-3
 # Gains that shrink twice by this ratio are those of a descent that nears its end.
@@ -77,12 +79,13 @@ def _short_runs(mixture, rng):
     size = _sample_size(mixture)
     sample = _sampled(mixture, size, rng)
     draw = _Draw(sample, rng)
+    enough_hits = _ENOUGH_HITS if sample.work < _DEAR else _FEW_HITS
     runs = []
-    while len(runs) < _N_STARTS and _n_hits(runs) < _ENOUGH_HITS:
+    while len(runs) < _N_STARTS and _n_hits(runs) < enough_hits:
         rival = min(runs, key=_objective, default=None)
         theta = _clustered(sample, draw, len(runs))
         runs.append(_run(sample, theta, _LONG_ITER, _SHORT_TOL, rival))
-    if _n_hits(runs) < _ENOUGH_HITS:
+    if _n_hits(runs) < enough_hits:
         size *= 2
         sample = _sampled(mixture, size, rng)
         finalists = sorted(runs, key=_objective)[:_N_KEPT]
