@@ -368,13 +368,14 @@ class Mixture:
         return soft_label_regression(
             self.gate_design,
             self.weight,
-            self.weight * blended,
+            blended,
             gate,
             self.contrasts,
             step_size * self.gate_ridge,
             dense=self.gate_curvature.dense,
             max_iter=max_iter,
             tol=tol,
+            scale=self.weight,
         )
 
     def _regress_experts(self, moments, coef, step_size, max_iter, tol):

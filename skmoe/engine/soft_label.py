@@ -17,7 +17,7 @@ _ROUNDING = 1e-13
 
 
 def soft_label_regression(
-    design, mass, target, coef, contrasts, ridge, *, dense, max_iter, tol=0.0
+    design, mass, target, coef, contrasts, ridge, *, dense, max_iter, tol=0.0, scale=1.0
 ):
     """Coefficients V of shape (q, p) after at most `max_iter` Newton steps from `coef`.
 
@@ -32,8 +32,10 @@ def soft_label_regression(
     dense : bool, whether the (q * p, q * p) curvature may be stored
     max_iter : int
     tol : float, stops once the predicted decrease of a Newton step is below it
+    scale : ndarray of shape (n,) or 1.0
+        Factor of the target, so that a large one need not be copied.
     """
-    regression = _SoftLabelRegression(design, mass, target, contrasts, ridge)
+    regression = _SoftLabelRegression(design, mass, target, contrasts, ridge, scale)
     value = regression.value(coef)
     for _ in range(max_iter):
         gradient, curvature = regression.gradient_and_curvature(coef, dense, tol > 0)
@@ -61,9 +63,10 @@ def soft_label_regression(
 class _SoftLabelRegression:
     """Value, gradient and curvature of the regression, each one pass over the rows."""
 
-    def __init__(self, design, mass, target, contrasts, ridge):
+    def __init__(self, design, mass, target, contrasts, ridge, scale):
         self.design, self.mass, self.target = design, mass, target
         self.contrasts, self.ridge = contrasts, ridge
+        self.scale = np.broadcast_to(scale, mass.shape)
         self.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
 
     def value(self, coef):
@@ -72,7 +75,7 @@ class _SoftLabelRegression:
         for rows in self.blocks:
             logits = self.design.block(rows).dot(self.contrasts @ coef)
             total += self.mass[rows] @ logsumexp(logits)
-            total -= np.vdot(self.target[:, rows], logits)
+            total -= np.vdot(self._scaled_target(rows), logits)
         return total
 
     def gradient_and_curvature(self, coef, dense, exact):
@@ -85,7 +88,7 @@ class _SoftLabelRegression:
             block, mass = self.design.block(rows), self.mass[rows]
             local = block.dot(self.contrasts @ coef)
             softmax_in_place(local)
-            excess = self.contrasts.T @ (mass * local - self.target[:, rows])
+            excess = self.contrasts.T @ (mass * local - self._scaled_target(rows))
             gradient += block.adjoint(excess)
             if dense:
                 grams += block.gram(mass * pair_weights(local, self.contrasts))
@@ -97,3 +100,7 @@ class _SoftLabelRegression:
             self.design, self.mass, probability, self.contrasts, exact
         )
         return gradient, curvature
+
+    def _scaled_target(self, rows):
+        """Target of a slice of rows, (C, b)."""
+        return self.scale[rows] * self.target[:, rows]
