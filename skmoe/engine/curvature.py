@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from skmoe.engine.design import block_rows, blocks_of
-from skmoe.engine.softmax import free_variance
+from skmoe.engine.softmax import free_variance, join_pairs, pair_weights
 
 # Relative damping of Newton systems: keeps collinear columns finite, and leaves the
 # fixed points alone since systems are solved for steps, never for coefficients.  The
@@ -158,3 +158,42 @@ class ImplicitCurvature:
                 weight = weight * free_variance(probability, self.contrasts)
             total = total + product(self.design.block(rows), weight[None])
         return total
+
+
+class SoftmaxCurvature:
+    """Collects the curvature of a softmax block by block, stored or by its products.
+
+    Parameters
+    ----------
+    design : DenseDesign or SparseDesign
+    mass : ndarray of shape (n,)
+    contrasts : ndarray `B` of shape (C, q)
+    dense : bool, whether the matrix may be stored
+    """
+
+    def __init__(self, design, mass, contrasts, dense):
+        self.design, self.mass, self.contrasts = design, mass, contrasts
+        self.grams = self.probability = None
+        if dense:
+            q, p = contrasts.shape[1], design.n_columns
+            self.grams = np.zeros((q * (q + 1) // 2, p, p))
+        else:
+            self.probability = np.empty((contrasts.shape[0], design.n_rows))
+
+    def add(self, rows, block, probability):
+        """Add a block of rows (slice) with their probabilities (C, b)."""
+        if self.grams is None:
+            self.probability[:, rows] = probability
+            return
+        pairs = pair_weights(probability, self.contrasts)
+        pairs *= self.mass[rows]
+        self.grams += block.gram(pairs)
+
+    def collected(self, exact=False):
+        """The curvature of all rows added; `exact` as `ImplicitCurvature` takes it."""
+        if self.grams is None:
+            return ImplicitCurvature(
+                self.design, self.mass, self.probability, self.contrasts, exact
+            )
+        matrix = join_pairs(self.grams, self.contrasts.shape[1])
+        return DenseCurvature(matrix, self.mass.sum())

@@ -84,4 +84,9 @@ def _remaining(previous, last, tol):
         return abs(last)
     if last <= 0 or last >= previous:
         return np.inf
-    return max(last, last * last / (previous - last))
+    return max(last, still_to_come(previous, last))
+
+
+def still_to_come(previous, last):
+    """Decrease to come where decreases shrink by a constant ratio (Aitken)."""
+    return last**2 / (previous - last)

@@ -7,9 +7,9 @@ step: K (K - 1) / 2 Gram matrices where the experts need K.
 
 import numpy as np
 
-from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
+from skmoe.engine.curvature import SoftmaxCurvature
 from skmoe.engine.design import block_rows, blocks_of
-from skmoe.engine.softmax import join_pairs, pair_weights, softmax_in_place
+from skmoe.engine.softmax import softmax_in_place
 
 # Rows in the sample: at least so many, so many for each coefficient, and this share of
 # all, since confident gates have curvature in few rows.
@@ -46,26 +46,17 @@ class GateCurvature:
 
     def at(self, gate):
         """Curvature at coefficients (K - 1, p), a pass over the sample."""
-        self._known_at, self._known = gate, self._at(gate)
-        return self._known
-
-    def _at(self, gate):
-        """As `at`."""
-        coef, grams = self.contrasts @ gate, 0.0
-        kept = None if self.dense else np.empty((coef.shape[0], self.design.n_rows))
+        if gate is self._known_at:  # a refused step is tried again, shorter
+            return self._known
+        total = SoftmaxCurvature(self.design, self.weight, self.contrasts, self.dense)
+        coef = self.contrasts @ gate
         for rows in self.blocks:
             block = self.design.block(rows)
             probability = block.dot(coef)
             softmax_in_place(probability)
-            if self.dense:
-                pairs = pair_weights(probability, self.contrasts)
-                pairs *= self.weight[rows]
-                grams = grams + block.gram(pairs)
-            else:
-                kept[:, rows] = probability
-        if self.dense:
-            return DenseCurvature(join_pairs(grams, gate.shape[0]), 1.0)
-        return ImplicitCurvature(self.design, self.weight, kept, self.contrasts)
+            total.add(rows, block, probability)
+        self._known_at, self._known = gate, total.collected()
+        return self._known
 
 
 def _sampled(design, weight, n_free):

@@ -215,16 +215,11 @@ class Mixture:
 
     def first_step(self, responsibilities):
         """One projection of given responsibilities (K, n) from the neutral start."""
-        theta, rows = self.initial(), self._allocate_rows()
-        stats = self._sweep(theta, True, False, rows, responsibilities)
-        return self.project(State(theta, np.inf, stats, rows))
+        return self.project(self._first_state(responsibilities))
 
     def first_experts(self, responsibilities):
         """As `first_step`, the experts alone: coefficients and log-variances."""
-        theta, rows = self.initial(), self._allocate_rows()
-        stats = self._sweep(theta, True, False, rows, responsibilities)
-        curvatures = self._expert_curvatures(State(theta, np.inf, stats, rows), 1.0)
-        return self.experts.project(theta, stats, curvatures, 1.0, 1.0)
+        return self.project_experts(self._first_state(responsibilities))
 
     def lighter(self, theta):
         """The same model with the lesser penalty, where one can be written in two ways.
@@ -264,6 +259,12 @@ class Mixture:
         rows = self._allocate_rows(always=True)
         self._sweep(theta, False, False, rows)
         return rows
+
+    def _first_state(self, responsibilities):
+        """The neutral start with given responsibilities (K, n) for posterior ones."""
+        theta, rows = self.initial(), self._allocate_rows()
+        stats = self._sweep(theta, True, False, rows, responsibilities)
+        return State(theta, np.inf, stats, rows)
 
     def _sweep(self, theta, curvature, blend, keep, given=None):
         """Statistics of all rows, a sum over blocks."""

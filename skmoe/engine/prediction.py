@@ -57,7 +57,7 @@ def class_probability(gate_arguments, expert_arguments):
         softmax_in_place(gate)
         logits = _predictor_of_rows(*expert_arguments, rows)
         if n_classes == 2:
-            positive, _ = positive_probability(logits)
+            positive, _, _ = positive_probability(logits)
             proba[rows, 0] = (gate * (1 - positive)).sum(axis=0)
             proba[rows, 1] = (gate * positive).sum(axis=0)
             continue

@@ -7,9 +7,9 @@ the Newton system is solved with a matrix or without one, as `dense` says.
 
 import numpy as np
 
-from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
+from skmoe.engine.curvature import SoftmaxCurvature
 from skmoe.engine.design import block_rows, blocks_of
-from skmoe.engine.softmax import join_pairs, logsumexp, pair_weights, softmax_in_place
+from skmoe.engine.softmax import logsumexp, softmax_in_place
 
 _SUFFICIENT_DECREASE = 1e-4
 _MAX_HALVINGS = 30
@@ -80,26 +80,16 @@ class _SoftLabelRegression:
 
     def gradient_and_curvature(self, coef, dense, exact):
         """Gradient (q, p) and curvature of the objective at `coef`."""
-        q, p = coef.shape
         gradient = self.ridge * coef
-        grams = np.zeros((q * (q + 1) // 2, p, p)) if dense else None
-        probability = None if dense else np.empty(self.target.shape)
+        total = SoftmaxCurvature(self.design, self.mass, self.contrasts, dense)
         for rows in self.blocks:
-            block, mass = self.design.block(rows), self.mass[rows]
+            block = self.design.block(rows)
             local = block.dot(self.contrasts @ coef)
             softmax_in_place(local)
-            excess = self.contrasts.T @ (mass * local - self._scaled_target(rows))
-            gradient += block.adjoint(excess)
-            if dense:
-                grams += block.gram(mass * pair_weights(local, self.contrasts))
-            else:
-                probability[:, rows] = local
-        if dense:
-            return gradient, DenseCurvature(join_pairs(grams, q), self.mass.sum())
-        curvature = ImplicitCurvature(
-            self.design, self.mass, probability, self.contrasts, exact
-        )
-        return gradient, curvature
+            excess = self.mass[rows] * local - self._scaled_target(rows)
+            gradient += block.adjoint(self.contrasts.T @ excess)
+            total.add(rows, block, local)
+        return gradient, total.collected(exact)
 
     def _scaled_target(self, rows):
         """Target of a slice of rows, (C, b)."""

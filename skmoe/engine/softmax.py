@@ -46,11 +46,11 @@ def softmax_in_place(logits):
 
 
 def positive_probability(logit):
-    """Probability of the second of two classes and its variance, both as `logit`."""
+    """Probability of the second of two classes, its variance, and exp(-|logit|)."""
     small = np.exp(-np.abs(logit))
-    inverse = 1 / (1 + small)
-    small *= inverse
-    return np.where(logit >= 0, inverse, small), small * inverse
+    likely = 1 / (1 + small)
+    unlikely = small * likely
+    return np.where(logit >= 0, likely, unlikely), unlikely * likely, small
 
 
 @cache

@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from skmoe.engine.descent import minimise
+from skmoe.engine.descent import minimise, still_to_come
 from skmoe.engine.mixture import Parameters
 from skmoe.solvers.accelerated import AcceleratedEM
 
@@ -110,8 +110,7 @@ def _run(sample, theta, max_iter, tol, rival=None):
         is_ending = before < _CONTRACTION * first and last < _CONTRACTION * before
         if rival is None or not is_ending:
             return False
-        # As in `descent`: decreases shrink by a constant ratio.
-        remaining = last**2 / (before - last)
+        remaining = still_to_come(before, last)
         if remaining < _CLEAR:
             end = state.objective - remaining
             if abs(end - rival.objective) < _SAME_OBJECTIVE:
@@ -168,9 +167,7 @@ def _sampled(mixture, size, rng):
         return mixture
     if n_rows > _ORDERED_ROWS:
         positions = (np.arange(size) + rng.uniform(size=size)) / size
-        cumulated = np.cumsum(mixture.weight)
-        rows = np.searchsorted(cumulated, positions * cumulated[-1], "right")
-        return mixture.take(np.minimum(rows, n_rows - 1))
+        return mixture.take(_rows_at(positions, np.cumsum(mixture.weight)))
     draw = _Draw(mixture, rng)
     if size >= draw.n_distinct:
         return mixture
@@ -211,8 +208,13 @@ class _Draw:
 
     def _at(self, positions):
         """Rows at positions in [0, 1) of the cumulated weights."""
-        index = np.searchsorted(self.cumulated, positions * self.cumulated[-1], "right")
-        return self.order[np.minimum(index, self.order.shape[0] - 1)]
+        return self.order[_rows_at(positions, self.cumulated)]
+
+
+def _rows_at(positions, cumulated):
+    """Index of the row at each position in [0, 1) of cumulated weights (n,)."""
+    index = np.searchsorted(cumulated, positions * cumulated[-1], "right")
+    return np.minimum(index, cumulated.shape[0] - 1)
 
 
 def _from_labels(mixture, labels):

@@ -107,10 +107,10 @@ class BinaryRows:
 
     def __init__(self, family, logit, target):
         self.family, self.target = family, target
-        self.positive, self.variance = positive_probability(logit)
+        self.positive, self.variance, small = positive_probability(logit)
         towards = np.where(target, logit, -logit)
         self.log_density = np.minimum(towards, 0)
-        self.log_density -= np.log1p(np.exp(-np.abs(logit)))
+        self.log_density -= np.log1p(small)
 
     @property
     def probability(self):

@@ -61,7 +61,7 @@ class GaussianExperts:
         """Gradient of the mean loss in coefficients and log-variances."""
         precision = self._of_experts(np.exp(-theta.log_variance))
         score = -stats.expert_score * precision[:, :, None]
-        mass = self._of_noises(np.repeat(stats.mass[:, None], self.n_free, axis=1))
+        mass = self._noise_mass(stats)
         spread = self._of_noises(stats.spread)
         return score, 0.5 * (mass - spread * np.exp(-theta.log_variance))
 
@@ -71,7 +71,7 @@ class GaussianExperts:
         learning = np.ones(variance.shape, dtype=bool)
         pull = variance[:, :, None] * gradient.experts
         coef = self._solve(curvatures, pull, variance, learning)
-        mass = self._of_noises(np.repeat(stats.mass[:, None], self.n_free, axis=1))
+        mass = self._noise_mass(stats)
         return coef, 2 * gradient.log_variance / np.maximum(mass, DEAD_MASS)
 
     def project(self, theta, stats, curvatures, step_size, damping, exact=False):
@@ -134,6 +134,10 @@ class GaussianExperts:
                 change = step[j, output]
                 gain[j, output] -= change @ curvature.dot(change[None])[0]
         return gain
+
+    def _noise_mass(self, stats):
+        """Posterior mass behind each noise parameter, (K or 1, m)."""
+        return self._of_noises(np.repeat(stats.mass[:, None], self.n_free, axis=1))
 
     def _of_noises(self, values):
         """Sum (K or J, m) over the experts that share a noise parameter."""

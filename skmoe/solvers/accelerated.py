@@ -5,9 +5,8 @@ from collections import deque
 import numpy as np
 
 from skmoe.engine.curvature import InfeasibleStep
-from skmoe.solvers.mirror import MirrorDescent
+from skmoe.solvers.mirror import GROWTH, LONGEST_STEP, MirrorDescent
 
-_GROWTH, _LONGEST_STEP = 1.25, 32.0
 # An iteration that gains less than this, in nats per sample, ends the far phase.
 _NEAR = 3e-3
 _MEMORY = 10
@@ -74,14 +73,14 @@ class AcceleratedEM:
 
     def _long_step(self, mixture, state, gradient):
         """The EM step lengthened, or None where that does not lower F."""
-        length, self.step_size = self.step_size, _GROWTH
+        length, self.step_size = self.step_size, GROWTH
         if length == 1:
             return None
         step = mixture.project(state).minus(state.theta)
         trial = self._trial(mixture, state, step, length)
         if not trial.objective < state.objective:
             return None
-        self.step_size = min(_GROWTH * length, _LONGEST_STEP)
+        self.step_size = min(GROWTH * length, LONGEST_STEP)
         return trial, length
 
     def _quasi_newton_step(self, mixture, state, gradient):

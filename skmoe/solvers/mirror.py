@@ -8,8 +8,8 @@ import numpy as np
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.mixture import Parameters
 
-_GROWTH = 1.25
-_LONGEST_STEP = 32.0
+# How over-relaxed steps grow.
+GROWTH, LONGEST_STEP = 1.25, 32.0
 _MAX_HALVINGS = 30
 # A step that promises less than this, relative to F, is lost in rounding.
 ROUNDING = 1e-12
@@ -53,7 +53,7 @@ class MirrorDescent:
                 continue
             if trial.objective <= state.objective:
                 if self.adapts:
-                    self.step_size = min(step_size * _GROWTH, _LONGEST_STEP)
+                    self.step_size = min(step_size * GROWTH, LONGEST_STEP)
                 return trial, step_size * damping
             if damping == 1 and step_size <= 1:
                 slope = mixture.slope(state, trial.theta)
