@@ -202,8 +202,12 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """Family of the experts."""
 
     @abstractmethod
-    def _expert_log_density(self, X, y):
-        """Log-density of y under each expert, (n, K)."""
+    def _fitted_target(self, y):
+        """Validated y as the engine wants it, if it is like the y of fit."""
+
+    @abstractmethod
+    def _expert_log_density(self, X, target):
+        """Log-density of a target under each expert, (n, K)."""
 
     def _make_task(self, X, y, sample_weight):
         """Validate everything that fit needs."""
@@ -232,25 +236,13 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                 f"n_experts={self.n_experts}; give more samples or lower n_experts."
             )
         target = self._encode_target(y)
-        intercept = self.fit_intercept
-        intercept = not self.symmetric if intercept == "auto" else bool(intercept)
         columns = [
-            check_columns(self, name, original, intercept)
+            check_columns(self, name, original, self._has_intercept())
             for name in ("gate_features", "expert_features")
         ]
         if init is None:
             X, target, weight = canonical_rows(X, target, weight)
-        problem = Problem(
-            X,
-            target,
-            weight,
-            lambda ridge: self._make_experts(ridge, target),
-            gate_columns=columns[0],
-            expert_columns=columns[1],
-            fit_intercept=intercept,
-            alpha=self.alpha,
-            gate_alpha=self.gate_alpha,
-        )
+        problem = self._make_problem(X, target, weight, columns)
 
         def describe(theta):
             fitted = problem.attributes(theta, X.dtype)
@@ -260,6 +252,52 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             return fitted
 
         return _FitTask(problem, init, data, describe)
+
+    def _has_intercept(self):
+        """Whether gate and experts have intercepts."""
+        if self.fit_intercept == "auto":
+            return not self.symmetric
+        return bool(self.fit_intercept)
+
+    def _make_problem(self, X, target, weight, columns):
+        """The engine's problem on validated data; columns of gate and experts."""
+        return Problem(
+            X,
+            target,
+            weight,
+            lambda ridge: self._make_experts(ridge, target),
+            gate_columns=columns[0],
+            expert_columns=columns[1],
+            fit_intercept=self._has_intercept(),
+            alpha=self.alpha,
+            gate_alpha=self.gate_alpha,
+        )
+
+    def _fitted_problem(self, X, y, sample_weight):
+        """The problem on some data, and the fitted parameters in its coordinates."""
+        X, y = self._checked_pair(X, y)
+        weight = check_weights(sample_weight, X)
+        kept = np.flatnonzero(weight)
+        if kept.size < weight.size:
+            X, y, weight = X[kept], y[kept], weight[kept]
+        columns = self._gate_columns, self._expert_columns
+        problem = self._make_problem(X, self._fitted_target(y), weight, columns)
+        return problem, self._fitted_theta(problem), float(weight.sum())
+
+    def _fitted_theta(self, problem):
+        """Fitted parameters in a problem's coordinates."""
+        expected = problem.attributes(problem.mixture.initial(), np.float64)
+        self._shape_fitted(expected)
+        found = {name: getattr(self, name) for name in expected}
+        for name, value in expected.items():
+            if found[name].shape != value.shape:
+                raise ValueError(
+                    f"{name} has shape {found[name].shape} where the parameters of the "
+                    f"estimator give {value.shape}. warm_start=True and inspection "
+                    "need the parameters of the fit: fit again, or set "
+                    "warm_start=False."
+                )
+        return problem.parameters(self._unshape_fitted(found))
 
     def _shape_fitted(self, fitted):
         """Adapt fitted attributes to the shape of y; in place."""
@@ -296,17 +334,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             if task.init is not None:
                 return mixture.project_responsibilities(task.init)
             return starting_point(mixture, self.init, rng)
-        expected = task.problem.attributes(mixture.initial(), np.float64)
-        self._shape_fitted(expected)
-        found = {name: getattr(self, name) for name in expected}
-        for name, value in expected.items():
-            if found[name].shape != value.shape:
-                raise ValueError(
-                    f"warm_start=True cannot go on from {name} of shape "
-                    f"{found[name].shape} where this fit has {value.shape}; set "
-                    "warm_start=False."
-                )
-        return task.problem.parameters(self._unshape_fitted(found))
+        return self._fitted_theta(task.problem)
 
     def _unshape_fitted(self, fitted):
         """Inverse of `_shape_fitted`, a new dict."""
@@ -316,6 +344,19 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """Validated X of a fitted estimator."""
         check_is_fitted(self)
         return validate_data(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
+
+    def _checked_pair(self, X, y):
+        """Validated X and y of a fitted estimator."""
+        check_is_fitted(self)
+        return validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=_DTYPES,
+            reset=False,
+            **self._target_checks,
+        )
 
     def _gate_arguments(self, X):
         """What the gate sees of validated X, and its coefficients."""
@@ -329,18 +370,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
 
     def _log_joint_parts(self, X, y):
         """Gate log-probabilities and expert log-densities, two arrays (n, K)."""
-        check_is_fitted(self)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=_DTYPES,
-            reset=False,
-            **self._target_checks,
-        )
+        X, y = self._checked_pair(X, y)
         log_gate = prediction.gate_log_probability(*self._gate_arguments(X))
-        return log_gate, self._expert_log_density(X, y)
+        return log_gate, self._expert_log_density(X, self._fitted_target(y))
 
     def _weighted_log_likelihood(self, X, y, sample_weight):
         """Sum of weighted log-likelihoods and of weights."""

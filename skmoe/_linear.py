@@ -287,7 +287,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         """Drop the axis of outputs, (n, m), where y had none."""
         return values[:, 0] if self.intercept_.ndim == 1 else values
 
-    def _expert_log_density(self, X, y):
+    def _fitted_target(self, y):
         y = np.asarray(y, dtype=np.float64)
         n_outputs = self._noise().shape[1]
         if (y.ndim == 1) != (self.intercept_.ndim == 1) or y.size != len(y) * n_outputs:
@@ -295,8 +295,11 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
                 f"y has shape {y.shape}, but the estimator was fitted with "
                 f"{n_outputs} outputs; give y of the shape it was fitted with."
             )
-        y = y.reshape(len(y), n_outputs)
-        return prediction.normal_log_density(y, self._expert_mean(X), self._noise())
+        return y.reshape(len(y), n_outputs).T
+
+    def _expert_log_density(self, X, target):
+        mean, noise = self._expert_mean(X), self._noise()
+        return prediction.normal_log_density(target.T, mean, noise)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -280,7 +280,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         names = ("coef_", "intercept_")
         return {k: v[:, None] if k in names else v for k, v in fitted.items()}
 
-    def _expert_log_density(self, X, y):
+    def _fitted_target(self, y):
         y = column_or_1d(y, warn=True)
         codes = np.searchsorted(self.classes_, y)
         codes = np.minimum(codes, self.classes_.shape[0] - 1)
@@ -291,8 +291,11 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
                 f"{np.unique(y[unknown])[:5].tolist()}; fit knew "
                 f"{self.classes_.tolist()}."
             )
+        return codes
+
+    def _expert_log_density(self, X, target):
         log_class = prediction.expert_log_probability(*self._expert_arguments(X))
-        return log_class[np.arange(y.shape[0]), :, codes]
+        return log_class[np.arange(target.shape[0]), :, target]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

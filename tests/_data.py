@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skmoe.engine.mixture import Parameters
 from skmoe.engine.problem import Problem
+from skmoe.engine.state import Parameters
 from skmoe.families import CategoricalExperts, GaussianExperts
 
 

@@ -6,6 +6,7 @@ from _data import MODELS, all_features, flat, random_theta, soft_start, unflat
 from scipy import optimize, stats
 
 from skmoe.engine.descent import minimise
+from skmoe.engine.mixture import Mixture
 from skmoe.engine.prediction import expert_log_probability, gate_log_probability
 from skmoe.solvers import MirrorDescent, make_solver
 
@@ -383,7 +384,7 @@ def test_mirror_step_minimises_linearised_loss_plus_divergence(name, eta, alpha)
         method="BFGS",
         options={"gtol": 1e-9},
     )
-    solver = MirrorDescent(eta, exact=True)
+    solver = MirrorDescent(eta, Mixture.project_exactly)
     moved = mixture.project_exactly(solver.evaluate(mixture, theta), eta)
     np.testing.assert_allclose(flat(moved), found.x, rtol=1e-6, atol=1e-6)
     slope_there = partial_derivatives(criterion, flat(moved))

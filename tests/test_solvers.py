@@ -9,6 +9,7 @@ from _data import MODELS, Data, Model, flat, random_theta, soft_start
 
 from skmoe.engine import mixture as mixture_module
 from skmoe.engine.descent import minimise
+from skmoe.engine.mixture import Mixture
 from skmoe.families.gaussian import NOISE_FLOOR
 from skmoe.solvers import GradientDescent, MirrorDescent, make_solver
 
@@ -28,7 +29,7 @@ every_mild_model = pytest.mark.parametrize("name", MILD)
 SOLVERS = {
     "em": partial(make_solver, "em", "auto"),
     "em-plain": partial(MirrorDescent, 1.0),
-    "em-exact": partial(MirrorDescent, 1.0, exact=True),
+    "em-exact": partial(MirrorDescent, 1.0, Mixture.project_exactly),
     "md-auto": partial(make_solver, "md", "auto"),
     "md-short": partial(make_solver, "md", 0.5),
     "md-long": partial(make_solver, "md", 1.5),

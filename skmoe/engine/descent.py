@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skmoe.engine.curvature import InfeasibleStep
-from skmoe.engine.mixture import Parameters
+from skmoe.engine.state import Parameters
 
 _NEGLIGIBLE = 1e-2  # share of `tol` at which a decrease counts as none
 

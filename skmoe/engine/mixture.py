@@ -6,8 +6,8 @@ step only needs them folded with the features: statistics of fixed size, sums ov
 blocks of rows.
 """
 
+import copy
 from functools import reduce
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,62 +16,15 @@ from skmoe.engine.design import block_rows, blocks_of
 from skmoe.engine.gate import GateCurvature
 from skmoe.engine.soft_label import soft_label_regression
 from skmoe.engine.softmax import join_pairs, orthonormal_contrasts, softmax_in_place
+from skmoe.engine.state import Parameters, RowMoments, State, Statistics
 from skmoe.engine.tie import is_tied
 
 # Up to this many coefficients in one Newton system the curvature is stored.
 DENSE_LIMIT = 256
+# Below this share of all mass an expert has nothing to learn from; it is left as it is.
+DEAD_MASS = 1e-10
 # Fewer entries of X times experts are not worth a thread.
 _WORK_PER_THREAD = 2**21
-
-
-class Parameters(NamedTuple):
-    """Free parameters in standardised coordinates."""
-
-    gate: np.ndarray  # (K - 1, p_gate)
-    experts: np.ndarray  # (J, q, p_expert)
-    log_variance: np.ndarray  # (K or 1, m), or empty
-
-    def plus(self, other, factor=1.0):
-        """Sum with a multiple of other parameters."""
-        return Parameters(*(a + factor * b for a, b in zip(self, other)))
-
-    def minus(self, other):
-        """Difference from other parameters."""
-        return Parameters(*map(np.subtract, self, other))
-
-    def dot(self, other):
-        """Inner product with other parameters, a float."""
-        return float(sum(map(np.vdot, self, other)))
-
-
-class Statistics(NamedTuple):
-    """Means over the rows that determine a step; they add up over blocks."""
-
-    log_likelihood: float
-    mass: np.ndarray  # posterior, (K,)
-    model_mass: np.ndarray  # (K,)
-    gate_gradient: np.ndarray  # B'(pi - r) x', (K - 1, p_gate)
-    expert_score: np.ndarray  # r (T - E T) x', (J, q, p_expert)
-    spread: np.ndarray  # r e^2, (K, m) or empty
-    expert_grams: np.ndarray  # at r, (J, pairs, p_expert, p_expert) or (0,)
-    model_grams: np.ndarray  # at pi, the same, or (0,)
-
-
-class State(NamedTuple):
-    """A point visited: its objective F, statistics, and moments of each row."""
-
-    theta: Parameters
-    objective: float
-    stats: Statistics
-    rows: "RowMoments | None"
-
-
-class RowMoments(NamedTuple):
-    """Moments of each row, kept for projections without stored curvature."""
-
-    posterior: np.ndarray  # responsibilities r, (K, n)
-    model: np.ndarray  # gate probabilities pi, (K, n)
-    expert: np.ndarray  # class probabilities, (K, C, n), or empty
 
 
 class Mixture:
@@ -141,6 +94,11 @@ class Mixture:
             gate, experts + self.experts.ridge * theta.experts, log_variance
         )
 
+    def surrogate_gradient(self, theta, responsibilities):
+        """Gradient of the M-step's objective at given responsibilities (K, n)."""
+        stats = self._sweep(theta, False, False, None, responsibilities)
+        return self.gradient(State(theta, np.nan, stats, None))
+
     def slope(self, state, theta):
         """Derivative of F at a state in the direction of `theta`, a float."""
         return self.gradient(state).dot(theta.minus(state.theta))
@@ -154,11 +112,11 @@ class Mixture:
         gate = self.project_gate(state, step_size, damping)
         return Parameters(gate, *self.project_experts(state, step_size, damping))
 
-    def project_gate(self, state, step_size=1.0, damping=1.0):
-        """As `project`, the gate alone."""
+    def project_gate(self, state, step_size=1.0, damping=1.0, curvature=None):
+        """As `project`, the gate alone; its curvature may be given."""
         theta, stats = state.theta, state.stats
         pull = stats.gate_gradient + self.gate_ridge * theta.gate
-        curvature = self.gate_curvature.at(theta.gate)
+        curvature = curvature or self.gate_curvature.at(theta.gate)
         change = curvature.solve(step_size * pull, step_size * self.gate_ridge)
         return theta.gate - damping * change
 
@@ -168,6 +126,14 @@ class Mixture:
         return self.experts.project(
             state.theta, state.stats, curvatures, step_size, damping
         )
+
+    def recentred(self, state, gate_curvature, change):
+        """Statistics of a state after a change of its parameters, to first order."""
+        stats = state.stats
+        gate_gradient = stats.gate_gradient + gate_curvature.dot(change.gate)
+        curvatures = self._expert_curvatures(state, 1.0)
+        stats = self.experts.recentred(stats, curvatures, change.experts)
+        return stats._replace(gate_gradient=gate_gradient)
 
     def natural_step(self, state, gradient):
         """Complete information at a state to the -1, times a gradient, as Parameters.
@@ -237,8 +203,8 @@ class Mixture:
         )
         return min(theta, other, key=self.penalty)
 
-    def take(self, rows):
-        """The mixture on some rows (index array), each of the same weight."""
+    def take(self, rows, weight=None):
+        """The mixture on some rows (index array), of the same weight unless given."""
         gate_design = expert_design = self.gate_design.take(rows)
         if self.expert_design is not self.gate_design:
             expert_design = self.expert_design.take(rows)
@@ -247,12 +213,19 @@ class Mixture:
             gate_design,
             expert_design,
             self.target[..., rows],
-            np.full(rows.shape[0], 1.0 / rows.shape[0]),
+            np.full(rows.shape[0], 1.0 / rows.shape[0]) if weight is None else weight,
             self.gate_ridge,
             self.offset,
         )
         taken.map_groups, taken.n_groups = self.map_groups, self.n_groups
         return taken
+
+    def with_stored_curvature(self):
+        """The same mixture with its curvature in matrices, whatever their size."""
+        stored = copy.copy(self)
+        stored.gate_curvature = copy.copy(self.gate_curvature)
+        stored.experts_are_dense = stored.gate_curvature.dense = True
+        return stored
 
     def row_moments(self, theta):
         """Responsibilities, gate and class probabilities of every row at `theta`."""

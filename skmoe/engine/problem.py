@@ -4,7 +4,8 @@ import numpy as np
 from scipy import sparse
 
 from skmoe.engine.design import column_moments, make_design
-from skmoe.engine.mixture import Mixture, Parameters
+from skmoe.engine.mixture import Mixture
+from skmoe.engine.state import Parameters
 from skmoe.engine.tie import expand, is_tied
 
 # Up to this many rows the fit does not depend on their order, to the last bit.

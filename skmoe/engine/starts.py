@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from skmoe.engine.descent import minimise, still_to_come
-from skmoe.engine.mixture import Parameters
+from skmoe.engine.state import Parameters
 from skmoe.solvers.accelerated import AcceleratedEM
 
 SHORT_RUNS = "short_runs"

@@ -21,3 +21,9 @@ def expand(tie, coef):
 def fold(tie, values):
     """Adjoint of `expand`, (K, ...) -> (J, ...)."""
     return np.tensordot(tie.T, values, 1) if is_tied(tie) else values
+
+
+def untied(tie, values):
+    """What values of each expert (K, q, b) add to each free one, (K, J * q, b)."""
+    parts = tie[:, :, None, None] * values[:, None]
+    return parts.reshape(tie.shape[0], -1, values.shape[-1])

@@ -1,15 +1,17 @@
 """Logistic experts: y | x, z=k ~ Categorical(softmax(x' beta_k))."""
 
 import numpy as np
+from scipy.linalg import block_diag
 
+from skmoe.engine.mixture import DEAD_MASS
 from skmoe.engine.softmax import (
     class_contrasts,
+    join_pairs,
     pair_weights,
     positive_probability,
     softmax_in_place,
 )
-from skmoe.engine.tie import expand, fold, tie_matrix
-from skmoe.families.gaussian import DEAD_MASS
+from skmoe.engine.tie import expand, fold, tie_matrix, untied
 
 
 class CategoricalExperts:
@@ -30,6 +32,7 @@ class CategoricalExperts:
         self.ridge, self.contrasts = ridge, class_contrasts(n_classes)
         self.n_free = self.contrasts.shape[1]
         self.tie = tie_matrix(n_experts, symmetric)
+        self.noise_tie = np.zeros((n_experts, 0))
         self.n_coefs = self.tie.shape[1] * self.n_free * ridge.shape[0]
         self.curvature_size = self.n_free * ridge.shape[0]
 
@@ -54,11 +57,21 @@ class CategoricalExperts:
         """Gradient of the mean loss in the coefficients; no noise parameters."""
         return -stats.expert_score, theta.log_variance
 
+    def complete_information(self, theta, stats, at_model):
+        """Hessian of -log p(y | x, z), a matrix, as of `GaussianExperts`."""
+        grams = stats.model_grams if at_model else stats.expert_grams
+        return block_diag(*(join_pairs(gram, self.n_free) for gram in grams))
+
     def natural_step(self, theta, stats, curvatures, gradient):
         """Complete information to the -1, times a gradient; coefficients, no noise."""
         pairs = zip(curvatures, gradient.experts)
         step = [curvature.solve(slope, self.ridge) for curvature, slope in pairs]
         return np.stack(step), gradient.log_variance
+
+    def recentred(self, stats, curvatures, change):
+        """Statistics after a change of the coefficients, (J, q, p), to first order."""
+        bend = [curvature.dot(step) for curvature, step in zip(curvatures, change)]
+        return stats._replace(expert_score=stats.expert_score - np.stack(bend))
 
     def project(self, theta, stats, curvatures, step_size, damping):
         """One damped Newton step towards maximum likelihood on blended moments."""
@@ -83,12 +96,20 @@ class CategoricalRows:
         self.log_density -= softmax_in_place(classes_first)
         self.probability = logits
 
+    def complete_score(self):
+        """As of `GaussianRows`, (K, J * q, b) and no noise parameters, (K, 0, b)."""
+        return _without_noise(untied(self.family.tie, self._residual()))
+
     def score(self, mass):
         """Weighted residuals of the free logits, (J, q, b)."""
-        contrasts = self.family.contrasts
-        residual = contrasts[self.target].T - np.matmul(contrasts.T, self.probability)
+        residual = self._residual()
         residual *= mass[:, None]
         return fold(self.family.tie, residual)
+
+    def _residual(self):
+        """Residuals of the free logits, (K, q, b)."""
+        contrasts = self.family.contrasts
+        return contrasts[self.target].T - np.matmul(contrasts.T, self.probability)
 
     def spread(self, mass):
         """No noise parameters: an empty array."""
@@ -117,6 +138,11 @@ class BinaryRows:
         """Class probabilities, (K, 2, b)."""
         return np.stack([1 - self.positive, self.positive], axis=1)
 
+    def complete_score(self):
+        """As of `CategoricalRows`, (K, J, b) and (K, 0, b)."""
+        residual = self.target - self.positive
+        return _without_noise(untied(self.family.tie, residual[:, None]))
+
     def score(self, mass):
         """Weighted residuals of the logit, (J, 1, b)."""
         return fold(self.family.tie, mass * (self.target - self.positive))[:, None]
@@ -128,3 +154,8 @@ class BinaryRows:
     def curvature_weights(self, mass):
         """Weights of the Gram matrices, (J, 1, b)."""
         return fold(self.family.tie**2, mass * self.variance)[:, None]
+
+
+def _without_noise(score):
+    """The scores (K, q, b) beside those of no noise parameter."""
+    return score, np.zeros((score.shape[0], 0, score.shape[2]))

@@ -1,17 +1,17 @@
 """Linear experts: y | x, z=k ~ N(x' beta_k, diag(sigma_k^2))."""
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from skmoe.engine.curvature import InfeasibleStep
-from skmoe.engine.tie import expand, fold, tie_matrix
+from skmoe.engine.mixture import DEAD_MASS
+from skmoe.engine.tie import expand, fold, tie_matrix, untied
 
 # A noise variance is at least this share of var(y): the likelihood of a Gaussian
 # mixture has no maximum without such a bound.
 NOISE_FLOOR = 1e-6
 # Gradient steps may leave towards infinity; a maximum never lies there.
 NOISE_CEILING = 1e30
-# Below this share of all mass an expert has nothing to learn from; it is left as it is.
-DEAD_MASS = 1e-10
 _LOG_2PI = np.log(2 * np.pi)
 _MAX_ALTERNATIONS = 50
 
@@ -35,6 +35,7 @@ class GaussianExperts:
         self.ridge, self.n_free = ridge, n_outputs
         self.tie = tie_matrix(n_experts, symmetric)
         self.shares_noise = noise == "shared" or symmetric
+        self.noise_tie = np.ones((n_experts, 1)) if self.shares_noise else self.tie
         self.n_coefs = self.tie.shape[1] * n_outputs * ridge.shape[0]
         self.n_noises = n_outputs * (1 if self.shares_noise else n_experts)
         # One Gram matrix serves all outputs.
@@ -64,6 +65,33 @@ class GaussianExperts:
         mass = self._noise_mass(stats)
         spread = self._of_noises(stats.spread)
         return score, 0.5 * (mass - spread * np.exp(-theta.log_variance))
+
+    def complete_information(self, theta, stats, at_model):
+        """Hessian of -log p(y | x, z), experts then noise, a matrix.
+
+        Mean over the responsibilities, or with `at_model` over the model's y and z: the
+        Fisher information.
+        """
+        if at_model:
+            grams, score = stats.model_grams, np.zeros_like(theta.experts)
+            _, spread = self._blended(theta, stats, 0)
+        else:
+            grams, score, spread = stats.expert_grams, stats.expert_score, stats.spread
+        precision = self._of_experts(np.exp(-theta.log_variance))
+        coefs = [
+            scale * gram[0] for gram, row in zip(grams, precision) for scale in row
+        ]
+        bend = 0.5 * self._of_noises(spread) * np.exp(-theta.log_variance)
+        matrix = block_diag(*coefs, np.diag(bend.ravel()))
+        # Residuals pull at the coefficients of an output, which scale with its noise.
+        pull = precision[:, :, None] * score
+        coef_rows = np.arange(pull.size).reshape(pull.shape)
+        noise_rows = pull.size + np.arange(self.n_noises).reshape(bend.shape)
+        noise_rows = np.broadcast_to(
+            self._of_experts(noise_rows)[:, :, None], pull.shape
+        )
+        matrix[coef_rows, noise_rows] = matrix[noise_rows, coef_rows] = pull
+        return matrix
 
     def natural_step(self, theta, stats, curvatures, gradient):
         """Complete information to the -1, times a gradient; coefficients and noise."""
@@ -104,6 +132,20 @@ class GaussianExperts:
             if np.abs(log_variance - previous).max() < 1e-12:
                 break
         return theta.experts + step, log_variance
+
+    def recentred(self, stats, curvatures, change):
+        """Statistics with residuals from the means after a change (J, m, p)."""
+        gain = self._gain(change, stats.expert_score, curvatures)
+        spread = stats.spread.copy()
+        # Experts that share coefficients share their noise too.
+        spread[: gain.shape[0]] -= gain
+        bend = [
+            np.stack([curvature.dot(output[None])[0] for output in outputs])
+            for curvature, outputs in zip(curvatures, change)
+        ]
+        return stats._replace(
+            expert_score=stats.expert_score - np.stack(bend), spread=spread
+        )
 
     def _blended(self, theta, stats, step_size):
         """Blended mass and squared residuals of each expert, two arrays (K, m)."""
@@ -157,7 +199,7 @@ class GaussianRows:
     probability = None
 
     def __init__(self, family, residual, variance):
-        self.family, self.residual = family, residual
+        self.family, self.residual, self.variance = family, residual, variance
         self.square = np.square(residual)
         constant = -0.5 * (_LOG_2PI + np.log(variance)).sum(axis=1)
         self.log_density = ((-0.5 / variance)[:, None] @ self.square)[:, 0]
@@ -166,6 +208,17 @@ class GaussianRows:
     def score(self, mass):
         """Weighted residuals, to be multiplied with the features, (J, m, b)."""
         return fold(self.family.tie, mass[:, None] * self.residual)
+
+    def complete_score(self):
+        """Gradient of log p(y | x, z=k) by coefficients and noise, two arrays.
+
+        The first, to be multiplied with the features, is (K, J * m, b), the second
+        (K, noises, b).
+        """
+        family, precision = self.family, 1 / self.variance[:, :, None]
+        residual = self.residual * precision
+        scaled = 0.5 * (self.square * precision - 1)
+        return untied(family.tie, residual), untied(family.noise_tie, scaled)
 
     def spread(self, mass):
         """Weighted squared residuals, (K, m)."""

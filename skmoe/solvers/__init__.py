@@ -2,9 +2,18 @@
 
 from skmoe.solvers.accelerated import AcceleratedEM
 from skmoe.solvers.gradient import GradientDescent
-from skmoe.solvers.mirror import MirrorDescent
+from skmoe.solvers.mirror import GradientSteps, MirrorDescent
+from skmoe.solvers.stochastic import StochasticGradientDescent, StochasticMirrorDescent
 
-__all__ = ["AcceleratedEM", "GradientDescent", "MirrorDescent", "make_solver"]
+__all__ = [
+    "AcceleratedEM",
+    "GradientDescent",
+    "GradientSteps",
+    "MirrorDescent",
+    "StochasticGradientDescent",
+    "StochasticMirrorDescent",
+    "make_solver",
+]
 
 
 def make_solver(name, step_size):

@@ -6,7 +6,7 @@
 import numpy as np
 
 from skmoe.engine.curvature import InfeasibleStep
-from skmoe.engine.mixture import Parameters
+from skmoe.engine.state import Parameters
 
 # How over-relaxed steps grow.
 GROWTH, LONGEST_STEP = 1.25, 32.0
@@ -26,16 +26,17 @@ class MirrorDescent:
     step_size : float or 'auto'
         ``eta``.  'auto' lengthens the step while F falls and returns to 1, where
         relative smoothness guarantees descent, when it does not.
-    exact : bool, default=False
-        Solve the softmax regressions of each projection to the end.
+    project : callable(mixture, state, step_size) -> Parameters, default=None
+        Another projection than one Newton step: `Mixture.project_exactly`, or
+        `GradientSteps`, which makes it gradient EM.
     """
 
     patience = 3
 
-    def __init__(self, step_size, exact=False):
+    def __init__(self, step_size, project=None):
         self.adapts = step_size == "auto"
         self.step_size = 1.0 if self.adapts else float(step_size)
-        self.exact = exact
+        self.project = project
 
     def evaluate(self, mixture, theta):
         """State at `theta` with the statistics that `step` needs."""
@@ -66,14 +67,14 @@ class MirrorDescent:
         if self.step_size > 1:
             yield self.step_size, 1.0
         safe = min(self.step_size, 1.0)
-        for halvings in range(1 if self.exact else _MAX_HALVINGS):
+        for halvings in range(1 if self.project else _MAX_HALVINGS):
             yield safe, 0.5**halvings
 
     def _try(self, mixture, state, step_size, damping):
         """State after one step, or None where it is infeasible or not finite."""
         try:
-            if self.exact:
-                theta = mixture.project_exactly(state, step_size)
+            if self.project is not None:
+                theta = self.project(mixture, state, step_size)
             elif self.adapts and step_size > 1:
                 theta = _project_far(mixture, state, step_size)
             else:
@@ -82,6 +83,31 @@ class MirrorDescent:
             return None
         trial = self.evaluate(mixture, theta)
         return trial if np.isfinite(trial.objective) else None
+
+
+class GradientSteps:
+    """The projection of gradient EM: gradient steps on the M-step's objective.
+
+    The first one is a step of gradient descent on F, since the surrogate touches F.
+
+    Parameters
+    ----------
+    n_steps : int
+    length : float, of each gradient step
+    """
+
+    def __init__(self, n_steps, length):
+        self.n_steps, self.length = n_steps, length
+
+    def __call__(self, mixture, state, step_size):
+        """Parameters after the steps; the mirror step itself is EM's, 1."""
+        gradient, theta = mixture.gradient(state), state.theta
+        posterior = mixture.row_moments(theta).posterior if self.n_steps > 1 else None
+        for number in range(self.n_steps):
+            if number > 0:
+                gradient = mixture.surrogate_gradient(theta, posterior)
+            theta = mixture.feasible(theta.plus(gradient, -self.length))
+        return theta
 
 
 def _project_far(mixture, state, step_size):

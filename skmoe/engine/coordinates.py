@@ -1,0 +1,80 @@
+"""How parameters in the user's units change with the free, standardised ones."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import block_diag
+
+from skmoe.engine.mixture import DEAD_MASS
+
+# A noise variance this near a bound, in logarithms, is held there by it.
+_AT_BOUND = 1e-5
+
+
+class Coordinates(NamedTuple):
+    """Linear maps from the free standardised parameters, P of them.
+
+    `reported` leads to all entries of the fitted attributes, expert by expert: gate,
+    experts, logarithms of the noise variances.  `relative` leads to as many numbers as
+    are free: gates less the first expert's, classes less the first class.  Coefficients
+    come before their intercept.
+    """
+
+    reported: np.ndarray  # (n_reported, P)
+    relative: np.ndarray  # (P, P)
+    learnt: np.ndarray  # indices of parameters that the data determines
+
+
+def coordinates(problem, theta, mass):
+    """Coordinates at `theta`, where the experts' posterior mass is `mass` (K,)."""
+    experts, contrasts = problem.experts, problem.mixture.contrasts
+    gate_units, expert_units = map(_units, (problem.gate_design, problem.expert_design))
+    responses = _responses(problem)
+    outputs = np.eye(theta.log_variance.shape[1])
+    reported = block_diag(
+        np.kron(contrasts, gate_units),
+        np.kron(np.kron(experts.tie, responses), expert_units),
+        np.kron(experts.noise_tie, outputs),
+    )
+    if responses.shape[0] > responses.shape[1]:
+        responses = responses[1:] - responses[0]
+    n_free_experts, n_noises = theta.experts.shape[0], theta.log_variance.shape[0]
+    relative = block_diag(
+        np.kron(contrasts[1:] - contrasts[0], gate_units),
+        np.kron(np.kron(np.eye(n_free_experts), responses), expert_units),
+        np.kron(np.eye(n_noises), outputs),
+    )
+    return Coordinates(reported, relative, _learnt(problem, theta, mass))
+
+
+def _units(design):
+    """Standardised coefficients to the user's, intercept last, (p, p)."""
+    d = design.scale.shape[0]
+    units = np.eye(design.n_columns)
+    units[:d, :d] /= design.scale[:, None]
+    if design.intercept:
+        units[d, :d] = -design.mean / design.scale
+    return units
+
+
+def _responses(problem):
+    """Free linear predictors of an expert to those in the attributes, (C, q)."""
+    if problem.target_scale is not None:
+        return np.diag(problem.target_scale)
+    contrasts = problem.experts.contrasts
+    return np.eye(1) if contrasts.shape[0] == 2 else contrasts
+
+
+def _learnt(problem, theta, mass):
+    """Free parameters other than those of constant columns, dead experts and bounds."""
+    experts = problem.experts
+    gate = np.ones(theta.gate.shape, dtype=bool)
+    coef = np.ones(theta.experts.shape, dtype=bool)
+    for part, design in ((gate, problem.gate_design), (coef, problem.expert_design)):
+        part[..., : design.scale.shape[0]] &= np.isfinite(design.scale)
+    coef &= (np.abs(experts.tie).T @ mass > DEAD_MASS)[:, None, None]
+    low, high = np.log(experts.noise_bounds)
+    noise = theta.log_variance - low > _AT_BOUND
+    noise &= high - theta.log_variance > _AT_BOUND
+    noise &= (experts.noise_tie.T @ mass > DEAD_MASS)[:, None]
+    return np.flatnonzero(np.concatenate([gate.ravel(), coef.ravel(), noise.ravel()]))

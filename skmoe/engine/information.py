@@ -1,0 +1,107 @@
+"""Complete, missing and observed information (Louis 1982), blockwise over the rows.
+
+With the complete data's score ``S(z)`` of a row in the free parameters, the missing
+information is the mean of ``Cov(S(z) | x, y)``, the complete one the Hessian of EM's
+surrogate ``Q(. | theta)`` at theta, and their difference the Hessian of the mean loss.
+Unlike the matrix of a step, these must come from all rows.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import block_diag
+
+from skmoe.engine.curvature import SoftmaxCurvature
+from skmoe.engine.design import block_rows, blocks_of
+from skmoe.engine.softmax import softmax_in_place
+
+
+class InformationMatrices(NamedTuple):
+    """Means over the rows, (P, P) in the order gate, experts, log-variances."""
+
+    complete: np.ndarray  # of the posterior moments, I_c
+    model_complete: np.ndarray  # of the model's moments, Hessian of A
+    missing: np.ndarray  # I_m
+    score_products: np.ndarray  # of the gradients of the rows' losses
+    penalty: np.ndarray  # Hessian of the penalties
+
+    def objective_hessian(self):
+        """Hessian of F: observed information and penalties."""
+        return self.complete - self.missing + self.penalty
+
+    def step_curvature(self, step_size):
+        """Second derivative of what a mirror step minimises, times its length.
+
+        ``(1 - eta) I_model + eta (I_c + penalty)``: blended as the moments are.
+        """
+        complete = self.complete + self.penalty
+        return (1 - step_size) * self.model_complete + step_size * complete
+
+    def take(self, rows):
+        """The same for some of the parameters (index array)."""
+        return InformationMatrices(*(matrix[np.ix_(rows, rows)] for matrix in self))
+
+
+def information_matrices(mixture, theta):
+    """All matrices at `theta`: two passes over the rows."""
+    stats = mixture.with_stored_curvature().evaluate(theta, blend=True).stats
+    gate = SoftmaxCurvature(
+        mixture.gate_design, mixture.weight, mixture.contrasts, True
+    )
+    size = sum(part.size for part in theta)
+    missing, score_products = np.zeros((2, size, size))
+    for rows in blocks_of(mixture.weight.shape[0], block_rows(size)):
+        _add_block(mixture, theta, rows, gate, missing, score_products)
+    gate = gate.collected().matrix
+    experts = mixture.experts
+    complete, model_complete = (
+        block_diag(gate, experts.complete_information(theta, stats, at_model))
+        for at_model in (False, True)
+    )
+    penalty = [
+        np.broadcast_to(mixture.gate_ridge, theta.gate.shape),
+        np.broadcast_to(experts.ridge, theta.experts.shape),
+        np.zeros(theta.log_variance.shape),
+    ]
+    penalty = np.diag(np.concatenate([part.ravel() for part in penalty]))
+    return InformationMatrices(
+        complete, model_complete, missing, score_products, penalty
+    )
+
+
+def _add_block(mixture, theta, rows, gate_curvature, missing, score_products):
+    """Add a block of rows (slice) to the gate's curvature and the sums, in place."""
+    weight = mixture.weight[rows]
+    gate_block, expert_block = mixture.design_blocks(rows)
+    gate = gate_block.dot(mixture.contrasts @ theta.gate)
+    local = mixture.experts.at(theta, expert_block, mixture.target[..., rows])
+    posterior = gate + local.log_density
+    softmax_in_place(gate)
+    softmax_in_place(posterior)
+    gate_curvature.add(rows, gate_block, gate)
+
+    features = [
+        gate_block.dot(np.eye(theta.gate.shape[-1])),
+        expert_block.dot(np.eye(theta.experts.shape[-1])),
+        np.ones((1, weight.shape[0])),
+    ]
+    of_gate = (mixture.contrasts - (mixture.contrasts.T @ gate).T[:, None]).transpose(
+        1, 2, 0
+    )
+    factors = [of_gate, *local.complete_score()]
+    means = [np.einsum("kb,kfb->fb", posterior, factor) for factor in factors]
+    score = _scores(means, features)
+    score_products += (weight * score) @ score.T
+    for k, mass in enumerate(weight * posterior):
+        deviation = [factor[k] - mean for factor, mean in zip(factors, means)]
+        deviation = _scores(deviation, features)
+        missing += (mass * deviation) @ deviation.T
+
+
+def _scores(factors, features):
+    """Scores of the rows, factors (f, b) times features (p, b) each, (P, b)."""
+    parts = [
+        (factor[:, None] * values).reshape(-1, values.shape[-1])
+        for factor, values in zip(factors, features)
+    ]
+    return np.concatenate(parts)

@@ -1,0 +1,55 @@
+"""What is passed around: parameters, statistics of the rows, a point visited."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Parameters(NamedTuple):
+    """Free parameters in standardised coordinates."""
+
+    gate: np.ndarray  # (K - 1, p_gate)
+    experts: np.ndarray  # (J, q, p_expert)
+    log_variance: np.ndarray  # (K or 1, m), or empty
+
+    def plus(self, other, factor=1.0):
+        """Sum with a multiple of other parameters."""
+        return Parameters(*(a + factor * b for a, b in zip(self, other)))
+
+    def minus(self, other):
+        """Difference from other parameters."""
+        return Parameters(*map(np.subtract, self, other))
+
+    def dot(self, other):
+        """Inner product with other parameters, a float."""
+        return float(sum(map(np.vdot, self, other)))
+
+
+class Statistics(NamedTuple):
+    """Means over the rows that determine a step; they add up over blocks."""
+
+    log_likelihood: float
+    mass: np.ndarray  # posterior, (K,)
+    model_mass: np.ndarray  # (K,)
+    gate_gradient: np.ndarray  # B'(pi - r) x', (K - 1, p_gate)
+    expert_score: np.ndarray  # r (T - E T) x', (J, q, p_expert)
+    spread: np.ndarray  # r e^2, (K, m) or empty
+    expert_grams: np.ndarray  # at r, (J, pairs, p_expert, p_expert) or (0,)
+    model_grams: np.ndarray  # at pi, the same, or (0,)
+
+
+class State(NamedTuple):
+    """A point visited: its objective F, statistics, and moments of each row."""
+
+    theta: Parameters
+    objective: float
+    stats: Statistics
+    rows: "RowMoments | None"
+
+
+class RowMoments(NamedTuple):
+    """Moments of each row, kept for projections without stored curvature."""
+
+    posterior: np.ndarray  # responsibilities r, (K, n)
+    model: np.ndarray  # gate probabilities pi, (K, n)
+    expert: np.ndarray  # class probabilities, (K, C, n), or empty

@@ -1,0 +1,386 @@
+"""Standard errors, tests and confidence intervals of a fitted mixture."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from sklearn.exceptions import ConvergenceWarning
+
+from skmoe.engine.coordinates import coordinates
+from skmoe.engine.information import information_matrices
+from skmoe.inspection._names import reported_entries
+
+# Standard errors between a fit and the optimum that are worth a warning.
+_FAR = 0.25
+
+
+class WaldTest(NamedTuple):
+    """Result of :meth:`Inference.wald_test`."""
+
+    estimate: np.ndarray  # the contrasts less `value`, (r,)
+    standard_error: np.ndarray  # (r,)
+    statistic: float  # chi squared
+    df: int  # rank of the contrasts' covariance
+    p_value: float
+
+
+class Inference:
+    """Standard errors and tests for every entry of the fitted attributes.
+
+    Made by :func:`inference`.  R is the number of entries: gate, experts, noise; both
+    experts of a symmetric model and all K gates are listed, so that what is listed is
+    what the attributes hold.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the R entries, such as ``"expert 0: x1"``.
+    estimate : ndarray of shape (R,)
+        The fitted attributes.
+    covariance : ndarray of shape (R, R)
+        Their covariance; NaN for what the data does not determine.
+    standard_error : ndarray of shape (R,)
+        Square root of its diagonal.
+    z, p_value : ndarray of shape (R,)
+        Ratio to the standard error, and its two-sided p-value under the normal
+        distribution; NaN for noise variances, which cannot be 0.
+    robust : bool
+        Whether the covariance is the sandwich.
+    n_samples : float
+        Number of rows, or sum of weights.
+    log_likelihood : float
+        Sum over the rows, in nats.
+    """
+
+    def __init__(
+        self, title, entries, estimate, covariance, robust, n_samples, log_likelihood
+    ):
+        self._title, self._entries = title, entries
+        self.names = [str(entry) for entry in entries]
+        self.estimate, self.covariance, self.robust = estimate, covariance, robust
+        self.n_samples, self.log_likelihood = n_samples, log_likelihood
+        self.standard_error = np.sqrt(covariance.diagonal())
+        self._is_noise = np.array([entry.part == "noise" for entry in entries])
+        self.z = np.where(self._is_noise, np.nan, estimate / self.standard_error)
+        self.p_value = 2 * stats.norm.sf(np.abs(self.z))
+
+    def confidence_interval(self, level=0.95):
+        """Confidence intervals, normal; of noise variances on the logarithmic scale.
+
+        Parameters
+        ----------
+        level : float, default=0.95
+            Coverage, between 0 and 1.
+
+        Returns
+        -------
+        interval : ndarray of shape (R, 2)
+            Lower and upper ends.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level={level!r} is no coverage; give one in (0, 1).")
+        quantile = stats.norm.isf((1 - level) / 2)
+        reach = quantile * self.standard_error
+        interval = self.estimate[:, None] + reach[:, None] * [-1.0, 1.0]
+        noise = self._is_noise
+        factor = np.exp(reach[noise] / self.estimate[noise])
+        interval[noise, 0] = self.estimate[noise] / factor
+        interval[noise, 1] = self.estimate[noise] * factor
+        return interval
+
+    def wald_test(self, contrast, value=0.0):
+        """Wald test that linear contrasts of the entries have given values.
+
+        Parameters
+        ----------
+        contrast : dict, list of dict, or array-like of shape (R,) or (r, R)
+            Weights of the entries by name, such as
+            ``{"expert 0: x1": 1, "expert 1: x1": -1}``, a list of those for a joint
+            test, or all weights as an array.
+        value : float or array-like of shape (r,), default=0
+            Values under the hypothesis.
+
+        Returns
+        -------
+        test : WaldTest
+            With the fields estimate, standard_error, statistic (chi squared), df and
+            p_value.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, the shape does not fit, or the data does not
+            determine a contrast.
+        """
+        weights = self._weights(contrast)
+        used = np.flatnonzero(weights.any(axis=0))
+        weights = weights[:, used]
+        covariance = weights @ self.covariance[np.ix_(used, used)] @ weights.T
+        if not np.isfinite(covariance).all():
+            raise ValueError(
+                "contrast uses entries without a standard error: "
+                f"{[self.names[j] for j in used if np.isnan(self.standard_error[j])]}; "
+                "the data does not determine them."
+            )
+        estimate = weights @ self.estimate[used] - value
+        standard_error = np.sqrt(np.maximum(covariance.diagonal(), 0))
+        statistic, df = _chi_squared(estimate, covariance)
+        p_value = float(stats.chi2.sf(statistic, df))
+        return WaldTest(estimate, standard_error, statistic, df, p_value)
+
+    def table(self, level=0.95):
+        """One row for each entry of the fitted attributes.
+
+        Parameters
+        ----------
+        level : float, default=0.95
+            Coverage of the intervals.
+
+        Returns
+        -------
+        table : pandas.DataFrame, or structured ndarray of shape (R,) without pandas
+            Columns part, expert, output (with several outputs or classes), feature,
+            estimate, std_error, z, p_value, lower, upper; a DataFrame's index has the
+            names.
+        """
+        lower, upper = self.confidence_interval(level).T
+        parts, experts, outputs, features = zip(*self._entries)
+        columns = {"part": parts, "expert": experts}
+        if any(output is not None for output in outputs):
+            outputs = ["" if output is None else output for output in outputs]
+            columns["output"] = np.array(outputs, dtype=object)
+        columns.update(
+            feature=features,
+            estimate=self.estimate,
+            std_error=self.standard_error,
+            z=self.z,
+            p_value=self.p_value,
+            lower=lower,
+            upper=upper,
+        )
+        try:
+            import pandas
+        except ImportError:
+            columns = {name: np.asarray(values) for name, values in columns.items()}
+            dtype = [(name, values.dtype) for name, values in columns.items()]
+            return np.array(list(zip(*columns.values())), dtype=dtype)
+        return pandas.DataFrame(columns, index=self.names)
+
+    def summary(self, level=0.95):
+        """The table as text, with a heading.
+
+        Parameters
+        ----------
+        level : float, default=0.95
+            Coverage of the intervals.
+
+        Returns
+        -------
+        text : str
+        """
+        kind = "sandwich" if self.robust else "observed information"
+        width = max(map(len, self.names))
+        ends = f"[{(1 - level) / 2:.3g}", f"{(1 + level) / 2:.3g}]"
+        heading = ("estimate", "std_error", "z", "p_value", *ends)
+        lines = [
+            self._title,
+            f"{self.n_samples:g} samples, log-likelihood {self.log_likelihood:.6g} "
+            f"nats, covariance from the {kind}",
+            "",
+            " " * width + "".join(f"{name:>11}" for name in heading),
+        ]
+        values = np.column_stack(
+            [self.estimate, self.standard_error, self.z, self.p_value]
+        )
+        values = np.column_stack([values, self.confidence_interval(level)])
+        formats = (".4g", ".3g", ".2f", ".3g", ".4g", ".4g")
+        for name, row in zip(self.names, values):
+            cells = (
+                "" if np.isnan(value) else format(value, spec)
+                for value, spec in zip(row, formats)
+            )
+            lines.append(f"{name:<{width}}" + "".join(f"{cell:>11}" for cell in cells))
+        return "\n".join(lines)
+
+    def __str__(self):
+        return self.summary()
+
+    def _weights(self, contrast):
+        """Weights of a contrast in any of its forms, (r, R)."""
+        if isinstance(contrast, dict):
+            contrast = [contrast]
+        if isinstance(contrast, list | tuple) and all(
+            isinstance(row, dict) for row in contrast
+        ):
+            weights = np.zeros((len(contrast), len(self.names)))
+            place = {name: j for j, name in enumerate(self.names)}
+            for row, named in zip(weights, contrast):
+                unknown = [name for name in named if name not in place]
+                if unknown:
+                    raise ValueError(
+                        f"contrast names {unknown}, which are no entries; the names "
+                        f"are {self.names}."
+                    )
+                for name, weight in named.items():
+                    row[place[name]] = weight
+        else:
+            weights = np.atleast_2d(np.asarray(contrast, dtype=np.float64))
+        if weights.ndim != 2 or weights.shape[1] != len(self.names):
+            raise ValueError(
+                f"contrast has shape {weights.shape}; give one weight for each of the "
+                f"{len(self.names)} entries, or a dict of names and weights."
+            )
+        if not (np.isfinite(weights).all() and weights.any(axis=1).all()):
+            raise ValueError(
+                "contrast has weights that are not finite, or all zero; give at least "
+                "one weight other than 0 for each restriction."
+            )
+        return weights
+
+
+def inference(estimator, X, y, sample_weight=None, *, robust=False):
+    """Standard errors, tests and confidence intervals of a fitted mixture.
+
+    The covariance of the estimates is the inverse of F's Hessian, observed information
+    and penalties, at the fitted parameters.  With `robust`, it is the sandwich
+    ``H^-1 G H^-1``, with G the covariance of the rows' scores: right in large samples
+    even where the model is not.  Intervals and tests take the number of experts as
+    known, and penalties as small beside the data.
+
+    Parameters
+    ----------
+    estimator : MixtureOfLinearExperts or MixtureOfLogisticExperts
+        A fitted estimator; the last step of a pipeline, with X as that step sees it.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Data of the fit.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets of the fit.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the fit.  A weight counts as so many rows.
+    robust : bool, default=False
+        Whether to use the sandwich.
+
+    Returns
+    -------
+    inference : Inference
+        Coefficients of gate and experts, and noise variances.
+
+    Raises
+    ------
+    ValueError
+        If the data is invalid, or F has no minimum at the fitted parameters.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the optimum may be more than a quarter of a standard error away.
+
+    See Also
+    --------
+    information : The matrices behind it.
+
+    References
+    ----------
+    Louis, "Finding the observed information matrix when using the EM algorithm", 1982;
+    White, "Maximum likelihood estimation of misspecified models", 1982.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmoe import MixtureOfLinearExperts
+    >>> from skmoe.inspection import inference
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-1, 1, size=500)
+    >>> y = np.abs(x) + 0.1 * rng.standard_normal(500)
+    >>> model = MixtureOfLinearExperts(alpha=0, random_state=0).fit(x[:, None], y)
+    >>> result = inference(model, x[:, None], y)
+    >>> lower, upper = result.confidence_interval()[result.names.index("expert 0: x0")]
+    >>> bool(lower < model.coef_[0, 0] < upper)
+    True
+    >>> opposite = {"expert 0: x0": 1, "expert 1: x0": 1}
+    >>> result.wald_test(opposite).p_value > 0.05
+    True
+    """
+    problem, theta, n_samples = estimator._fitted_problem(X, y, sample_weight)
+    mixture = problem.mixture
+    state = mixture.evaluate(theta, curvature=False)
+    where = coordinates(problem, theta, state.stats.mass)
+    learnt = where.learnt
+    matrices = information_matrices(mixture, theta).take(learnt)
+    gradient = np.concatenate([part.ravel() for part in mixture.gradient(state)])[
+        learnt
+    ]
+    slope = matrices.penalty @ np.concatenate([part.ravel() for part in theta])[learnt]
+    covariance = _covariance(matrices, gradient, gradient - slope, robust, n_samples)
+
+    reported = where.reported[:, learnt]
+    estimate, scale = _estimates(estimator)
+    covariance = scale[:, None] * (reported @ covariance @ reported.T) * scale
+    unknown = ~reported.any(axis=1)
+    covariance[unknown] = covariance[:, unknown] = np.nan
+    entries = reported_entries(estimator, problem.gate_design.intercept)
+    log_likelihood = n_samples * (float(state.stats.log_likelihood) - mixture.offset)
+    title = f"{type(estimator).__name__}, {estimator.n_experts} experts"
+    return Inference(
+        title, entries, estimate, covariance, bool(robust), n_samples, log_likelihood
+    )
+
+
+def _covariance(matrices, gradient, score, robust, n_samples):
+    """Covariance of free parameters, (P, P); `score` is the mean loss's gradient."""
+    try:
+        factor = cho_factor(matrices.objective_hessian())
+    except LinAlgError:
+        raise ValueError(
+            "The objective has no minimum at the fitted parameters: its Hessian is not "
+            "positive definite. Fit with a smaller tol, raise alpha and gate_alpha "
+            "(collinear columns, separable classes), or lower n_experts."
+        ) from None
+    # No coefficient, and no contrast, is farther from the optimum than this.
+    distance = np.sqrt(n_samples * (gradient @ cho_solve(factor, gradient)))
+    if distance > _FAR:
+        warnings.warn(
+            f"The optimum may be {distance:.2g} standard errors away from the fitted "
+            "parameters; fit with a smaller tol.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    inverse = cho_solve(factor, np.eye(gradient.size))
+    if robust:
+        spread = matrices.score_products - np.outer(score, score)
+        inverse = inverse @ spread @ inverse
+    return inverse / n_samples
+
+
+def _estimates(estimator):
+    """Fitted attributes in the order of `reported_entries`, and their scales, (R,).
+
+    The scale is the derivative by what `Coordinates.reported` leads to.
+    """
+    K = estimator.gate_coef_.shape[0]
+    gate = _beside(estimator.gate_coef_, estimator.gate_intercept_, estimator)
+    experts = _beside(estimator.coef_, estimator.intercept_, estimator)
+    noise = np.asarray(getattr(estimator, "noise_variance_", np.zeros((K, 0))))
+    parts = [
+        np.asarray(part, dtype=np.float64).ravel() for part in (gate, experts, noise)
+    ]
+    scale = np.ones(sum(part.size for part in parts))
+    scale[scale.size - parts[2].size :] = parts[2]
+    return np.concatenate(parts), scale
+
+
+def _beside(coef, intercept, estimator):
+    """Coefficients with the intercept last, where there is one, (..., p)."""
+    if not estimator._has_intercept():
+        return coef
+    return np.concatenate([coef, intercept[..., None]], axis=-1)
+
+
+def _chi_squared(estimate, covariance):
+    """Wald statistic and its degrees of freedom; redundant contrasts count once."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > 1e-10 * values[-1]
+    along = vectors.T[kept] @ estimate
+    return float((along**2 / values[kept]).sum()), int(kept.sum())

@@ -1,0 +1,84 @@
+"""Names of the parameters of a fitted estimator."""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One entry of the fitted attributes."""
+
+    part: str  # 'gate', 'expert' or 'noise'
+    expert: int
+    output: object  # index of the output or label of the class; None if there is one
+    feature: str  # '(intercept)'; for a noise variance '(variance)'
+
+    def __str__(self):
+        output = "" if self.output is None else f", {self.output}"
+        return f"{self.part} {self.expert}{output}: {self.feature}"
+
+
+def reported_entries(estimator, has_intercept):
+    """Entries in the order of `Coordinates.reported`, a list."""
+    gate = _features(estimator, estimator._gate_columns, has_intercept)
+    own = _features(estimator, estimator._expert_columns, has_intercept)
+    outputs = _outputs(estimator)
+    experts = range(estimator.gate_coef_.shape[0])
+    entries = [Entry("gate", k, None, name) for k in experts for name in gate]
+    entries += [
+        Entry("expert", k, output, name)
+        for k in experts
+        for output in outputs
+        for name in own
+    ]
+    if hasattr(estimator, "noise_variance_"):
+        entries += [
+            Entry("noise", k, output, "(variance)")
+            for k in experts
+            for output in outputs
+        ]
+    return entries
+
+
+def relative_names(estimator, has_intercept, n_noises):
+    """Names in the order of `Coordinates.relative`, a list of str.
+
+    `n_noises` is the number of experts with a noise variance of their own.
+    """
+    gate = _features(estimator, estimator._gate_columns, has_intercept)
+    own = _features(estimator, estimator._expert_columns, has_intercept)
+    outputs, n_experts = _outputs(estimator), estimator.gate_coef_.shape[0]
+    names = [f"gate {k} - gate 0: {name}" for k in range(1, n_experts) for name in gate]
+    free_experts = range(1 if estimator.symmetric else n_experts)
+    is_linear = hasattr(estimator, "noise_variance_")
+    if len(outputs) > 1 and not is_linear:
+        reference = outputs[0]
+        outputs = [f"{output} - {reference}" for output in outputs[1:]]
+    names += [
+        str(Entry("expert", k, output, name))
+        for k in free_experts
+        for output in outputs
+        for name in own
+    ]
+    if is_linear:
+        names += [
+            str(Entry("noise", k, output, "log(variance)"))
+            for k in range(n_noises)
+            for output in outputs
+        ]
+    return names
+
+
+def _features(estimator, columns, has_intercept):
+    """Names of the columns that the gate or the experts see, intercept last."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        names = [f"x{j}" for j in range(estimator.n_features_in_)]
+    names = list(names) if columns is None else [names[j] for j in columns]
+    return names + ["(intercept)"] * has_intercept
+
+
+def _outputs(estimator):
+    """Outputs or classes with coefficients of their own, a list; [None] for one."""
+    if estimator.intercept_.ndim == 1:
+        return [None]
+    classes = getattr(estimator, "classes_", range(estimator.intercept_.shape[1]))
+    return list(classes)
