@@ -1,9 +1,11 @@
 """Standard errors, tests and intervals against closed forms and repeated fits."""
 
 import builtins
+import csv
 
 import numpy as np
 import pytest
+from _paper import ROOT, load
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 from test_information import fitted, piecewise
@@ -289,6 +291,21 @@ def test_bad_levels_and_data_are_named():
         inference(model, X, np.column_stack([y, y]))
     with pytest.raises(ValueError, match="non-zero|all weights are zero"):
         inference(model, X, y, np.zeros(600))
+
+
+@pytest.mark.parametrize("name", ["linear, K=2", "linear, K=3", "logistic, K=2"])
+def test_standard_errors_agree_with_those_recorded_from_flexmix(name):
+    """`benchmarks/standard_errors.py --record` wrote them; flexmix differentiates."""
+    script = load("standard_errors", "benchmarks")
+    with (ROOT / "tests/recorded/flexmix_refit.csv").open() as file:
+        rows = [
+            (row["name"], float(row["estimate"]), float(row["std_error"]))
+            for row in csv.DictReader(file)
+            if row["problem"] == name
+        ]
+    of_estimates, of_errors = script.differences(name, rows)
+    assert of_estimates <= 0.01
+    assert of_errors <= 1e-3
 
 
 def coverage(make, draw, truth, n_fits, robust=False):

@@ -1,0 +1,137 @@
+"""Coverage of the confidence intervals of `skmoe.inspection.inference`.
+
+    python benchmarks/coverage.py [--fits 1000] [--cases linear,logistic] [--out FILE]
+
+Each case draws data from a known mixture, fits it without penalties, and counts how
+often the intervals at 95 percent hold the true values.  The fits start from the true
+experts' labels, so that experts keep their order.  Prints a Markdown table: coverage of
+each part of the model, averaged over its entries, the entries that are covered worst
+and best, and the ratio of the mean standard error to the spread of the estimates.
+"""
+
+import argparse
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe.inspection import inference
+
+
+class Case(NamedTuple):
+    """A mixture to draw from: gate and experts with the intercept last."""
+
+    n: int
+    gate: np.ndarray  # (K, d + 1)
+    experts: np.ndarray  # (K, d + 1)
+    noise: tuple | None  # standard deviations, (K,); None for logistic experts
+    robust: bool = False
+    uneven: bool = False  # noise that grows with |x_0|: the model is then wrong
+
+
+_TWO = np.array([[-1.0, 0.5, 0.0], [1.0, -0.5, 0.0]])
+_PLANES = np.array([[1.0, 2.0, 0.5], [-1.0, 0.5, -0.5]])
+_THREE = np.array([[-1.0, 0.5, 0.0], [1.0, 0.5, 0.0], [0.0, -1.0, 0.0]])
+CASES = {
+    "linear": Case(1000, _TWO, _PLANES, (0.5, 1.0)),
+    "three linear": Case(
+        3000, _THREE, np.array([[1.0, 2, 0.5], [-1, 0.5, -2], [0, -2, 2]]), (0.5,) * 3
+    ),
+    "overlapping linear": Case(5000, _TWO, _PLANES, (1.0, 1.0)),
+    "logistic": Case(20_000, 2 * _TWO, 2 * _PLANES, None),
+    "linear by sandwich": Case(1000, _TWO, _PLANES, (0.5, 1.0), robust=True),
+    "uneven noise": Case(2000, 3 * _TWO, _PLANES, (0.3, 0.3), uneven=True),
+    "uneven noise by sandwich": Case(
+        2000, 3 * _TWO, _PLANES, (0.3, 0.3), robust=True, uneven=True
+    ),
+}
+
+
+def draw(case, rng):
+    """X (n, d), y (n,) and the expert of each row (n,)."""
+    X = rng.standard_normal((case.n, case.gate.shape[1] - 1))
+    ones = np.c_[X, np.ones(case.n)]
+    logits = ones @ case.gate.T + rng.gumbel(size=(case.n, len(case.gate)))
+    expert = logits.argmax(axis=1)
+    predictor = (ones * case.experts[expert]).sum(axis=1)
+    if case.noise is None:
+        y = rng.uniform(size=case.n) < 1 / (1 + np.exp(-predictor))
+        return X, y.astype(int), expert
+    noise = np.array(case.noise)[expert]
+    if case.uneven:
+        noise = noise * np.abs(X[:, 0])
+    return X, predictor + noise * rng.standard_normal(case.n), expert
+
+
+def one_fit(case, seed):
+    """Whether intervals hold the truth, estimates and standard errors, (R,) each."""
+    X, y, expert = draw(case, np.random.default_rng(seed))
+    kind = MixtureOfLogisticExperts if case.noise is None else MixtureOfLinearExperts
+    model = kind(
+        len(case.gate), alpha=0, gate_alpha=0, init=expert, tol=1e-9, max_iter=5000
+    ).fit(X, y)
+    result = inference(model, X, y, robust=case.robust)
+    truth = [case.gate.ravel(), case.experts.ravel()]
+    if case.noise is not None:
+        truth.append(np.square(case.noise))
+    truth = np.concatenate(truth)
+    lower, upper = result.confidence_interval().T
+    return (lower <= truth) & (truth <= upper), result.estimate, result.standard_error
+
+
+def row(name, case, n_fits):
+    """A row of the table."""
+    fits = [one_fit(case, seed) for seed in range(n_fits)]
+    hits, estimates, errors = map(np.array, zip(*fits))
+    covered = hits.mean(axis=0)
+    ratio = errors.mean(axis=0) / estimates.std(axis=0)
+    n_coefs = case.gate.size
+    parts = [covered[:n_coefs], covered[n_coefs : 2 * n_coefs]]
+    ratios = ratio[: 2 * n_coefs]
+    noise = "-"
+    if case.noise is not None and not case.uneven:
+        parts.append(covered[2 * n_coefs :])
+        noise = f"{100 * parts[2].mean():.1f} %"
+    entries = np.concatenate(parts)
+    return (
+        name,
+        case.n,
+        *(f"{100 * part.mean():.1f} %" for part in parts[:2]),
+        noise,
+        f"{100 * entries.min():.1f} - {100 * entries.max():.1f} %",
+        f"{ratios.min():.2f} - {ratios.max():.2f}",
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fits", type=int, default=1000)
+    parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--out")
+    options = parser.parse_args()
+    heading = (
+        "case",
+        "n",
+        "gate",
+        "experts",
+        "noise",
+        "single entries",
+        "s.e. / spread",
+    )
+    lines = ["| " + " | ".join(heading) + " |", "|" + "---|" * len(heading)]
+    print("\n".join(lines), flush=True)
+    for name in options.cases.split(","):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConvergenceWarning)
+            cells = row(name, CASES[name], options.fits)
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        print(lines[-1], flush=True)
+    if options.out:
+        with open(options.out, "w") as file:
+            file.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
