@@ -124,7 +124,7 @@ def soft_start(mixture, expert, certainty=0.8):
 
 def flat(theta):
     """All free parameters in one vector."""
-    return np.concatenate([part.ravel() for part in theta])
+    return theta.flat()
 
 
 def unflat(vector, like):

@@ -8,6 +8,7 @@ import pytest
 from _paper import ROOT, load
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
 from test_information import fitted, piecewise
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
@@ -285,8 +286,12 @@ def test_bad_levels_and_data_are_named():
     model, X, y = fitted()
     with pytest.raises(ValueError, match="level=95"):
         inference(model, X, y).confidence_interval(95)
+    with pytest.raises(ValueError, match="value has shape"):
+        inference(model, X, y).wald_test({"expert 0: x0": 1}, [0, 0])
     with pytest.raises(ValueError, match="features"):
         inference(model, X[:, :1], y)
+    with pytest.raises(TypeError, match="last step"):
+        inference(make_pipeline(model), X, y)
     with pytest.raises(ValueError, match="outputs"):
         inference(model, X, np.column_stack([y, y]))
     with pytest.raises(ValueError, match="non-zero|all weights are zero"):

@@ -12,6 +12,10 @@ class Parameters(NamedTuple):
     experts: np.ndarray  # (J, q, p_expert)
     log_variance: np.ndarray  # (K or 1, m), or empty
 
+    def flat(self):
+        """All parameters in one vector, (P,)."""
+        return np.concatenate([part.ravel() for part in self])
+
     def plus(self, other, factor=1.0):
         """Sum with a multiple of other parameters."""
         return Parameters(*(a + factor * b for a, b in zip(self, other)))

@@ -8,8 +8,7 @@ from scipy import stats
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from sklearn.exceptions import ConvergenceWarning
 
-from skmoe.engine.coordinates import coordinates
-from skmoe.engine.information import information_matrices
+from skmoe.inspection._fit import inspect_fit
 from skmoe.inspection._names import reported_entries
 
 # Standard errors between a fit and the optimum that are worth a warning.
@@ -123,6 +122,12 @@ class Inference:
                 "contrast uses entries without a standard error: "
                 f"{[self.names[j] for j in used if np.isnan(self.standard_error[j])]}; "
                 "the data does not determine them."
+            )
+        value = np.asarray(value, dtype=np.float64)
+        if value.shape not in ((), (len(weights),)):
+            raise ValueError(
+                f"value has shape {value.shape}; give one number, or one for each of "
+                f"the {len(weights)} contrasts."
             )
         estimate = weights @ self.estimate[used] - value
         standard_error = np.sqrt(np.maximum(covariance.diagonal(), 0))
@@ -271,6 +276,8 @@ def inference(estimator, X, y, sample_weight=None, *, robust=False):
     ------
     ValueError
         If the data is invalid, or F has no minimum at the fitted parameters.
+    TypeError
+        If `estimator` is no mixture of experts.
 
     Warns
     -----
@@ -303,28 +310,23 @@ def inference(estimator, X, y, sample_weight=None, *, robust=False):
     >>> result.wald_test(opposite).p_value > 0.05
     True
     """
-    problem, theta, n_samples = estimator._fitted_problem(X, y, sample_weight)
-    mixture = problem.mixture
-    state = mixture.evaluate(theta, curvature=False)
-    where = coordinates(problem, theta, state.stats.mass)
-    learnt = where.learnt
-    matrices = information_matrices(mixture, theta).take(learnt)
-    gradient = np.concatenate([part.ravel() for part in mixture.gradient(state)])[
-        learnt
-    ]
-    slope = matrices.penalty @ np.concatenate([part.ravel() for part in theta])[learnt]
-    covariance = _covariance(matrices, gradient, gradient - slope, robust, n_samples)
+    fit = inspect_fit(estimator, X, y, sample_weight)
+    mixture, n_samples = fit.problem.mixture, fit.n_samples
+    learnt = fit.coordinates.learnt
+    gradient = mixture.gradient(fit.state).flat()[learnt]
+    score = gradient - fit.matrices.penalty @ fit.state.theta.flat()[learnt]
+    covariance = _covariance(fit.matrices, gradient, score, robust, n_samples)
 
-    reported = where.reported[:, learnt]
+    reported = fit.coordinates.reported[:, learnt]
     estimate, scale = _estimates(estimator)
     covariance = scale[:, None] * (reported @ covariance @ reported.T) * scale
     unknown = ~reported.any(axis=1)
     covariance[unknown] = covariance[:, unknown] = np.nan
-    entries = reported_entries(estimator, problem.gate_design.intercept)
-    log_likelihood = n_samples * (float(state.stats.log_likelihood) - mixture.offset)
+    entries = reported_entries(estimator, fit.problem.gate_design.intercept)
+    mean = float(fit.state.stats.log_likelihood) - mixture.offset
     title = f"{type(estimator).__name__}, {estimator.n_experts} experts"
     return Inference(
-        title, entries, estimate, covariance, bool(robust), n_samples, log_likelihood
+        title, entries, estimate, covariance, bool(robust), n_samples, n_samples * mean
     )
 
 

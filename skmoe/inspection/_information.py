@@ -6,8 +6,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, eigh
 from sklearn.utils.validation import check_is_fitted
 
-from skmoe.engine.coordinates import coordinates
-from skmoe.engine.information import information_matrices
+from skmoe.inspection._fit import check_estimator, inspect_fit
 from skmoe.inspection._names import relative_names
 
 
@@ -62,24 +61,24 @@ class Information:
 
     @cached_property
     def missing_eigenvalues(self):
-        """See the class."""
+        """Falling eigenvalues of the Missing Information Matrix, (P,)."""
         matrices = self._matrices
         return _eigenvalues(matrices.missing, matrices.step_curvature(1.0))[::-1]
 
     @property
     def em_rate(self):
-        """See the class."""
+        """Factor by which an EM step shrinks the distance from the optimum."""
         return float(self.missing_eigenvalues[0])
 
     @property
     def best_step_size(self):
-        """See the class."""
+        """Step of mirror descent with the best rate."""
         values = self.missing_eigenvalues
         return float(2 / (2 - values[0] - values[-1]))
 
     @property
     def strong_convexity(self):
-        """See the class."""
+        """Constant of F's strong convexity relative to the mirror map, here."""
         matrices = self._matrices
         mirror_map = matrices.step_curvature(0.0) + matrices.penalty
         return float(_eigenvalues(matrices.objective_hessian(), mirror_map)[0])
@@ -144,6 +143,8 @@ def information(estimator, X, y, sample_weight=None):
     ------
     ValueError
         If the data is invalid or does not fit the estimator.
+    TypeError
+        If `estimator` is no mixture of experts.
 
     See Also
     --------
@@ -169,17 +170,13 @@ def information(estimator, X, y, sample_weight=None):
     >>> info.mirror_rate(info.best_step_size) < info.em_rate
     True
     """
-    problem, theta, n_samples = estimator._fitted_problem(X, y, sample_weight)
-    mass = problem.mixture.evaluate(theta, curvature=False).stats.mass
-    where = coordinates(problem, theta, mass)
-    learnt = where.learnt
-    matrices = information_matrices(problem.mixture, theta).take(learnt)
-    names = relative_names(
-        estimator, problem.gate_design.intercept, theta.log_variance.shape[0]
-    )
-    from_relative = np.linalg.inv(where.relative[np.ix_(learnt, learnt)])
+    fit = inspect_fit(estimator, X, y, sample_weight)
+    learnt, relative = fit.coordinates.learnt, fit.coordinates.relative
+    n_noises = fit.state.theta.log_variance.shape[0]
+    names = relative_names(estimator, fit.problem.gate_design.intercept, n_noises)
     names = [names[j] for j in learnt]
-    return Information(names, matrices, from_relative, n_samples)
+    from_relative = np.linalg.inv(relative[np.ix_(learnt, learnt)])
+    return Information(names, fit.matrices, from_relative, fit.n_samples)
 
 
 def signal_to_noise(estimator):
@@ -201,6 +198,8 @@ def signal_to_noise(estimator):
     ------
     ValueError
         If the model is not symmetric.
+    TypeError
+        If `estimator` is no mixture of experts.
 
     References
     ----------
@@ -218,6 +217,7 @@ def signal_to_noise(estimator):
     >>> round(signal_to_noise(model), 1)
     2.8
     """
+    check_estimator(estimator)
     check_is_fitted(estimator)
     if not estimator.symmetric:
         raise ValueError(

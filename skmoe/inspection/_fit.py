@@ -1,0 +1,39 @@
+"""A fitted estimator on the data of its fit, as the engine sees it."""
+
+from typing import NamedTuple
+
+from skmoe._base import BaseMixtureOfExperts
+from skmoe.engine.coordinates import Coordinates, coordinates
+from skmoe.engine.information import InformationMatrices, information_matrices
+from skmoe.engine.problem import Problem
+from skmoe.engine.state import State
+
+
+class Fit(NamedTuple):
+    """The engine's problem, the fitted parameters in it, and their information."""
+
+    problem: Problem
+    state: State
+    coordinates: Coordinates
+    matrices: InformationMatrices  # of the parameters that the data determines
+    n_samples: float  # sum of weights
+
+
+def check_estimator(estimator):
+    """Only the mixtures themselves can be inspected."""
+    if not isinstance(estimator, BaseMixtureOfExperts):
+        raise TypeError(
+            f"estimator is a {type(estimator).__name__}; give a fitted "
+            "MixtureOfLinearExperts or MixtureOfLogisticExperts: of a pipeline the "
+            "last step, with X as that step sees it."
+        )
+
+
+def inspect_fit(estimator, X, y, sample_weight):
+    """Everything that inspection needs of a fitted estimator and its data."""
+    check_estimator(estimator)
+    problem, theta, n_samples = estimator._fitted_problem(X, y, sample_weight)
+    state = problem.mixture.evaluate(theta, curvature=False)
+    where = coordinates(problem, theta, state.stats.mass)
+    matrices = information_matrices(problem.mixture, theta).take(where.learnt)
+    return Fit(problem, state, where, matrices, n_samples)
