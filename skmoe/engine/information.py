@@ -14,6 +14,7 @@ from scipy.linalg import block_diag
 from skmoe.engine.curvature import SoftmaxCurvature
 from skmoe.engine.design import block_rows, blocks_of
 from skmoe.engine.softmax import softmax_in_place
+from skmoe.engine.state import Parameters
 
 
 class InformationMatrices(NamedTuple):
@@ -58,12 +59,12 @@ def information_matrices(mixture, theta):
         block_diag(gate, experts.complete_information(theta, stats, at_model))
         for at_model in (False, True)
     )
-    penalty = [
+    ridge = Parameters(
         np.broadcast_to(mixture.gate_ridge, theta.gate.shape),
         np.broadcast_to(experts.ridge, theta.experts.shape),
         np.zeros(theta.log_variance.shape),
-    ]
-    penalty = np.diag(np.concatenate([part.ravel() for part in penalty]))
+    )
+    penalty = np.diag(ridge.flat())
     return InformationMatrices(
         complete, model_complete, missing, score_products, penalty
     )
@@ -85,9 +86,7 @@ def _add_block(mixture, theta, rows, gate_curvature, missing, score_products):
         expert_block.dot(np.eye(theta.experts.shape[-1])),
         np.ones((1, weight.shape[0])),
     ]
-    of_gate = (mixture.contrasts - (mixture.contrasts.T @ gate).T[:, None]).transpose(
-        1, 2, 0
-    )
+    of_gate = mixture.contrasts[:, :, None] - mixture.contrasts.T @ gate
     factors = [of_gate, *local.complete_score()]
     means = [np.einsum("kb,kfb->fb", posterior, factor) for factor in factors]
     score = _scores(means, features)
