@@ -62,6 +62,37 @@ def symmetric_instance(kind, n=1000, d=10, signal=2.0, gate_signal=1.0, seed=0):
     return Instance(problem, truth, problem.parameters(truth))
 
 
+def draw_mixture(kind, n, d, n_experts, seed, signal=4.0, gate_signal=2.0):
+    """An instance of a general mixture, and the latent expert of each row (n,).
+
+    x ~ N(0, I); coefficients of a gate's logit and of an expert have random directions
+    and lengths `gate_signal` and `signal`, intercepts of experts are N(0, 1), and the
+    noise of linear experts has variance 1.
+    """
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    directions = rng.standard_normal((2, n_experts, d))
+    directions /= np.linalg.norm(directions, axis=2, keepdims=True)
+    gate, coef = gate_signal * directions[0], signal * directions[1]
+    intercept = rng.standard_normal(n_experts)
+    # The largest of logits with Gumbel noise has the softmax's distribution.
+    expert = (gate @ X.T + rng.gumbel(size=(n_experts, n))).argmax(axis=0)
+    predictor = (X * coef[expert]).sum(axis=1) + intercept[expert]
+    truth = {
+        "gate_coef_": gate - gate.mean(axis=0),
+        "gate_intercept_": np.zeros(n_experts),
+        "coef_": coef[:, None],
+        "intercept_": intercept[:, None],
+    }
+    if kind == "linear":
+        target = (predictor + rng.standard_normal(n))[None]
+        truth["noise_variance_"] = np.ones((n_experts, 1))
+    else:
+        target = (rng.uniform(size=n) < sigmoid(predictor)).astype(int)
+    problem = make_problem(X, target, n_experts, alpha=1e-3)
+    return Instance(problem, truth, problem.parameters(truth)), expert
+
+
 def make_problem(X, target, n_experts=2, symmetric=False, alpha=0.0, n_classes=2):
     """The engine's problem; `target` (1, n) for linear, (n,) for logistic experts."""
 
