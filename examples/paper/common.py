@@ -89,6 +89,7 @@ def draw_mixture(kind, n, d, n_experts, seed, signal=4.0, gate_signal=2.0):
         truth["noise_variance_"] = np.ones((n_experts, 1))
     else:
         target = (rng.uniform(size=n) < sigmoid(predictor)).astype(int)
+    # Without a penalty a logistic expert may have no finite maximum.
     problem = make_problem(X, target, n_experts, alpha=1e-4)
     return Instance(problem, truth, problem.parameters(truth)), expert
 

@@ -44,7 +44,6 @@ STYLES = {
 GAP = 1e-3  # nats per sample above the best F found
 MORE_EXPERTS = [(2, 10), (4, 10), (8, 10), (16, 10)]  # (K, d)
 MORE_FEATURES = [(4, 5), (4, 20), (4, 80)]
-# A logistic expert may have no finite maximum: a penalty, the same for all solvers.
 
 
 def blurred_start(mixture, expert, blur=0.6):
