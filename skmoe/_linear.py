@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skmoe._base import BaseMixtureOfExperts
-from skmoe._validation import check_n_samples
+from skmoe._validation import check_n_samples, check_probabilities
 from skmoe.engine import prediction
 from skmoe.families import GaussianExperts
 
@@ -104,11 +104,11 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         Iterations of the best start.
     converged_ : bool
         Whether the best start met `tol`.
-    objective_curve_ : ndarray of shape (n_iter_ + 1,)
+    objective_curve_ : ndarray of shape (`n_iter_` + 1,)
         F at the start and after each iteration, in nats per sample.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, where X had names that are all strings.
 
     See Also
@@ -208,6 +208,99 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         y_std = prediction.mixture_std(gate, mean, self._noise())
         return y_mean, self._like_y(y_std)
 
+    def predict_quantile(self, X, q=0.5):
+        """Quantiles of y given x, of the mixture.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        q : float or array-like of shape (n_quantiles,), default=0.5
+            Probabilities, between 0 and 1.
+
+        Returns
+        -------
+        quantiles : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            With several probabilities, these are the last axis.  Several outputs have
+            the quantiles of each.
+
+        Raises
+        ------
+        ValueError
+            If a probability is not between 0 and 1, both excluded.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MixtureOfLinearExperts
+        >>> X, y = np.arange(20.0)[:, None], np.arange(20) % 2
+        >>> model = MixtureOfLinearExperts(1, alpha=0).fit(X, y)
+        >>> model.predict_quantile([[9.5]], [0.1, 0.5, 0.9]).round(2)
+        array([[-0.14,  0.5 ,  1.14]])
+        """
+        levels = check_probabilities("q", q)
+        X = self._checked(X)
+        gate, mean, deviation = self._mixture(X)
+        quantiles = [
+            prediction.mixture_quantile(levels.ravel(), gate, mean[j], deviation[j])
+            for j in range(len(mean))
+        ]
+        # (m, r, n) -> (n, m, r)
+        quantiles = np.stack(quantiles).transpose(2, 0, 1).astype(X.dtype)
+        quantiles = self._like_y(quantiles)
+        return quantiles if levels.ndim else quantiles[..., 0]
+
+    def predict_interval(self, X, coverage=0.9):
+        """Interval that y given x falls into with some probability.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        coverage : float, default=0.9
+            Probability of the interval; y is as probable below as above it.
+
+        Returns
+        -------
+        interval : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
+            Lower and upper ends.  The interval spans all that lies between the ends,
+            also where the experts leave a gap.
+
+        Raises
+        ------
+        ValueError
+            If `coverage` is not between 0 and 1, both excluded.
+        """
+        coverage = check_probabilities("coverage", coverage)
+        if coverage.ndim:
+            raise ValueError(
+                f"coverage={coverage.tolist()} is not one number; call "
+                "predict_quantile for several."
+            )
+        tail = (1 - coverage) / 2
+        return self.predict_quantile(X, [tail, 1 - tail])
+
+    def cdf(self, X, y):
+        """Probability that a new y given x is at most the given one.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+        Returns
+        -------
+        probability : ndarray of the shape of y
+            Of each output.  Uniform between 0 and 1 for data that the model describes
+            (probability integral transform).
+        """
+        X, y = self._checked_pair(X, y)
+        gate, mean, deviation = self._mixture(X)
+        target = self._fitted_target(y)
+        probability = [
+            prediction.mixture_cdf(target[j], gate, mean[j], deviation[j])
+            for j in range(len(mean))
+        ]
+        return self._like_y(np.stack(probability, axis=1))
+
     def predict_expert(self, X):
         """Mean of y given x under each expert.
 
@@ -277,6 +370,13 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         """Mean of each expert, (n, K, m)."""
         mean = prediction.linear_predictor(*self._expert_arguments(X))
         return mean[:, :, None] if mean.ndim == 2 else mean
+
+    def _mixture(self, X):
+        """Gate (K, n), means (m, K, n) and standard deviations (m, K), in float64."""
+        gate = prediction.gate_probability(*self._gate_arguments(X))
+        mean = self._expert_mean(X).transpose(2, 1, 0).astype(np.float64)
+        deviation = np.sqrt(self._noise().T.astype(np.float64))
+        return gate.T.astype(np.float64), mean, deviation
 
     def _noise(self):
         """Noise variances, (K, m)."""

@@ -107,6 +107,17 @@ def check_n_samples(n_samples):
     return n_samples
 
 
+def check_probabilities(name, values):
+    """Probabilities strictly between 0 and 1, an array of no or one dimension."""
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim > 1 or values.size == 0 or not ((values > 0) & (values < 1)).all():
+        raise ValueError(
+            f"{name}={values.tolist()} is no probability; give one between 0 and 1, "
+            "both excluded."
+        )
+    return values
+
+
 def check_init(init, n_samples, n_experts):
     """Responsibilities (K, n) from labels (n,) or responsibilities (n, K)."""
     values = np.asarray(init)

@@ -2,13 +2,21 @@
 
 import numpy as np
 from scipy import sparse
-from scipy.special import log_expit, log_softmax, logsumexp, softmax
+from scipy.special import (
+    log_expit,
+    log_softmax,
+    logsumexp,
+    ndtr,
+    ndtri,
+    softmax,
+)
 
 from skmoe.engine.design import blocks_of
 from skmoe.engine.softmax import positive_probability, softmax_in_place
 
 _LOG_2PI = np.log(2 * np.pi)
 _BLOCK_ROWS = 8192
+_MAX_ROOT_STEPS = 200
 
 
 def linear_predictor(X, coef, intercept):
@@ -95,6 +103,52 @@ def mixture_std(gate, mean, variance):
     centre = mixture_mean(gate, mean)
     spread = variance + np.square(mean - centre[:, None])
     return np.sqrt(np.einsum("nk,nkm->nm", gate, spread))
+
+
+def mixture_cdf(y, gate, mean, deviation):
+    """P(Y <= y), (..., n), (K, n), (K, n), (K,) -> (..., n)."""
+    standardised = (y[..., None, :] - mean) / deviation[:, None]
+    return (gate * ndtr(standardised)).sum(axis=-2)
+
+
+def mixture_quantile(q, gate, mean, deviation):
+    """Quantiles of mixtures of normals, (r,), (K, n), (K, n), (K,) -> (r, n)."""
+    quantile = np.empty((q.shape[0], gate.shape[1]))
+    for rows in blocks_of(gate.shape[1], max(1, _BLOCK_ROWS // q.shape[0])):
+        part = gate[:, rows], mean[:, rows], deviation
+        for number, level in enumerate(q):
+            quantile[number, rows] = _quantile_of_rows(level, *part)
+    return quantile
+
+
+def _quantile_of_rows(q, gate, mean, deviation):
+    """One quantile of each row by Newton's method within brackets, (n,).
+
+    The quantile lies between those of the components.  Above the median the mixture is
+    reflected, so that the tail that is small keeps its digits.
+    """
+    if q > 0.5:
+        return -_quantile_of_rows(1 - q, gate, -mean, deviation)
+    ends = mean + deviation[:, None] * ndtri(q)
+    low, high = ends.min(axis=0), ends.max(axis=0)
+    at, step = (low + high) / 2, high - low
+    for _ in range(_MAX_ROOT_STEPS):
+        excess = mixture_cdf(at, gate, mean, deviation) - q
+        low, high = np.where(excess < 0, at, low), np.where(excess < 0, high, at)
+        square = np.square((at - mean) / deviation[:, None])
+        density = (gate * np.exp(-0.5 * square) / deviation[:, None]).sum(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            newton = at - excess * np.sqrt(2 * np.pi) / density
+        # Newton's step if it stays inside and shrinks, else half the bracket.
+        good = (newton > low) & (newton < high) & (np.abs(newton - at) < step / 2)
+        following = np.where(good, newton, (low + high) / 2)
+        # A row that has settled stays: rows do not see each other.
+        following = np.where(step <= 4 * np.spacing(np.abs(at)), at, following)
+        step = np.abs(following - at)
+        if not step.any():
+            break
+        at = following
+    return at
 
 
 def draw_categories(probability, n_samples, random_state):
