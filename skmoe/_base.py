@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import entr
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -192,6 +193,28 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """
         log_likelihood, total = self._weighted_log_likelihood(X, y, sample_weight)
         return self._n_free_parameters * np.log(total) - 2 * log_likelihood
+
+    def icl(self, X, y, sample_weight=None):
+        """Integrated completed likelihood criterion; lower is better.
+
+        BIC and twice the entropy of the responsibilities, in nats: experts that rows
+        cannot tell apart cost more (Biernacki, Celeux and Govaert 2000).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            A weight counts as so many rows.
+
+        Returns
+        -------
+        icl : float
+        """
+        bic = self.bic(X, y, sample_weight)
+        uncertainty = entr(self.responsibilities(X, y)).sum(axis=1)
+        weight = check_weights(sample_weight, uncertainty[:, None])
+        return bic + 2 * float(weight @ uncertainty)
 
     @abstractmethod
     def _encode_target(self, y):

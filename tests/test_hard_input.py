@@ -398,3 +398,14 @@ class TestStopsEarly:
         assert_sound(model, X, y)
         best = fit(estimator, X, y, "em")
         assert model.objective_curve_[-1] < best.objective_curve_[-1] + 0.01
+
+
+def test_weights_too_small_to_tell_from_zero_count_as_zero():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 2))
+    y = np.abs(X[:, 0]) + 0.1 * rng.standard_normal(200)
+    weight = np.ones(200)
+    weight[:50] = 1e-320
+    tiny = MixtureOfLinearExperts(random_state=0).fit(X, y, weight)
+    without = MixtureOfLinearExperts(random_state=0).fit(X[50:], y[50:])
+    assert tiny.objective_curve_[-1] == pytest.approx(without.objective_curve_[-1])

@@ -21,6 +21,7 @@ from skmoe.solvers.accelerated import AcceleratedEM
 SHORT_RUNS = "short_runs"
 STRATEGIES = (SHORT_RUNS, "kmeans", "kmeans_xy", "regression_clustering", "random")
 
+_TINY = np.finfo(np.float64).tiny
 _N_STARTS, _N_KEPT = 10, 5
 _SHORT_CLUSTERING_ITER = 3
 _SHORT_ITER, _LONG_ITER, _SHORT_TOL = 16, 40, 3e-4
@@ -262,7 +263,8 @@ def _elemental(mixture, draw):
     picked = np.zeros((n_experts, n_rows))
     for row in picked:
         np.add.at(row, draw.rows(size), 1.0)
-    return _best_experts(mixture, picked / mixture.weight)
+    # A weight may be too small to be told from zero.
+    return _best_experts(mixture, picked / np.maximum(mixture.weight, _TINY))
 
 
 def _best_experts(mixture, responsibilities):

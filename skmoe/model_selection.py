@@ -1,0 +1,203 @@
+"""How many experts: a path over their number, and a score of held-out likelihood."""
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+
+from skmoe._base import BaseMixtureOfExperts
+from skmoe._validation import check_weights
+
+__all__ = ["ExpertsPath", "log_likelihood_scorer", "n_experts_path"]
+
+_CRITERIA = ("aic", "bic", "icl")
+# Responsibilities of a start are at least this, so that no row is lost to an expert.
+_LEAST = 1e-6
+
+
+def log_likelihood_scorer(estimator, X, y):
+    """Mean log-likelihood of held-out data, for ``scoring`` in GridSearchCV.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        Fitted, with a ``score_samples(X, y)``; of a pipeline the last step.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+    Returns
+    -------
+    score : float
+        Mean of ``log p(y | x)``, in nats per sample; higher is better.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skmoe import MixtureOfLinearExperts
+    >>> from skmoe.model_selection import log_likelihood_scorer
+    >>> x = np.linspace(-1, 1, 200)
+    >>> y = np.abs(x) + 0.05 * np.random.default_rng(0).standard_normal(200)
+    >>> search = GridSearchCV(
+    ...     MixtureOfLinearExperts(random_state=0),
+    ...     {"n_experts": [1, 2]},
+    ...     scoring=log_likelihood_scorer,
+    ... )
+    >>> search.fit(x[:, None], y).best_params_
+    {'n_experts': 2}
+    """
+    if isinstance(estimator, Pipeline):
+        X, estimator = estimator[:-1].transform(X), estimator[-1]
+    return float(np.mean(estimator.score_samples(X, y)))
+
+
+@dataclass(frozen=True)
+class ExpertsPath:
+    """Fits with 1, 2, ... experts, made by :func:`n_experts_path`.
+
+    Attributes
+    ----------
+    n_experts : ndarray of shape (max_experts,)
+        Numbers of experts.
+    estimators : list of estimators
+        The fits.
+    aic, bic, icl : ndarray of shape (max_experts,)
+        Criteria on the data of the fits; lower is better.
+    """
+
+    n_experts: np.ndarray
+    estimators: list
+    aic: np.ndarray
+    bic: np.ndarray
+    icl: np.ndarray
+
+    def best(self, criterion="bic"):
+        """The fit with the lowest value of a criterion.
+
+        Parameters
+        ----------
+        criterion : {'aic', 'bic', 'icl'}, default='bic'
+
+        Returns
+        -------
+        estimator : fitted estimator
+        """
+        if criterion not in _CRITERIA:
+            raise ValueError(
+                f"criterion={criterion!r} is unknown; give one of {list(_CRITERIA)}."
+            )
+        return self.estimators[int(np.argmin(getattr(self, criterion)))]
+
+
+def n_experts_path(estimator, X, y, *, max_experts=5, sample_weight=None):
+    """Fit with 1, 2, ... `max_experts` experts, each fit started from the last one.
+
+    From K experts to K + 1 the worst is split: the one whose rows gain most likelihood
+    from two experts of their own.  The fit then goes on from there with all rows.
+
+    Parameters
+    ----------
+    estimator : MixtureOfLinearExperts or MixtureOfLogisticExperts
+        Its parameters are those of all fits, but for `n_experts`, `init` and
+        `warm_start`; it is not changed.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    max_experts : int, default=5
+        Largest number of experts.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
+
+    Returns
+    -------
+    path : ExpertsPath
+        Fits and their criteria.
+
+    Raises
+    ------
+    ValueError
+        If `max_experts` is less than 1, the model is symmetric, or the data is invalid.
+    TypeError
+        If `estimator` is no mixture of experts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmoe import MixtureOfLinearExperts
+    >>> from skmoe.model_selection import n_experts_path
+    >>> x = np.linspace(-1, 1, 300)
+    >>> y = np.abs(x) + 0.05 * np.random.default_rng(0).standard_normal(300)
+    >>> path = n_experts_path(
+    ...     MixtureOfLinearExperts(random_state=0), x[:, None], y, max_experts=3
+    ... )
+    >>> path.best("bic").n_experts
+    2
+    """
+    if not isinstance(estimator, BaseMixtureOfExperts):
+        raise TypeError(
+            f"estimator is a {type(estimator).__name__}; give a MixtureOfLinearExperts "
+            "or MixtureOfLogisticExperts: of a pipeline the last step, and transformed "
+            "X."
+        )
+    if not isinstance(max_experts, Integral) or max_experts < 1:
+        raise ValueError(
+            f"max_experts={max_experts!r} is no number of experts; give a positive "
+            "integer."
+        )
+    if estimator.symmetric:
+        raise ValueError(
+            "symmetric=True is a model of two experts; set symmetric=False for a path."
+        )
+    fits = [_fit(estimator, X, y, sample_weight, 1)]
+    for _ in range(max_experts - 1):
+        fits.append(_split(fits[-1], X, y, sample_weight))
+    criteria = {
+        name: np.array([getattr(fit, name)(X, y, sample_weight) for fit in fits])
+        for name in _CRITERIA
+    }
+    return ExpertsPath(np.arange(1, max_experts + 1), fits, **criteria)
+
+
+def _fit(estimator, X, y, weight, n_experts, init="short_runs"):
+    """A fit of a copy with so many experts."""
+    copy = clone(estimator).set_params(n_experts=n_experts, init=init, warm_start=False)
+    return copy.fit(X, y, weight)
+
+
+def _split(fit, X, y, weight):
+    """A fit with one expert more, from the last one with its worst expert split."""
+    responsibilities = fit.responsibilities(X, y)
+    weight = check_weights(weight, responsibilities)
+    n_experts = responsibilities.shape[1]
+    best_gain, start = -np.inf, None
+    for k in range(n_experts):
+        gain, share = _gain(fit, X, y, weight * responsibilities[:, k])
+        if gain > best_gain:
+            first = responsibilities[:, k] * share
+            others = np.delete(responsibilities, k, axis=1)
+            second = responsibilities[:, k] - first
+            best_gain, start = gain, np.column_stack([others, first, second])
+    if start is None:  # no expert has rows enough for two
+        start = np.column_stack([responsibilities, np.zeros(len(responsibilities))])
+    return _fit(fit, X, y, weight, n_experts + 1, np.maximum(start, _LEAST))
+
+
+def _gain(fit, X, y, weight):
+    """What two experts gain over one on weighted rows, and the first's share of each.
+
+    The gain is in nats, summed over the rows; minus infinity where neither can be
+    fitted.
+    """
+    weight = np.where(weight > _LEAST * weight.max(), weight, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        try:
+            one, two = (_fit(fit, X, y, weight, number) for number in (1, 2))
+            share = two.responsibilities(X, y)[:, 0]
+        except ValueError:  # too few rows of positive weight, or one class only
+            return -np.inf, None
+    gain = one.objective_curve_[-1] - two.objective_curve_[-1]
+    return weight.sum() * gain, share
