@@ -95,11 +95,11 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         Iterations of the best start.
     converged_ : bool
         Whether the best start met `tol`.
-    objective_curve_ : ndarray of shape (n_iter_ + 1,)
+    objective_curve_ : ndarray of shape (`n_iter_` + 1,)
         F at the start and after each iteration, in nats per sample.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, where X had names that are all strings.
 
     See Also

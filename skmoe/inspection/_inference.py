@@ -18,11 +18,11 @@ _FAR = 0.25
 class WaldTest(NamedTuple):
     """Result of :meth:`Inference.wald_test`."""
 
-    estimate: np.ndarray  # the contrasts less `value`, (r,)
-    standard_error: np.ndarray  # (r,)
-    statistic: float  # chi squared
-    df: int  # rank of the contrasts' covariance
-    p_value: float
+    estimate: np.ndarray  #: The contrasts less `value`, (r,).
+    standard_error: np.ndarray  #: Theirs, (r,).
+    statistic: float  #: Chi squared.
+    df: int  #: Rank of the contrasts' covariance.
+    p_value: float  #: Probability of a larger statistic under the hypothesis.
 
 
 class Inference:

@@ -1,0 +1,95 @@
+"""Configuration of the site that Sphinx builds; it needs no network."""
+
+import re
+from functools import cached_property
+
+from sphinx_gallery.sorting import ExplicitOrder
+
+import skmoe
+
+project = "skmoe"
+copyright = author = "The skmoe developers"
+version = release = skmoe.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+html_theme = "pydata_sphinx_theme"
+html_title = f"skmoe {version}"
+html_show_sourcelink = False
+html_sidebars = {"*": []}  # only pages in folders have neighbours to list
+toc_object_entries_show_parents = "hide"
+highlight_language = "none"  # of indented blocks, which are formulas and commands
+myst_heading_anchors = 3
+
+# A class page lists the methods itself, see _templates/autosummary/class.rst.
+numpydoc_show_class_members = False
+# On some disks inference.html and Inference.html are one file.
+autosummary_filename_map = {
+    f"skmoe.inspection.{name}": f"skmoe.inspection.{name}-class"
+    for name in ("Inference", "Information")
+}
+
+# `name` links to what the API reference knows, and is plain otherwise: a parameter.
+# Of other packages' names nothing is known without their inventories.
+default_role = "py:obj"
+nitpick_ignore_regex = [
+    ("py:obj", r"\w+"),
+    ("py:.*", r"(matplotlib|numpy|sklearn)\..*"),
+    ("std:ref", "accuracy_score|r2_score"),  # in scikit-learn's docstrings of score
+]
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "ignore_pattern": "/paper/",
+    "within_subsection_order": ExplicitOrder(["plot_quickstart.py", "*"]),
+    "backreferences_dir": "generated/examples",
+    "doc_module": "skmoe",
+    "reference_url": {"skmoe": None},  # code links to the API reference
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
+
+# What has a page here under another name.
+PAGES = {
+    "README.md": "getting_started.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "examples": "auto_examples/index.rst",
+}
+
+
+def site_link(match):
+    """Target on the site of a link to a path in the repository."""
+    path = match["path"].rstrip("/")
+    if example := re.fullmatch(r"examples/(plot_\w+)\.py", path):
+        return f"](auto_examples/{example[1]}.rst)"
+    # MyST offers what follows "path:" as a download.
+    return f"]({PAGES.get(path, f'path:../{path}')})"
+
+
+def adapt_links(app, docname, source):
+    """Keep links that leave doc/, which are right on a code host, on the site."""
+    text = re.sub(r"\]\(\.\./(?P<path>[^)]+)\)", site_link, source[0])
+    script = r"Script: [\1](path:../examples/paper/\1)"
+    source[0] = re.sub(r"<!-- output: (\w+\.py) -->", script, text)
+
+
+def skip_member(app, what, name, obj, skip, options):
+    """Leave out metadata routing, and properties: numpydoc lists the attributes."""
+    if isinstance(obj, property | cached_property):
+        return True
+    return True if re.fullmatch(r"set_\w+_request|get_metadata_routing", name) else None
+
+
+def setup(app):
+    app.connect("source-read", adapt_links)
+    app.connect("autodoc-skip-member", skip_member)

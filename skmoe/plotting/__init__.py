@@ -1,0 +1,18 @@
+"""Pictures of fitted mixtures, with scikit-learn's Display convention.
+
+matplotlib is imported only when a picture is drawn.
+"""
+
+from skmoe.plotting._coefficients import CoefficientsDisplay
+from skmoe.plotting._expert_curves import ExpertCurvesDisplay
+from skmoe.plotting._gate_regions import GateRegionsDisplay
+from skmoe.plotting._objective import ObjectiveDisplay
+from skmoe.plotting._responsibilities import ResponsibilitiesDisplay
+
+__all__ = [
+    "CoefficientsDisplay",
+    "ExpertCurvesDisplay",
+    "GateRegionsDisplay",
+    "ObjectiveDisplay",
+    "ResponsibilitiesDisplay",
+]

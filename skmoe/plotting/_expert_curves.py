@@ -1,0 +1,214 @@
+"""Experts, mixture and rows over one feature."""
+
+from skmoe.plotting import _model
+from skmoe.plotting._curve_targets import predictions, shown_target
+from skmoe.plotting._curves_drawn import (
+    add_legend,
+    draw_band,
+    draw_experts,
+    draw_mean,
+    draw_rows,
+    set_limits,
+)
+from skmoe.plotting._style import (
+    axes_for,
+    note_other_features,
+    without_frame,
+)
+
+
+class ExpertCurvesDisplay:
+    """Experts, mixture and rows over one feature.
+
+    Each expert's line is the more opaque the more the gate trusts it, rows have the
+    colours of their responsibilities, and the dashed line is the mixture.  For a
+    regressor these are means of y, with a band that holds y with a given probability.
+    For a classifier they are probabilities of one class; rows lie above 1 if they are
+    of that class, below 0 if not.
+
+    Use :meth:`from_estimator` to make one.  All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    grid : ndarray of shape (grid_resolution,)
+        Values of the feature.
+    gate_proba : ndarray of shape (grid_resolution, n_experts)
+        Probability of each expert.
+    expert : ndarray of shape (grid_resolution, n_experts)
+        What each expert predicts: mean of y, or probability of the class.
+    mean : ndarray of shape (grid_resolution,)
+        What the mixture predicts.
+    x, y : ndarray of shape (n_samples,)
+        The feature and target of the rows; for a classifier y is 1 for the class
+        shown and 0 for all others.
+    responsibilities : ndarray of shape (n_samples, n_experts)
+        Probability of each expert given the row.
+    band : ndarray of shape (grid_resolution, 2), default=None
+        Lower and upper end of y's predictive interval; None for a classifier.
+    coverage : float, default=0.9
+        Probability of that interval.
+    feature_name, target_name : str, default='x0' and 'y'
+        Names on the axes.
+    n_others : int, default=0
+        Number of features held at their means.
+
+    Attributes
+    ----------
+    expert_lines_ : list of matplotlib.collections.LineCollection
+        One for each expert.
+    mean_line_ : matplotlib.lines.Line2D
+    band_ : matplotlib.collections.PolyCollection or None
+    scatter_ : matplotlib.collections.PathCollection
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+
+    See Also
+    --------
+    ExpertCurvesDisplay.from_estimator : Draw the curves of a fitted estimator.
+    sklearn.inspection.PartialDependenceDisplay : Predictions averaged over the rows.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> import numpy as np
+    >>> from skmoe import MixtureOfLinearExperts
+    >>> from skmoe.plotting import ExpertCurvesDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(200, 1))
+    >>> y = np.abs(X[:, 0]) + 0.1 * rng.standard_normal(200)
+    >>> model = MixtureOfLinearExperts(random_state=0).fit(X, y)
+    >>> display = ExpertCurvesDisplay.from_estimator(model, X, y)
+    >>> display.expert.shape
+    (400, 2)
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(
+        self,
+        grid,
+        gate_proba,
+        expert,
+        mean,
+        x,
+        y,
+        responsibilities,
+        band=None,
+        coverage=0.9,
+        feature_name="x0",
+        target_name="y",
+        n_others=0,
+    ):
+        self.grid, self.gate_proba, self.expert = grid, gate_proba, expert
+        self.mean, self.band, self.coverage = mean, band, coverage
+        self.x, self.y, self.responsibilities = x, y, responsibilities
+        self.feature_name, self.target_name = feature_name, target_name
+        self.n_others = n_others
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        feature=0,
+        target=None,
+        coverage=0.9,
+        grid_resolution=400,
+        ax=None,
+        line_kwargs=None,
+        scatter_kwargs=None,
+    ):
+        """Draw the curves of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted mixture, or a pipeline that ends in one.
+        X : {array-like, data frame} of shape (n_samples, n_features)
+            Rows to show.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        feature : int or str, default=0
+            The feature, by index or name; the others are held at their means.
+        target : int or class label, default=None
+            Output of a regressor, by index; class of a classifier.  Needed where there
+            are several outputs or more than two classes; of two classes, the positive
+            one, ``classes_[1]``, is the default.
+        coverage : float, default=0.9
+            Probability of the band of a regressor.
+        grid_resolution : int, default=400
+            Number of points on the lines.
+        ax, line_kwargs, scatter_kwargs
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        display : ExpertCurvesDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no mixture of experts.
+        ValueError
+            If it is not fitted, X or y does not fit it, y is None, or `feature`,
+            `target` or `coverage` is invalid.
+        """
+        mixture, transform = _model.fitted_mixture(estimator)
+        _model.require_y(y)
+        values, names = _model.checked_features(estimator, X)
+        column = _model.feature_index(feature, names, "feature")
+        resolution = _model.checked_resolution(grid_resolution)
+        shown = shown_target(mixture, y, target)
+        grid = _model.axis_grid(values[:, column], resolution)
+        rows = transform(_model.rows_at(values, [column], grid[:, None], X))
+        expert, mean, band = predictions(mixture, rows, shown.index, coverage)
+        display = cls(
+            grid,
+            mixture.gate_proba(rows),
+            expert,
+            mean,
+            values[:, column],
+            shown.values,
+            mixture.responsibilities(transform(X), y),
+            band,
+            coverage,
+            names[column],
+            shown.name,
+            len(names) - 1,
+        )
+        return display.plot(ax, line_kwargs=line_kwargs, scatter_kwargs=scatter_kwargs)
+
+    def plot(self, ax=None, *, line_kwargs=None, scatter_kwargs=None):
+        """Draw experts, mixture and rows.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; a new figure by default.
+        line_kwargs : dict, default=None
+            Options of :class:`matplotlib.collections.LineCollection` for the experts.
+        scatter_kwargs : dict, default=None
+            Options of :meth:`matplotlib.axes.Axes.scatter` for the rows.
+
+        Returns
+        -------
+        self : ExpertCurvesDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        ax = axes_for(ax, type(self).__name__, figsize=(7.5, 4.4))
+        self.band_ = draw_band(ax, self)
+        self.expert_lines_ = draw_experts(ax, self, line_kwargs or {})
+        self.mean_line_ = draw_mean(ax, self)
+        self.scatter_ = draw_rows(ax, self, scatter_kwargs or {})
+        set_limits(ax, self)
+        ax.set(xlabel=self.feature_name, ylabel=self.target_name)
+        note_other_features(ax, self.n_others)
+        without_frame(ax)
+        add_legend(ax, self)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

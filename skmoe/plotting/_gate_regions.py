@@ -1,0 +1,182 @@
+"""Regions of the gate in two features."""
+
+import numpy as np
+
+from skmoe.plotting import _model
+from skmoe.plotting._style import (
+    axes_for,
+    blended_colors,
+    expert_handles,
+    legend_beside,
+    note_other_features,
+    region_colors,
+)
+
+
+class GateRegionsDisplay:
+    """Regions of the gate in two features.
+
+    The colour is that of the most probable expert; it is white where all experts are
+    equally probable and fullest where the gate is sure.
+
+    Use :meth:`from_estimator` to make one.  All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    xx0, xx1 : ndarray of shape (grid_resolution, grid_resolution)
+        Values of the two features, as :func:`numpy.meshgrid` gives them.
+    gate_proba : ndarray of shape (grid_resolution, grid_resolution, n_experts)
+        Probability of each expert.
+    points : ndarray of shape (n_samples, 2)
+        The two features of the rows.
+    responsibilities : ndarray of shape (n_samples, n_experts), default=None
+        Colours the rows; None makes them grey.
+    feature_names : sequence of two str, default=('x0', 'x1')
+        Names on the axes.
+    n_others : int, default=0
+        Number of features held at their means.
+
+    Attributes
+    ----------
+    surface_ : matplotlib.image.AxesImage
+    scatter_ : matplotlib.collections.PathCollection
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+
+    See Also
+    --------
+    GateRegionsDisplay.from_estimator : Draw the regions of a fitted estimator.
+    sklearn.inspection.DecisionBoundaryDisplay : Regions of the predicted class.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_iris
+    >>> from skmoe import MixtureOfLogisticExperts
+    >>> from skmoe.plotting import GateRegionsDisplay
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> model = MixtureOfLogisticExperts(2, random_state=0).fit(X, y)
+    >>> display = GateRegionsDisplay.from_estimator(
+    ...     model, X, y, features=("petal length (cm)", "petal width (cm)")
+    ... )
+    >>> display.ax_.get_ylabel()
+    'petal width (cm)'
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(
+        self,
+        xx0,
+        xx1,
+        gate_proba,
+        points,
+        responsibilities=None,
+        feature_names=("x0", "x1"),
+        n_others=0,
+    ):
+        self.xx0, self.xx1, self.gate_proba = xx0, xx1, gate_proba
+        self.points, self.responsibilities = points, responsibilities
+        self.feature_names, self.n_others = feature_names, n_others
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        features=(0, 1),
+        grid_resolution=200,
+        ax=None,
+        image_kwargs=None,
+        scatter_kwargs=None,
+    ):
+        """Draw the regions of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted mixture, or a pipeline that ends in one.
+        X : {array-like, data frame} of shape (n_samples, n_features)
+            Rows to show; at least two features.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets; with them, rows have the colours of their responsibilities.
+        features : pair of int or str, default=(0, 1)
+            The features on the axes, by index or name; the others are held at their
+            means.
+        grid_resolution : int, default=200
+            Number of grid points along each axis.
+        ax, image_kwargs, scatter_kwargs
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        display : GateRegionsDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no mixture of experts.
+        ValueError
+            If it is not fitted, X or y does not fit it, or `features` is not a pair of
+            features.
+        """
+        mixture, transform = _model.fitted_mixture(estimator)
+        values, names = _model.checked_features(estimator, X)
+        columns = _model.feature_pair(features, names)
+        resolution = _model.checked_resolution(grid_resolution)
+        axes = [_model.axis_grid(values[:, j], resolution) for j in columns]
+        xx0, xx1 = np.meshgrid(*axes)
+        grid = np.column_stack([xx0.ravel(), xx1.ravel()])
+        rows = transform(_model.rows_at(values, columns, grid, X))
+        display = cls(
+            xx0,
+            xx1,
+            mixture.gate_proba(rows).reshape(*xx0.shape, -1),
+            values[:, columns],
+            None if y is None else mixture.responsibilities(transform(X), y),
+            [names[j] for j in columns],
+            len(names) - 2,
+        )
+        return display.plot(
+            ax, image_kwargs=image_kwargs, scatter_kwargs=scatter_kwargs
+        )
+
+    def plot(self, ax=None, *, image_kwargs=None, scatter_kwargs=None):
+        """Draw the regions and the rows.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; a new figure by default.
+        image_kwargs : dict, default=None
+            Options of :meth:`matplotlib.axes.Axes.imshow` for the regions.
+        scatter_kwargs : dict, default=None
+            Options of :meth:`matplotlib.axes.Axes.scatter` for the rows.
+
+        Returns
+        -------
+        self : GateRegionsDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        ax = axes_for(ax, type(self).__name__, figsize=(7, 4.8))
+        extent = (*self.xx0[0, [0, -1]], *self.xx1[[0, -1], 0])
+        options = {"origin": "lower", "aspect": "auto", "extent": extent, "zorder": -1}
+        options |= image_kwargs or {}
+        self.surface_ = ax.imshow(region_colors(self.gate_proba), **options)
+        rows = self.responsibilities
+        options = {"color": "0.25" if rows is None else blended_colors(rows)}
+        options |= {"s": 28, "edgecolor": "white", "linewidth": 0.6}
+        self.scatter_ = ax.scatter(*self.points.T, **options | (scatter_kwargs or {}))
+        ax.set(xlabel=self.feature_names[0], ylabel=self.feature_names[1])
+        note_other_features(ax, self.n_others)
+        handles, labels = expert_handles(
+            self.gate_proba.shape[2], marker="s", linestyle="", markersize=10
+        )
+        legend_beside(ax, handles, labels)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

@@ -1,0 +1,142 @@
+"""What every display asks of an estimator and its data, checked at the door."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array
+from sklearn.utils._set_output import _get_adapter_from_container
+from sklearn.utils.validation import check_is_fitted
+
+from skmoe._base import BaseMixtureOfExperts
+
+
+def fitted_mixture(estimator, name="estimator"):
+    """The mixture, and a function from X to what the mixture sees of it.
+
+    `estimator` is the mixture itself or a pipeline that ends in one; `name` is what
+    errors call it.
+    """
+    steps = estimator.steps if isinstance(estimator, Pipeline) else [("", estimator)]
+    *before, (_, mixture) = steps
+    if not isinstance(mixture, BaseMixtureOfExperts):
+        raise TypeError(
+            f"{name} is a {type(mixture).__name__}; give a fitted "
+            "MixtureOfLinearExperts or MixtureOfLogisticExperts, or a pipeline that "
+            "ends in one."
+        )
+    check_is_fitted(
+        mixture, msg=f"{name}: this %(name)s is not fitted yet; call fit first."
+    )
+
+    def transform(X):
+        for _, step in before:
+            X = X if step in (None, "passthrough") else step.transform(X)
+        return X
+
+    return mixture, transform
+
+
+def checked_features(estimator, X):
+    """X as numbers, (n, p), and the names of its columns, a list of str."""
+    values = check_array(X, dtype=np.float64, input_name="X")
+    expected = estimator.n_features_in_
+    if values.shape[1] != expected:
+        raise ValueError(
+            f"X has {values.shape[1]} features, but the estimator was fitted with "
+            f"{expected}; give X with the columns of the fit."
+        )
+    names = getattr(X, "columns", getattr(estimator, "feature_names_in_", None))
+    if names is None:
+        names = [f"x{j}" for j in range(expected)]
+    return values, [str(name) for name in names]
+
+
+def seen_names(estimator, mixture):
+    """Names of the columns that the mixture itself sees, a list of str."""
+    names = getattr(mixture, "feature_names_in_", None)
+    if names is None and mixture is not estimator and len(estimator.steps) > 1:
+        try:
+            names = estimator[:-1].get_feature_names_out()
+        except AttributeError:  # a step that does not say what it makes
+            names = None
+    if names is None:
+        names = [f"x{j}" for j in range(mixture.n_features_in_)]
+    return [str(name) for name in names]
+
+
+def feature_index(feature, names, parameter):
+    """Column of a feature that is given by index or name."""
+    if isinstance(feature, str) and feature in names:
+        return names.index(feature)
+    if isinstance(feature, Integral) and 0 <= feature < len(names):
+        return int(feature)
+    raise ValueError(
+        f"{parameter}={feature!r} is no feature of X; give an index from 0 to "
+        f"{len(names) - 1} or one of the names {names}."
+    )
+
+
+def feature_pair(features, names):
+    """Columns of the two features, a list."""
+    if len(names) < 2:
+        raise ValueError(
+            f"X has {len(names)} feature, regions need two; use ExpertCurvesDisplay."
+        )
+    # A string has a length too, but is one feature.
+    if isinstance(features, str) or np.shape(features) != (2,):
+        raise ValueError(
+            f"features={features!r} is no pair; give two indices or names of features."
+        )
+    columns = [feature_index(f, names, "features") for f in features]
+    if columns[0] == columns[1]:
+        raise ValueError(f"features={features!r} are the same; give two features.")
+    return columns
+
+
+def checked_resolution(grid_resolution):
+    """A number of points that makes a line."""
+    if not isinstance(grid_resolution, Integral) or grid_resolution < 2:
+        raise ValueError(
+            f"grid_resolution={grid_resolution!r} is no number of grid points; give an "
+            "integer of at least 2."
+        )
+    return int(grid_resolution)
+
+
+def axis_grid(values, grid_resolution, margin=0.05):
+    """Equally spaced points a little beyond the data, (grid_resolution,)."""
+    low, high = values.min(), values.max()
+    # A constant feature still needs an axis.
+    reach = margin * (high - low) if high > low else 0.5
+    return np.linspace(low - reach, high + reach, grid_resolution)
+
+
+def rows_at(values, columns, points, X):
+    """Rows at the means of the features but for some columns, in X's container.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, p), X as numbers
+    columns : list of int, of length c
+    points : ndarray of shape (g, c)
+    X : array-like or data frame
+    """
+    rows = np.tile(values.mean(axis=0), (len(points), 1))
+    rows[:, columns] = points
+    if not hasattr(X, "columns"):
+        return rows
+    return _get_adapter_from_container(X).create_container(rows, rows, list(X.columns))
+
+
+def require_y(y):
+    """Pictures of responsibilities need the targets."""
+    if y is None:
+        raise ValueError("y=None: the picture needs the targets; give y.")
+
+
+def require_choice(parameter, value, choices):
+    """A parameter has one of a few values."""
+    if value not in choices:
+        names = " or ".join(map(repr, choices))
+        raise ValueError(f"{parameter}={value!r} is unknown; give {names}.")

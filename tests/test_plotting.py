@@ -1,0 +1,392 @@
+"""Displays: what they keep, what they draw, and what they refuse."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe.inspection import inference
+
+pytest.importorskip("matplotlib")
+
+from matplotlib.figure import Figure  # noqa: E402
+
+from skmoe.plotting import (  # noqa: E402
+    CoefficientsDisplay,
+    ExpertCurvesDisplay,
+    GateRegionsDisplay,
+    ObjectiveDisplay,
+    ResponsibilitiesDisplay,
+)
+from skmoe.plotting._coefficient_table import CoefficientTable  # noqa: E402
+
+WITH_DATA = [
+    GateRegionsDisplay,
+    ExpertCurvesDisplay,
+    CoefficientsDisplay,
+    ResponsibilitiesDisplay,
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_open_figures():
+    import matplotlib.pyplot as plt
+
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def ax():
+    return Figure(layout="constrained").subplots()
+
+
+def make_data(seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-1, 1, size=(150, 3)) * [1, 10, 1] + [0, 3, 0]
+    y = np.abs(X[:, 0]) + 0.02 * X[:, 1] + 0.1 * rng.standard_normal(150)
+    return X, y
+
+
+def fitted(kind):
+    """Estimator, X and y."""
+    X, y = make_data()
+    if kind == "regressor":
+        return MixtureOfLinearExperts(random_state=0).fit(X, y), X, y
+    y = np.digitize(y, [0.4] if kind == "binary" else [0.4, 0.8])
+    y = np.array(["low", "high", "top"])[y]
+    model = MixtureOfLogisticExperts(alpha=1e-2, gate_alpha=1e-2, random_state=0)
+    return model.fit(X, y), X, y
+
+
+KINDS = ["regressor", "binary", "multiclass"]
+
+
+def legend_texts(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def rendered(display):
+    """The figure, drawn: that shows errors which plotting puts off."""
+    display.figure_.canvas.draw()
+    return display.figure_
+
+
+def test_matplotlib_is_imported_only_to_draw():
+    code = "import sys, skmoe, skmoe.plotting; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_drawing_without_matplotlib_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match="ObjectiveDisplay.plot requires matplotlib"):
+        ObjectiveDisplay({"a": np.ones(3)}).plot()
+
+
+@pytest.mark.parametrize("display_class", WITH_DATA)
+def test_a_new_figure_is_made_without_axes(display_class):
+    model, X, y = fitted("regressor")
+    display = display_class.from_estimator(model, X, y)
+    assert display.ax_.figure is display.figure_
+    rendered(display)
+
+
+@pytest.mark.parametrize("scale", ["log", "linear"])
+def test_objective_curves_are_those_of_the_fits(ax, scale):
+    X, y = make_data()
+    fits = {
+        name: MixtureOfLinearExperts(step_size=step, random_state=0).fit(X, y)
+        for name, step in [("fast", "auto"), ("slow", 1.0)]
+    }
+    display = ObjectiveDisplay.from_estimators(fits, ax=ax, scale=scale)
+    lowest = min(fit.objective_curve_.min() for fit in fits.values())
+    for line, (name, fit) in zip(display.lines_, fits.items()):
+        assert_array_equal(display.curves[name], fit.objective_curve_)
+        shown = line.get_ydata()
+        if scale == "log":
+            shown = np.where(np.isnan(shown), 0, shown) + lowest
+        assert_allclose(shown, fit.objective_curve_, rtol=1e-12)
+    assert ax.get_yscale() == scale
+    assert "nats per sample" in ax.get_ylabel()
+    assert legend_texts(ax) == ["fast", "slow"]
+    rendered(display)
+
+
+def test_objective_of_one_estimator_needs_no_name(ax):
+    model, *_ = fitted("binary")
+    display = ObjectiveDisplay.from_estimators(model, ax=ax)
+    assert list(display.curves) == ["MixtureOfLogisticExperts"]
+    assert ax.get_legend() is None
+
+
+def test_a_flat_objective_can_be_drawn(ax):
+    rendered(ObjectiveDisplay({"flat": np.ones(4)}).plot(ax))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gate_regions_are_the_gate_at_the_means_of_other_features(ax, kind):
+    model, X, y = fitted(kind)
+    display = GateRegionsDisplay.from_estimator(
+        model, X, y, features=(2, 0), grid_resolution=7, ax=ax
+    )
+    rows = np.tile(X.mean(axis=0), (49, 1))
+    rows[:, 2], rows[:, 0] = display.xx0.ravel(), display.xx1.ravel()
+    gate = model.gate_proba(rows).reshape(7, 7, 2)
+    assert_array_equal(display.gate_proba, gate)
+    rgba = display.surface_.get_array()
+    assert_allclose(rgba[..., 3], 0.6 * (2 * gate.max(axis=2) - 1), atol=1e-12)
+    first = rgba[gate.argmax(axis=2) == 0][:, :3]
+    assert_allclose(first, np.tile([0, 0x72 / 255, 0xB2 / 255], (len(first), 1)))
+    assert_array_equal(display.scatter_.get_offsets(), X[:, [2, 0]])
+    assert_array_equal(display.responsibilities, model.responsibilities(X, y))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x2", "x0")
+    assert ax.get_title() == "1 other feature at its mean"
+    assert legend_texts(ax) == ["Expert 0", "Expert 1"]
+    rendered(display)
+
+
+def test_regions_of_one_expert_are_sure(ax):
+    X, y = make_data()
+    model = MixtureOfLinearExperts(1).fit(X, y)
+    display = GateRegionsDisplay.from_estimator(model, X, ax=ax)
+    assert_allclose(display.surface_.get_array()[..., 3], 0.6)
+    assert display.responsibilities is None
+
+
+def test_curves_of_a_regressor_are_its_predictions(ax):
+    model, X, y = fitted("regressor")
+    display = ExpertCurvesDisplay.from_estimator(
+        model, X, y, feature=1, grid_resolution=9, coverage=0.8, ax=ax
+    )
+    rows = np.tile(X.mean(axis=0), (9, 1))
+    rows[:, 1] = display.grid
+    assert_array_equal(display.gate_proba, model.gate_proba(rows))
+    assert_array_equal(display.expert, model.predict_expert(rows))
+    assert_array_equal(display.mean, model.predict(rows))
+    assert_array_equal(display.band, model.predict_interval(rows, 0.8))
+    assert_array_equal(display.mean_line_.get_ydata(), display.mean)
+    assert_array_equal(display.scatter_.get_offsets(), np.column_stack([X[:, 1], y]))
+    assert len(display.expert_lines_) == 2
+    assert len(display.expert_lines_[0].get_segments()) == 8
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x1", "y")
+    assert legend_texts(ax) == ["Expert 0", "Expert 1", "Mixture", "80 % of y"]
+    rendered(display)
+
+
+@pytest.mark.parametrize("kind, target", [("binary", None), ("multiclass", "low")])
+def test_curves_of_a_classifier_are_probabilities_of_a_class(ax, kind, target):
+    model, X, y = fitted(kind)
+    display = ExpertCurvesDisplay.from_estimator(
+        model, X, y, target=target, grid_resolution=9, ax=ax
+    )
+    rows = np.tile(X.mean(axis=0), (9, 1))
+    rows[:, 0] = display.grid
+    assert_array_equal(display.mean, model.predict_proba(rows)[:, 1])
+    assert_array_equal(display.expert, model.predict_expert(rows)[:, :, 1])
+    assert_array_equal(display.y, y == model.classes_[1])
+    assert display.band is None and display.band_ is None
+    height = display.scatter_.get_offsets()[:, 1]
+    assert_array_equal(height > 1, y == "low")
+    assert_array_equal(height < 0, y != "low")
+    assert ax.get_ylabel() == "P(y = low)"
+    rendered(display)
+
+
+def test_curves_show_one_of_several_outputs(ax):
+    X, y = make_data()
+    Y = np.column_stack([y, -2 * y])
+    model = MixtureOfLinearExperts(random_state=0).fit(X, Y)
+    display = ExpertCurvesDisplay.from_estimator(model, X, Y, target=1, ax=ax)
+    assert_array_equal(display.y, Y[:, 1])
+    assert display.expert.shape == (400, 2) and display.band.shape == (400, 2)
+    assert ax.get_ylabel() == "y1"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("part", ["experts", "gate"])
+@pytest.mark.parametrize("color_scale", ["std", "raw"])
+def test_coefficients_are_those_of_inference(ax, kind, part, color_scale):
+    model, X, y = fitted(kind)
+    display = CoefficientsDisplay.from_estimator(
+        model, X, y, part=part, level=0.9, robust=True, color_scale=color_scale, ax=ax
+    )
+    coef = model.coef_ if part == "experts" else model.gate_coef_
+    assert_array_equal(display.coefficients[:, :-1], coef.reshape(-1, 3))
+    result = inference(model, X, y, robust=True)
+    ends = result.confidence_interval(0.9)
+    rows = [name.startswith(part.rstrip("s")) for name in result.names]
+    assert_array_equal(display.lower.ravel(), ends[rows, 0])
+    assert_array_equal(display.upper.ravel(), ends[rows, 1])
+    scale = X.std(axis=0) if color_scale == "std" else 1
+    assert_allclose(display.colors[:, :-1], coef.reshape(-1, 3) * scale)
+    assert np.isnan(display.colors[:, -1]).all()
+    low, high = display.image_.get_clim()
+    assert low == -high
+    assert display.text_[0, 0].get_text().startswith(f"{coef.flat[0]:.3g}\n[")
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert names == ["x0", "x1", "x2", "(intercept)"]
+    rendered(display)
+
+
+def test_coefficients_cover_the_columns_that_the_part_sees(ax):
+    X, y = make_data()
+    model = MixtureOfLinearExperts(
+        expert_features=[2, 0], gate_features=[1, 0], fit_intercept=False
+    ).fit(X, y)
+    display = CoefficientsDisplay.from_estimator(model, X, y, ax=ax, annotate=False)
+    assert display.feature_names == ["x2", "x0"]
+    assert_allclose(display.colors, model.coef_ * X.std(axis=0)[[2, 0]])
+    assert display.text_ is None
+
+
+def test_coefficients_without_pandas(monkeypatch):
+    model, X, y = fitted("multiclass")
+    result = inference(model, X, y)
+    framed = CoefficientTable(model, result.table(), "experts")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    table = CoefficientTable(model, result.table(), "experts")
+    assert table.row_names() == framed.row_names()
+    assert table.row_names()[:2] == ["Expert 0\nhigh", "Expert 0\nlow"]
+    assert_array_equal(table.values("lower"), framed.values("lower"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_responsibilities_are_counted_for_each_expert(ax, kind):
+    model, X, y = fitted(kind)
+    display = ResponsibilitiesDisplay.from_estimator(model, X, y, bins=8, ax=ax)
+    expected = model.responsibilities(X, y)
+    assert_array_equal(display.responsibilities, expected)
+    assert_allclose(display.mass, expected.mean(axis=0))
+    for k, bars in enumerate(display.bars_):
+        counts, _ = np.histogram(expected[:, k], 8, (0, 1))
+        assert_array_equal([bar.get_height() for bar in bars], counts)
+        title = display.axes_[k].get_title()
+        assert title == f"Expert {k}: mass {expected[:, k].mean():.2f}"
+    rendered(display)
+
+
+def test_weights_count_as_rows(ax):
+    model, X, y = fitted("regressor")
+    weight = np.arange(150) % 3
+    repeated = np.repeat(np.arange(150), weight)
+    weighted = ResponsibilitiesDisplay.from_estimator(model, X, y, weight, ax=ax)
+    rows = ResponsibilitiesDisplay.from_estimator(model, X[repeated], y[repeated])
+    assert_allclose(weighted.mass, rows.mass)
+    for one, other in zip(weighted.bars_, rows.bars_):
+        heights = [[bar.get_height() for bar in bars] for bars in (one, other)]
+        assert_allclose(*heights)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_data_frames_and_pipelines_keep_the_names_and_units(library, scaled):
+    frames = pytest.importorskip(library)
+    X, y = make_data()
+    frame = frames.DataFrame(dict(zip("abc", X.T)))
+    target = frames.Series(y)
+    model = MixtureOfLinearExperts(random_state=0)
+    model = make_pipeline(StandardScaler(), model) if scaled else model
+    model.fit(frame, target)
+    regions = GateRegionsDisplay.from_estimator(model, frame, features=("b", "a"))
+    assert (regions.ax_.get_xlabel(), regions.ax_.get_ylabel()) == ("b", "a")
+    assert_array_equal(regions.points, X[:, [1, 0]])
+    curves = ExpertCurvesDisplay.from_estimator(model, frame, target, feature="b")
+    rows = np.tile(X.mean(axis=0), (400, 1))
+    rows[:, 1] = curves.grid
+    rows = frames.DataFrame(dict(zip("abc", rows.T)))
+    assert_allclose(curves.mean, model.predict(rows))
+    coefficients = CoefficientsDisplay.from_estimator(model, frame, target)
+    # scikit-learn 1.6 does not find the names of recent polars.
+    names = getattr(model, "feature_names_in_", ["x0", "x1", "x2"])
+    assert coefficients.feature_names == [*names, "(intercept)"]
+    ResponsibilitiesDisplay.from_estimator(model, frame, target)
+    assert ObjectiveDisplay.from_estimators(model).lines_
+
+
+def test_options_reach_the_artists(ax):
+    model, X, y = fitted("regressor")
+    display = ExpertCurvesDisplay.from_estimator(
+        model, X, y, ax=ax, line_kwargs={"linewidth": 7}, scatter_kwargs={"s": 3}
+    )
+    assert display.expert_lines_[0].get_linewidth() == 7
+    assert display.scatter_.get_sizes() == 3
+    regions = GateRegionsDisplay.from_estimator(
+        model, X, image_kwargs={"alpha": 0.5}, scatter_kwargs={"s": 4}
+    )
+    assert regions.surface_.get_alpha() == 0.5
+    bars = ResponsibilitiesDisplay.from_estimator(
+        model, X, y, bar_kwargs={"color": "red"}
+    ).bars_[0]
+    assert bars[0].get_facecolor() == (1, 0, 0, 1)
+
+
+@pytest.mark.parametrize("display_class", WITH_DATA)
+def test_displays_refuse_what_they_cannot_draw(display_class):
+    model, X, y = fitted("regressor")
+    draw = display_class.from_estimator
+    with pytest.raises(TypeError, match="estimator is a Ridge; give"):
+        draw(Ridge().fit(X, y), X, y)
+    with pytest.raises(NotFittedError, match="estimator: .* call fit"):
+        draw(MixtureOfLinearExperts(), X, y)
+    with pytest.raises(ValueError, match="X has 2 features"):
+        draw(model, X[:, :2], y)
+    if display_class is not GateRegionsDisplay:
+        with pytest.raises(ValueError, match="y=None"):
+            draw(model, X, None)
+
+
+@pytest.mark.parametrize(
+    "display_class, options, message",
+    [
+        (GateRegionsDisplay, {"features": (0, 3)}, "features=3 .* from 0 to 2"),
+        (GateRegionsDisplay, {"features": (0, "b")}, "features='b' is no feature"),
+        (GateRegionsDisplay, {"features": (0,)}, r"features=\(0,\) is no pair"),
+        (GateRegionsDisplay, {"features": "ab"}, "features='ab' is no pair"),
+        (GateRegionsDisplay, {"features": (1, 1)}, "are the same"),
+        (GateRegionsDisplay, {"grid_resolution": 1}, "grid_resolution=1"),
+        (ExpertCurvesDisplay, {"feature": -1}, "feature=-1 is no feature"),
+        (ExpertCurvesDisplay, {"target": 1}, "target=1 is no output"),
+        (ExpertCurvesDisplay, {"coverage": 2.0}, "coverage"),
+        (CoefficientsDisplay, {"part": "noise"}, "part='noise' is unknown"),
+        (CoefficientsDisplay, {"color_scale": 1}, "color_scale=1 is unknown"),
+        (CoefficientsDisplay, {"level": 95}, "level=95 is no coverage"),
+        (ResponsibilitiesDisplay, {"bins": 0}, "bins=0"),
+    ],
+)
+def test_errors_name_the_parameter(display_class, options, message):
+    model, X, y = fitted("regressor")
+    with pytest.raises(ValueError, match=message):
+        display_class.from_estimator(model, X, y, **options)
+
+
+def test_curves_need_a_class_or_output_where_there_are_several():
+    model, X, y = fitted("multiclass")
+    with pytest.raises(ValueError, match="target=None is no class .* 'top'"):
+        ExpertCurvesDisplay.from_estimator(model, X, y)
+    Y = make_data()[0][:, :2]
+    model = MixtureOfLinearExperts(random_state=0).fit(X, Y)
+    with pytest.raises(ValueError, match="target=None is no output .* has 2"):
+        ExpertCurvesDisplay.from_estimator(model, X, Y)
+
+
+def test_regions_need_two_features():
+    X, y = make_data()
+    model = MixtureOfLinearExperts(random_state=0).fit(X[:, :1], y)
+    with pytest.raises(ValueError, match="X has 1 feature, .* ExpertCurvesDisplay"):
+        GateRegionsDisplay.from_estimator(model, X[:, :1])
+
+
+def test_objective_display_names_the_estimator_that_is_wrong():
+    with pytest.raises(ValueError, match="estimators={} is empty"):
+        ObjectiveDisplay.from_estimators({})
+    with pytest.raises(NotFittedError, match="estimators: 'b'"):
+        ObjectiveDisplay.from_estimators({"b": MixtureOfLinearExperts()})
+    with pytest.raises(ValueError, match="scale='root'"):
+        ObjectiveDisplay({"a": np.ones(2)}).plot(scale="root")
