@@ -10,7 +10,13 @@ DOC = Path(__file__).parents[1] / "doc"
 
 @pytest.mark.parametrize(
     "module",
-    ["skmoe", "skmoe.inspection", "skmoe.model_selection", "skmoe.plotting"],
+    [
+        "skmoe",
+        "skmoe.inspection",
+        "skmoe.model_selection",
+        "skmoe.onnx",
+        "skmoe.plotting",
+    ],
 )
 def test_api_reference_lists_every_public_name(module):
     page = (DOC / "api.rst").read_text(encoding="utf-8")
