@@ -1,7 +1,7 @@
 """
-=================================================
+================================================
 Who decides, and what follows: different columns
-=================================================
+================================================
 
 The gate and the experts may each see columns of their own; statisticians call those of
 the gate concomitant variables.  Here age decides which of two dose-response lines

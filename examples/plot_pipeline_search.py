@@ -1,7 +1,7 @@
 """
-=============================================
+==============================================
 In a pipeline, searched by held-out likelihood
-=============================================
+==============================================
 
 A mixture of logistic experts behind a scaler, with the number of experts and both
 penalties chosen by cross-validated likelihood: how probable new classes are under the

@@ -1,7 +1,7 @@
 """
-=====================================
+======================================
 Intervals that know where data is wild
-=====================================
+======================================
 
 The price of diamonds scatters the more the larger the stone.  A linear model with one
 noise for all gives intervals that are too wide for small stones and too narrow for

@@ -1,7 +1,7 @@
 """
-====================================
+=====================================
 Are two regimes different, and where?
-====================================
+=====================================
 
 Food expenditure of Belgian households by income (Engel 1857).  Two linear experts find
 households that spend much of what they earn on food and others that do not.  Standard

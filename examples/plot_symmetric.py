@@ -1,7 +1,7 @@
 """
-=====================================
+=======================================
 Signs that nobody wrote down: symmetric
-=====================================
+=======================================
 
 Measurements whose sign was lost: ``y = z x'beta + noise`` with z in {-1, +1}.  The
 mean of y says nothing, since both signs cancel; the symmetric mixture finds beta, and a
