@@ -409,3 +409,16 @@ def test_weights_too_small_to_tell_from_zero_count_as_zero():
     tiny = MixtureOfLinearExperts(random_state=0).fit(X, y, weight)
     without = MixtureOfLinearExperts(random_state=0).fit(X[50:], y[50:])
     assert tiny.objective_curve_[-1] == pytest.approx(without.objective_curve_[-1])
+
+
+@pytest.mark.parametrize("experts", [None, []])
+def test_kmeans_starts_a_gate_without_features(experts):
+    rng = np.random.default_rng(0)
+    X, z = rng.standard_normal((300, 2)), rng.choice([-1, 1], size=300)
+    y = 5.0 * z + X[:, 0] * (experts is None) + 0.1 * rng.standard_normal(300)
+    options = {"gate_features": [], "expert_features": experts, "random_state": 0}
+    model = MixtureOfLinearExperts(init="kmeans", **options).fit(X, y)
+    assert model.converged_ and np.isfinite(model.coef_).all()
+    if experts is not None:  # clusters of y are then all there is to find
+        best = MixtureOfLinearExperts(**options).fit(X, y).objective_curve_[-1]
+        assert model.objective_curve_[-1] == pytest.approx(best, abs=1e-3)

@@ -291,9 +291,15 @@ def _cluster_by_experts(mixture, draw, max_iter):
 
 
 def _kmeans(mixture, with_target, rng):
-    """Labels of k-means on the gate's features, with the targets if asked for."""
-    features = mixture.gate_design.features(np.arange(mixture.weight.shape[0]))
-    if with_target:
+    """Labels of k-means on the gate's features, with the targets if asked for.
+
+    A gate without features leaves those of the experts, and experts without any leave
+    the targets.
+    """
+    designs = mixture.gate_design, mixture.expert_design
+    design = next((d for d in designs if d.scale.size), designs[0])
+    features = design.features(np.arange(mixture.weight.shape[0]))
+    if with_target or not design.scale.size:
         moments = mixture.experts.moments(mixture.target).T
         stack = sparse.hstack if sparse.issparse(features) else np.hstack
         features = stack([features, moments])
