@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from _paper import load
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -10,16 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.model_selection import log_likelihood_scorer, n_experts_path
 
-
-def draw(n_experts, seed, n=2000, d=2, noise=0.5):
-    """Moderately overlapping linear experts."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d))
-    ones = np.c_[X, np.ones(n)]
-    gate = np.sqrt(4 / d) * rng.standard_normal((n_experts, d + 1))
-    coef = 2 * rng.standard_normal((n_experts, d + 1))
-    expert = (ones @ gate.T + rng.gumbel(size=(n, n_experts))).argmax(axis=1)
-    return X, (ones * coef[expert]).sum(axis=1) + noise * rng.standard_normal(n)
+draw = load("n_experts", "benchmarks").draw
 
 
 @pytest.mark.parametrize("n_experts", [1, 2, 3, 4])

@@ -62,7 +62,7 @@ def test_tied_directions_are_derivatives(n_experts):
 
     def at(halves, variance):
         fitted = paper.attributes(*halves, variance, n_experts)
-        return paper.flat(problem.parameters(fitted))
+        return problem.parameters(fitted).flat()
 
     found = at(halves + changes, 2.0) - at(halves, 1.0)
     expected = directions @ np.append(changes.ravel(), np.log(2.0))

@@ -29,7 +29,6 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 from common import best_near, print_table, save, start_near, symmetric_instance
-from scipy.linalg import eigh
 
 from skmoe.engine.descent import minimise
 from skmoe.engine.information import information_matrices
@@ -56,10 +55,7 @@ def relative_convexity(problem, theta):
     """Smallest eigenvalue of F's Hessian relative to A's, without and with noise."""
     matrices = information_matrices(problem.mixture, theta)
     coefs = matrices.take(np.arange(theta.gate.size + theta.experts.size))
-    return tuple(
-        eigh(part.objective_hessian(), part.step_curvature(0.0), eigvals_only=True)[0]
-        for part in (coefs, matrices)
-    )
+    return coefs.strong_convexity(), matrices.strong_convexity()
 
 
 def run_instance(instance, distances, rng, max_iter):

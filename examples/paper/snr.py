@@ -33,7 +33,6 @@ from common import (
     symmetric_instance,
     trace,
 )
-from scipy.linalg import eigh
 
 from skmoe.engine.information import information_matrices
 from skmoe.solvers import MirrorDescent
@@ -67,8 +66,7 @@ class Results(NamedTuple):
 
 def missing_eigenvalues(problem, theta):
     """Rising eigenvalues of the Missing Information Matrix, (P,)."""
-    matrices = information_matrices(problem.mixture, theta)
-    return eigh(matrices.missing, matrices.step_curvature(1.0), eigvals_only=True)
+    return information_matrices(problem.mixture, theta).missing_eigenvalues()
 
 
 def gaps_and_distances(problem, start, optimum, lowest, n_iter):

@@ -26,10 +26,9 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 from common import COLOURS, Instance, best_near, print_table, save, start_near
-from scipy.linalg import eigh
 
 from skmoe.engine.descent import minimise
-from skmoe.engine.information import information_matrices
+from skmoe.engine.information import InformationMatrices, information_matrices
 from skmoe.engine.problem import Problem
 from skmoe.families import GaussianExperts
 from skmoe.solvers import MirrorDescent
@@ -125,27 +124,20 @@ def tied_directions(problem, n_experts, d):
     # At unit variance of the standardised target the logarithm does not move.
     variance = problem.target_scale[0] ** 2
     columns = [
-        flat(problem.parameters(attributes(*halves, variance, n_experts)))
+        problem.parameters(attributes(*halves, variance, n_experts)).flat()
         for halves in np.eye(2 * d).reshape(-1, 2, d)
     ]
     noise = problem.mixture.initial()
     noise = noise._replace(log_variance=np.ones_like(noise.log_variance))
-    return np.stack([*columns, flat(noise)], axis=1)
-
-
-def flat(theta):
-    """All free parameters in one vector."""
-    return np.concatenate([part.ravel() for part in theta])
+    return np.stack([*columns, noise.flat()], axis=1)
 
 
 def missing_eigenvalue(matrices, directions=None):
     """Largest missing eigenvalue, of a model with these directions alone if given."""
-    missing, complete = matrices.missing, matrices.step_curvature(1.0)
     if directions is not None:
-        missing, complete = (
-            directions.T @ matrix @ directions for matrix in (missing, complete)
-        )
-    return eigh(missing, complete, eigvals_only=True)[-1]
+        along = (directions.T @ matrix @ directions for matrix in matrices)
+        matrices = InformationMatrices(*along)
+    return matrices.missing_eigenvalues()[-1]
 
 
 def measured_rate(mixture, theta, best, max_iter):

@@ -9,7 +9,7 @@ Unlike the matrix of a step, these must come from all rows.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import block_diag
+from scipy.linalg import block_diag, eigh
 
 from skmoe.engine.curvature import SoftmaxCurvature
 from skmoe.engine.design import block_rows, blocks_of
@@ -38,6 +38,20 @@ class InformationMatrices(NamedTuple):
         complete = self.complete + self.penalty
         return (1 - step_size) * self.model_complete + step_size * complete
 
+    def missing_eigenvalues(self):
+        """Rising eigenvalues of the Missing Information Matrix, (P,)."""
+        return eigh(self.missing, self.step_curvature(1.0), eigvals_only=True)
+
+    def mirror_eigenvalues(self, step_size):
+        """Rising eigenvalues of F's Hessian relative to a mirror step's curvature."""
+        curvature = self.step_curvature(step_size)
+        return eigh(self.objective_hessian(), curvature, eigvals_only=True)
+
+    def strong_convexity(self):
+        """Largest a for which F is a-strongly convex relative to the mirror map."""
+        mirror_map = self.model_complete + self.penalty
+        return eigh(self.objective_hessian(), mirror_map, eigvals_only=True)[0]
+
     def take(self, rows):
         """The same for some of the parameters (index array)."""
         return InformationMatrices(*(matrix[np.ix_(rows, rows)] for matrix in self))
@@ -45,7 +59,17 @@ class InformationMatrices(NamedTuple):
 
 def information_matrices(mixture, theta):
     """All matrices at `theta`: two passes over the rows."""
-    stats = mixture.with_stored_curvature().evaluate(theta, blend=True).stats
+    return matrices_of(mixture, evaluated(mixture, theta))
+
+
+def evaluated(mixture, theta):
+    """State at `theta` with the statistics that `matrices_of` needs; one pass."""
+    return mixture.with_stored_curvature().evaluate(theta, blend=True)
+
+
+def matrices_of(mixture, state):
+    """All matrices at a state of `evaluated`; one pass."""
+    theta, stats = state.theta, state.stats
     gate = SoftmaxCurvature(
         mixture.gate_design, mixture.weight, mixture.contrasts, True
     )

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe.engine.coordinates import Coordinates, coordinates
-from skmoe.engine.information import InformationMatrices, information_matrices
+from skmoe.engine.information import InformationMatrices, evaluated, matrices_of
 from skmoe.engine.problem import Problem
 from skmoe.engine.state import State
 
@@ -33,7 +33,7 @@ def inspect_fit(estimator, X, y, sample_weight):
     """Everything that inspection needs of a fitted estimator and its data."""
     check_estimator(estimator)
     problem, theta, n_samples = estimator._fitted_problem(X, y, sample_weight)
-    state = problem.mixture.evaluate(theta, curvature=False)
+    state = evaluated(problem.mixture, theta)
     where = coordinates(problem, theta, state.stats.mass)
-    matrices = information_matrices(problem.mixture, theta).take(where.learnt)
+    matrices = matrices_of(problem.mixture, state).take(where.learnt)
     return Fit(problem, state, where, matrices, n_samples)

@@ -3,7 +3,7 @@
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import LinAlgError, eigh
+from scipy.linalg import LinAlgError
 from sklearn.utils.validation import check_is_fitted
 
 from skmoe.inspection._fit import check_estimator, inspect_fit
@@ -62,8 +62,7 @@ class Information:
     @cached_property
     def missing_eigenvalues(self):
         """Falling eigenvalues of the Missing Information Matrix, (P,)."""
-        matrices = self._matrices
-        return _eigenvalues(matrices.missing, matrices.step_curvature(1.0))[::-1]
+        return _identified(self._matrices.missing_eigenvalues)[::-1]
 
     @property
     def em_rate(self):
@@ -79,9 +78,7 @@ class Information:
     @property
     def strong_convexity(self):
         """Constant of F's strong convexity relative to the mirror map, here."""
-        matrices = self._matrices
-        mirror_map = matrices.step_curvature(0.0) + matrices.penalty
-        return float(_eigenvalues(matrices.objective_hessian(), mirror_map)[0])
+        return float(_identified(self._matrices.strong_convexity))
 
     def mirror_rate(self, step_size):
         """Convergence rate of mirror descent with a fixed step.
@@ -109,16 +106,14 @@ class Information:
             raise ValueError(
                 f"step_size={step_size!r} is no step; give a positive one."
             )
-        matrices = self._matrices
-        curvature = matrices.step_curvature(step_size)
-        values = _eigenvalues(matrices.objective_hessian(), curvature)
+        values = _identified(self._matrices.mirror_eigenvalues, step_size)
         return float(np.abs(1 - step_size * values).max())
 
 
 def information(estimator, X, y, sample_weight=None):
     """Complete, missing and observed information of a fitted mixture.
 
-    Analytic, in three passes over the rows; memory and time grow with the square of
+    Analytic, in two passes over the rows; memory and time grow with the square of
     the number of parameters.
 
     Parameters
@@ -229,10 +224,10 @@ def signal_to_noise(estimator):
     return float(ratio) if np.ndim(ratio) == 0 else ratio
 
 
-def _eigenvalues(matrix, relative_to):
-    """Rising eigenvalues of a symmetric matrix relative to a positive one."""
+def _identified(eigenvalues, *arguments):
+    """What a function of eigenvalues returns, if the curvature is positive."""
     try:
-        return eigh(matrix, relative_to, eigvals_only=True)
+        return eigenvalues(*arguments)
     except LinAlgError:
         raise ValueError(
             "The curvature of the step is not positive definite: the parameters are "

@@ -16,6 +16,14 @@ class Entry(NamedTuple):
         return f"{self.part} {self.expert}{output}: {self.feature}"
 
 
+def feature_names(estimator):
+    """Names of all columns that a fitted estimator has seen, a list."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        return [f"x{j}" for j in range(estimator.n_features_in_)]
+    return list(names)
+
+
 def reported_entries(estimator, has_intercept):
     """Entries in the order of `Coordinates.reported`, a list."""
     gate = _features(estimator, estimator._gate_columns, has_intercept)
@@ -69,10 +77,8 @@ def relative_names(estimator, has_intercept, n_noises):
 
 def _features(estimator, columns, has_intercept):
     """Names of the columns that the gate or the experts see, intercept last."""
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None:
-        names = [f"x{j}" for j in range(estimator.n_features_in_)]
-    names = list(names) if columns is None else [names[j] for j in columns]
+    names = feature_names(estimator)
+    names = names if columns is None else [names[j] for j in columns]
     return names + ["(intercept)"] * has_intercept
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.base import is_classifier
 
+from skmoe.inspection._names import feature_names
+
 # Names in the table of inference.
 _PARTS = {"experts": "expert", "gate": "gate"}
 _INTERCEPT = "(intercept)"
@@ -22,10 +24,8 @@ class CoefficientTable:
         self._columns = {name: np.asarray(table[name])[kept] for name in columns}
         keys = list(zip(*(self._columns[name] for name in self._row_keys())))
         self.rows = list(dict.fromkeys(keys))
-        names = getattr(mixture, "feature_names_in_", None)
-        if names is None:
-            names = [f"x{j}" for j in range(mixture.n_features_in_)]
-        place = {name: j for j, name in enumerate(names)} | {_INTERCEPT: -1}
+        names = enumerate(feature_names(mixture))
+        place = {name: j for j, name in names} | {_INTERCEPT: -1}
         first = self._columns["feature"][: kept.sum() // len(self.rows)]
         # Place of each column among the features of X; -1 for the intercept.
         self.features = [place[name] for name in first]
