@@ -30,6 +30,7 @@ from skmoe.solvers import make_solver
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+_SHARE = Interval(Real, 0, 1, closed="both")
 _DTYPES = [np.float64, np.float32]
 
 
@@ -51,6 +52,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         "step_size": [StrOptions({"auto"}), _POSITIVE],
         "alpha": [_NON_NEGATIVE],
         "gate_alpha": [_NON_NEGATIVE],
+        "l1_ratio": [_SHARE],
+        "gate_l1_ratio": [_SHARE],
         "fit_intercept": [StrOptions({"auto"}), "boolean"],
         "symmetric": ["boolean"],
         "gate_features": [None, "array-like", callable, Hidden(str)],
@@ -96,9 +99,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """
         with restored_on_failure(self):
             task = self._make_task(X, y, sample_weight)
-            with block_map() as (map_groups, n_groups):
-                task.problem.mixture.map_groups = map_groups
-                task.problem.mixture.n_groups = n_groups
+            with block_map() as (map_threads, n_threads):
+                task.problem.mixture.map_threads = map_threads
+                task.problem.mixture.n_threads = n_threads
                 best = self._best_descent(task)
             for name, value in task.describe(best.theta).items():
                 setattr(self, name, value)
@@ -221,7 +224,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """Targets as the engine wants them; learns what predictions need."""
 
     @abstractmethod
-    def _make_experts(self, ridge, target):
+    def _make_experts(self, penalty, target):
         """Family of the experts."""
 
     @abstractmethod
@@ -271,7 +274,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             fitted = problem.attributes(theta, X.dtype)
             self._shape_fitted(fitted)
             fitted["_gate_columns"], fitted["_expert_columns"] = columns
-            fitted["_n_free_parameters"] = problem.n_free_parameters
+            fitted["_n_free_parameters"] = problem.n_free_parameters(theta)
             return fitted
 
         return _FitTask(problem, init, data, describe)
@@ -288,12 +291,14 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             X,
             target,
             weight,
-            lambda ridge: self._make_experts(ridge, target),
+            lambda penalty: self._make_experts(penalty, target),
             gate_columns=columns[0],
             expert_columns=columns[1],
             fit_intercept=self._has_intercept(),
             alpha=self.alpha,
             gate_alpha=self.gate_alpha,
+            l1_ratio=self.l1_ratio,
+            gate_l1_ratio=self.gate_l1_ratio,
         )
 
     def _fitted_problem(self, X, y, sample_weight):

@@ -45,12 +45,18 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         maximum likelihood or F would rise; 'em' takes any float as 1, the plain EM
         step.
     alpha : float, default=1e-3
-        Ridge penalty of the experts, per sample.  Coefficients are
-        taken in units of the standard deviation of y, so that the scale of y does not
-        matter; with one expert it is Ridge with
+        Penalty of the experts, per sample; ridge unless `l1_ratio` is positive.
+        Coefficients are taken in units of the standard deviation of y, so that the
+        scale of y does not matter; with one expert it is Ridge with
         ``alpha * n_samples * sigma^2 / var(y)``.
     gate_alpha : float, default=1e-3
-        Ridge penalty of the gate's coefficients, per sample.
+        Penalty of the gate's coefficients, per sample.
+    l1_ratio : float, default=0.0
+        Share of the L1 norm in the experts' penalty (elastic net):
+        ``alpha * (l1_ratio * ||beta||_1 + (1 - l1_ratio)/2 * ||beta||^2)``.  0 is
+        ridge, 1 the lasso.  If positive, coefficients can be exactly zero.
+    gate_l1_ratio : float, default=0.0
+        The same for the gate and `gate_alpha`.
     fit_intercept : bool or 'auto', default='auto'
         Whether gate and experts have intercepts.  'auto' is True, and False for
         symmetric models.
@@ -97,7 +103,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
     noise_variance_ : ndarray of shape (n_experts,) or (n_experts, n_outputs)
         Noise variances, in squared units of y.
     gate_coef_ : ndarray of shape (n_experts, n_gate_features)
-        Coefficients of the gate's logits; they sum to zero over the experts.
+        Coefficients of the gate's logits; they sum to zero over the experts, unless
+        three or more have an L1 penalty, which picks zeros instead.
     gate_intercept_ : ndarray of shape (n_experts,)
         Intercepts of the gate's logits.
     n_iter_ : int
@@ -152,6 +159,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         step_size="auto",
         alpha=1e-3,
         gate_alpha=1e-3,
+        l1_ratio=0.0,
+        gate_l1_ratio=0.0,
         fit_intercept="auto",
         noise="per_expert",
         symmetric=False,
@@ -170,6 +179,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         self.step_size = step_size
         self.alpha = alpha
         self.gate_alpha = gate_alpha
+        self.l1_ratio = l1_ratio
+        self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
         self.noise = noise
         self.symmetric = symmetric
@@ -350,9 +361,9 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         self._y_is_flat = y.ndim == 1
         return np.atleast_2d(y.T)
 
-    def _make_experts(self, ridge, target):
+    def _make_experts(self, penalty, target):
         return GaussianExperts(
-            self.n_experts, target.shape[0], ridge, self.noise, self.symmetric
+            self.n_experts, target.shape[0], penalty, self.noise, self.symmetric
         )
 
     def _shape_fitted(self, fitted):

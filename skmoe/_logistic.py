@@ -38,10 +38,16 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         maximum likelihood or F would rise; 'em' takes any float as 1, the plain EM
         step.
     alpha : float, default=1e-3
-        Ridge penalty of the experts, per sample.  With one expert
-        it is LogisticRegression with ``C = 1 / (alpha * n_samples)``.
+        Penalty of the experts, per sample; ridge unless `l1_ratio` is positive.  With
+        one expert it is LogisticRegression with ``C = 1 / (alpha * n_samples)``.
     gate_alpha : float, default=1e-3
-        Ridge penalty of the gate's coefficients, per sample.
+        Penalty of the gate's coefficients, per sample.
+    l1_ratio : float, default=0.0
+        Share of the L1 norm in the experts' penalty (elastic net):
+        ``alpha * (l1_ratio * ||beta||_1 + (1 - l1_ratio)/2 * ||beta||^2)``.  0 is
+        ridge, 1 the lasso.  If positive, coefficients can be exactly zero.
+    gate_l1_ratio : float, default=0.0
+        The same for the gate and `gate_alpha`.
     fit_intercept : bool or 'auto', default='auto'
         Whether gate and experts have intercepts.  'auto' is True, and False for
         symmetric models.
@@ -84,11 +90,13 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     coef_ : ndarray of shape (n_experts, n_features) or \
             (n_experts, n_classes, n_features)
         Coefficients of the experts, for the columns in `expert_features`.  With two
-        classes, of the logit of ``classes_[1]``; else they sum to zero over classes.
+        classes, of the logit of ``classes_[1]``; else they sum to zero over classes,
+        unless an L1 penalty picks zeros instead.
     intercept_ : ndarray of shape (n_experts,) or (n_experts, n_classes)
         Intercepts of the experts.
     gate_coef_ : ndarray of shape (n_experts, n_gate_features)
-        Coefficients of the gate's logits; they sum to zero over the experts.
+        Coefficients of the gate's logits; they sum to zero over the experts, unless
+        three or more have an L1 penalty, which picks zeros instead.
     gate_intercept_ : ndarray of shape (n_experts,)
         Intercepts of the gate's logits.
     n_iter_ : int
@@ -137,6 +145,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         step_size="auto",
         alpha=1e-3,
         gate_alpha=1e-3,
+        l1_ratio=0.0,
+        gate_l1_ratio=0.0,
         fit_intercept="auto",
         symmetric=False,
         gate_features=None,
@@ -154,6 +164,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self.step_size = step_size
         self.alpha = alpha
         self.gate_alpha = gate_alpha
+        self.l1_ratio = l1_ratio
+        self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
         self.symmetric = symmetric
         self.gate_features = gate_features
@@ -264,9 +276,9 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             )
         return codes
 
-    def _make_experts(self, ridge, target):
+    def _make_experts(self, penalty, target):
         return CategoricalExperts(
-            self.n_experts, self.classes_.shape[0], ridge, self.symmetric
+            self.n_experts, self.classes_.shape[0], penalty, self.symmetric
         )
 
     def _shape_fitted(self, fitted):

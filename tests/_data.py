@@ -60,16 +60,25 @@ class Model:
         logits = np.concatenate([np.zeros((1, n)), predictor])
         return Data(X, draw(softmax(logits), rng), expert)
 
-    def experts(self, ridge):
+    def experts(self, penalty):
         """The engine's family."""
         if self.family == "linear":
             return GaussianExperts(
-                self.n_experts, self.n_outputs, ridge, self.noise, self.symmetric
+                self.n_experts, self.n_outputs, penalty, self.noise, self.symmetric
             )
-        return CategoricalExperts(self.n_experts, self.n_classes, ridge, self.symmetric)
+        return CategoricalExperts(
+            self.n_experts, self.n_classes, penalty, self.symmetric
+        )
 
     def problem(
-        self, data, *, weight=None, alpha=0.0, gate_alpha=0.0, fit_intercept=None
+        self,
+        data,
+        *,
+        weight=None,
+        alpha=0.0,
+        gate_alpha=0.0,
+        fit_intercept=None,
+        **penalties,
     ):
         """The engine's problem on a draw; intercepts unless the model is symmetric."""
         n = data.X.shape[0]
@@ -89,6 +98,7 @@ class Model:
             fit_intercept=fit_intercept,
             alpha=alpha,
             gate_alpha=gate_alpha,
+            **penalties,
         )
 
 

@@ -172,6 +172,8 @@ INVALID = {
     "step_size": [0, -1.0, "fast", None],
     "alpha": [-1e-9, "ridge", None],
     "gate_alpha": [-1.0, None],
+    "l1_ratio": [-0.1, 1.1, None],
+    "gate_l1_ratio": [-0.1, 1.1, "lasso"],
     "fit_intercept": ["yes", 2, None],
     "symmetric": ["yes", None],
     "gate_features": [3, 1.5],

@@ -365,7 +365,7 @@ def test_mirror_step_minimises_linearised_loss_plus_divergence(name, eta, alpha)
     here = complete.natural(theta)
     slope = complete.model_moments(theta) - complete.posterior_moments(theta)
     here_slope = complete.model_moments(theta)
-    ridges = [mixture.gate_ridge, mixture.experts.ridge, np.zeros(1)]
+    ridges = [mixture.gate_penalty.ridge, mixture.experts.penalty.ridge, np.zeros(1)]
 
     def criterion(vector):
         moved = unflat(vector, theta)

@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
 from skmoe.engine.design import column_moments, make_design
+from skmoe.engine.penalty import Penalty
 from skmoe.engine.soft_label import soft_label_regression
 from skmoe.engine.softmax import class_contrasts, orthonormal_contrasts
 
@@ -41,15 +42,15 @@ def zeros(design, contrasts):
     return np.zeros((contrasts.shape[1], design.n_columns))
 
 
-def ridge_of(design, alpha):
+def penalty_of(design, alpha):
     """A penalty of `alpha` on coefficients in the units of X."""
-    return np.append(alpha / design.scale**2, 0.0)
+    return Penalty(np.append(alpha / design.scale**2, 0.0))
 
 
-def value(design, mass, target, coef, contrasts, ridge):
+def value(design, mass, target, coef, contrasts, penalty):
     logits = contrasts @ coef @ all_features(design)
-    penalty = 0.5 * (ridge * coef**2).sum()
-    return mass @ logsumexp(logits, axis=0) - (target * logits).sum() + penalty
+    likelihood = (target * logits).sum() - mass @ logsumexp(logits, axis=0)
+    return 0.5 * (penalty.ridge * coef**2).sum() - likelihood
 
 
 converged = partial(soft_label_regression, max_iter=200, tol=1e-18)
@@ -62,12 +63,12 @@ def test_value_never_rises_with_iterations(dense, n_classes, alpha):
     X = make_X()
     design, contrasts = standardised(X), class_contrasts(n_classes)
     mass, target = make_soft_labels(X, n_classes)
-    ridge = ridge_of(design, alpha)
+    penalty = penalty_of(design, alpha)
     # Far from the optimum, where full Newton steps overshoot.
     start = 10 * np.random.default_rng(1).standard_normal(
         zeros(design, contrasts).shape
     )
-    values = [value(design, mass, target, start, contrasts, ridge)]
+    values = [value(design, mass, target, start, contrasts, penalty)]
     for n_iter in range(1, 12):
         coef = soft_label_regression(
             design,
@@ -75,11 +76,11 @@ def test_value_never_rises_with_iterations(dense, n_classes, alpha):
             target,
             start,
             contrasts,
-            ridge,
+            penalty,
             dense=dense,
             max_iter=n_iter,
         )
-        values.append(value(design, mass, target, coef, contrasts, ridge))
+        values.append(value(design, mass, target, coef, contrasts, penalty))
     assert (np.diff(values) <= 1e-12 * values[0]).all()
     assert values[-1] < 0.5 * values[0]
 
@@ -90,12 +91,12 @@ def test_solution_has_no_gradient(dense, n_classes):
     X = make_X()
     design, contrasts = standardised(X), orthonormal_contrasts(n_classes)
     mass, target = make_soft_labels(X, n_classes)
-    ridge = ridge_of(design, 0.01)
+    penalty = penalty_of(design, 0.01)
     start = zeros(design, contrasts)
-    coef = converged(design, mass, target, start, contrasts, ridge, dense=dense)
+    coef = converged(design, mass, target, start, contrasts, penalty, dense=dense)
     features = all_features(design)
     excess = mass * softmax(contrasts @ coef @ features) - target
-    gradient = contrasts.T @ excess @ features.T + ridge * coef
+    gradient = contrasts.T @ excess @ features.T + penalty.ridge * coef
     np.testing.assert_allclose(gradient, 0, atol=1e-8)
 
 
@@ -106,9 +107,9 @@ def test_stored_and_implicit_curvature_agree(n_classes, make, alpha):
     X = make_X()
     mass, target = make_soft_labels(X, n_classes)
     design, contrasts = standardised(make(X)), class_contrasts(n_classes)
-    start, ridge = zeros(design, contrasts), ridge_of(design, alpha)
+    start, penalty = zeros(design, contrasts), penalty_of(design, alpha)
     stored, implicit = (
-        converged(design, mass, target, start, contrasts, ridge, dense=dense)
+        converged(design, mass, target, start, contrasts, penalty, dense=dense)
         for dense in (True, False)
     )
     np.testing.assert_allclose(stored, implicit, rtol=1e-6, atol=1e-7)
@@ -130,7 +131,7 @@ def test_hard_labels_are_logistic_regression(dense, n_classes, alpha):
         onehot / n,
         zeros(design, contrasts),
         contrasts,
-        ridge_of(design, alpha),
+        penalty_of(design, alpha),
         dense=dense,
     )
     slopes = coef[:, :-1] / design.scale
@@ -151,15 +152,17 @@ def test_soft_labels_equal_weighted_hard_labels(dense, n_classes):
     X = make_X()
     mass, target = make_soft_labels(X, n_classes)
     contrasts, design = class_contrasts(n_classes), standardised(X)
-    start, ridge = zeros(design, contrasts), ridge_of(design, 0.01)
-    soft = converged(design, mass, target, start, contrasts, ridge, dense=dense)
+    start, penalty = zeros(design, contrasts), penalty_of(design, 0.01)
+    soft = converged(design, mass, target, start, contrasts, penalty, dense=dense)
 
     repeated = make_design(
         np.tile(X, (n_classes, 1)), None, design.mean, design.scale, True
     )
     weight = target.ravel()
     hard = np.repeat(np.eye(n_classes), X.shape[0], axis=1) * weight
-    from_hard = converged(repeated, weight, hard, start, contrasts, ridge, dense=dense)
+    from_hard = converged(
+        repeated, weight, hard, start, contrasts, penalty, dense=dense
+    )
     np.testing.assert_allclose(soft, from_hard, rtol=1e-6, atol=1e-7)
 
 
@@ -168,9 +171,9 @@ def test_solution_is_kept_as_it_is(dense):
     X = make_X()
     mass, target = make_soft_labels(X, 3)
     contrasts, design = class_contrasts(3), standardised(X)
-    start, ridge = zeros(design, contrasts), ridge_of(design, 0.01)
-    solution = converged(design, mass, target, start, contrasts, ridge, dense=dense)
-    again = converged(design, mass, target, solution, contrasts, ridge, dense=dense)
+    start, penalty = zeros(design, contrasts), penalty_of(design, 0.01)
+    solution = converged(design, mass, target, start, contrasts, penalty, dense=dense)
+    again = converged(design, mass, target, solution, contrasts, penalty, dense=dense)
     np.testing.assert_allclose(again, solution, rtol=1e-7, atol=1e-9)
 
 
@@ -186,7 +189,7 @@ def test_no_iterations_return_the_start(dense):
         target,
         start,
         contrasts,
-        ridge_of(design, 0.0),
+        penalty_of(design, 0.0),
         dense=dense,
         max_iter=0,
     )
@@ -198,8 +201,8 @@ def test_start_is_not_overwritten(dense):
     X = make_X()
     mass, target = make_soft_labels(X, 3)
     contrasts, design = class_contrasts(3), standardised(X)
-    start, ridge = zeros(design, contrasts), ridge_of(design, 0.1)
-    converged(design, mass, target, start, contrasts, ridge, dense=dense)
+    start, penalty = zeros(design, contrasts), penalty_of(design, 0.1)
+    converged(design, mass, target, start, contrasts, penalty, dense=dense)
     assert not start.any()
 
 
@@ -208,7 +211,7 @@ def test_orthonormal_contrasts_give_coefficients_that_sum_to_zero(n_classes):
     X = make_X()
     mass, target = make_soft_labels(X, n_classes)
     contrasts, design = orthonormal_contrasts(n_classes), standardised(X)
-    start, ridge = zeros(design, contrasts), ridge_of(design, 0.1)
-    coef = converged(design, mass, target, start, contrasts, ridge, dense=True)
+    start, penalty = zeros(design, contrasts), penalty_of(design, 0.1)
+    coef = converged(design, mass, target, start, contrasts, penalty, dense=True)
     np.testing.assert_allclose((contrasts @ coef).sum(axis=0), 0, atol=1e-12)
     assert np.square(contrasts @ coef).sum() == pytest.approx(np.square(coef).sum())

@@ -97,10 +97,10 @@ def draw_mixture(kind, n, d, n_experts, seed, signal=4.0, gate_signal=2.0):
 def make_problem(X, target, n_experts=2, symmetric=False, alpha=0.0, n_classes=2):
     """The engine's problem; `target` (1, n) for linear, (n,) for logistic experts."""
 
-    def experts(ridge):
+    def experts(penalty):
         if target.ndim == 2:
-            return GaussianExperts(n_experts, 1, ridge, "per_expert", symmetric)
-        return CategoricalExperts(n_experts, n_classes, ridge, symmetric)
+            return GaussianExperts(n_experts, 1, penalty, "per_expert", symmetric)
+        return CategoricalExperts(n_experts, n_classes, penalty, symmetric)
 
     return Problem(
         X,

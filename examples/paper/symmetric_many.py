@@ -110,7 +110,7 @@ def make_problem(X, y, n_experts, symmetric=False):
         X,
         y[None],
         np.ones(y.size),
-        lambda ridge: GaussianExperts(n_experts, 1, ridge, "shared", symmetric),
+        lambda penalty: GaussianExperts(n_experts, 1, penalty, "shared", symmetric),
         gate_columns=None,
         expert_columns=None,
         fit_intercept=False,

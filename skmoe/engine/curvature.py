@@ -8,6 +8,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from skmoe.engine.design import block_rows, blocks_of
+from skmoe.engine.lasso import lasso_step
 from skmoe.engine.softmax import free_variance, join_pairs, pair_weights
 
 # Relative damping of Newton systems: keeps collinear columns finite, and leaves the
@@ -49,10 +50,7 @@ class DenseCurvature:
         """Solve (curvature + diag(ridge)) step = gradient; (q, p), (p,) -> (q, p)."""
         if not gradient.size:
             return gradient
-        matrix = self.matrix.copy()
-        diagonal = matrix.ravel()[:: matrix.shape[0] + 1]
-        shared = diagonal.reshape(gradient.shape)
-        shared += ridge + self.floor
+        matrix, diagonal = self._with_ridge(gradient.shape, ridge)
         # A column without curvature has no gradient either.
         diagonal[diagonal == 0] = 1.0
         for damping in _RELATIVE_DAMPINGS:
@@ -61,6 +59,22 @@ class DenseCurvature:
             if info == 0:
                 return solution.reshape(gradient.shape)
         raise InfeasibleStep("curvature is not positive definite")
+
+    def solve_lasso(self, pull, ridge, lasso, coef):
+        """As `solve`, for a step from `coef` (q, p) that the lasso (p,) is charged."""
+        if not pull.size:
+            return pull
+        matrix, _ = self._with_ridge(pull.shape, ridge)
+        lasso = np.broadcast_to(lasso, coef.shape).ravel()
+        return lasso_step(matrix, pull.ravel(), lasso, coef.ravel()).reshape(coef.shape)
+
+    def _with_ridge(self, shape, ridge):
+        """A copy of the matrix with the ridge added, and a view of its diagonal."""
+        matrix = self.matrix.copy()
+        diagonal = matrix.ravel()[:: matrix.shape[0] + 1]
+        shared = diagonal.reshape(shape)
+        shared += ridge + self.floor
+        return matrix, diagonal
 
 
 class ImplicitCurvature:

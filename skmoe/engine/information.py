@@ -84,8 +84,8 @@ def matrices_of(mixture, state):
         for at_model in (False, True)
     )
     ridge = Parameters(
-        np.broadcast_to(mixture.gate_ridge, theta.gate.shape),
-        np.broadcast_to(experts.ridge, theta.experts.shape),
+        np.broadcast_to(mixture.gate_penalty.ridge, theta.gate.shape),
+        np.broadcast_to(experts.penalty.ridge, theta.experts.shape),
         np.zeros(theta.log_variance.shape),
     )
     penalty = np.diag(ridge.flat())

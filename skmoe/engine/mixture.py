@@ -7,7 +7,6 @@ blocks of rows.
 """
 
 import copy
-from functools import reduce
 
 import numpy as np
 
@@ -15,16 +14,15 @@ from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
 from skmoe.engine.design import block_rows, blocks_of
 from skmoe.engine.gate import GateCurvature
 from skmoe.engine.soft_label import soft_label_regression
-from skmoe.engine.softmax import join_pairs, orthonormal_contrasts, softmax_in_place
-from skmoe.engine.state import Parameters, RowMoments, State, Statistics
+from skmoe.engine.softmax import gate_contrasts, join_pairs
+from skmoe.engine.state import Parameters, RowMoments, State
+from skmoe.engine.sweep import sweep
 from skmoe.engine.tie import is_tied
 
 # Up to this many coefficients in one Newton system the curvature is stored.
 DENSE_LIMIT = 256
 # Below this share of all mass an expert has nothing to learn from; it is left as it is.
 DEAD_MASS = 1e-10
-# Fewer entries of X times experts are not worth a thread.
-_WORK_PER_THREAD = 2**21
 
 
 class Mixture:
@@ -36,31 +34,36 @@ class Mixture:
     gate_design, expert_design : DenseDesign or SparseDesign
     target : ndarray of shape (m, n) or (n,), as the family wants it
     weight : ndarray of shape (n,), sums to 1
-    gate_ridge : ndarray of shape (p_gate,)
+    gate_penalty : Penalty
     offset : float, added to F so that it is in the units of the original targets
     """
 
     def __init__(
-        self, experts, gate_design, expert_design, target, weight, gate_ridge, offset
+        self, experts, gate_design, expert_design, target, weight, gate_penalty, offset
     ):
         self.experts, self.target, self.weight = experts, target, weight
         self.gate_design, self.expert_design = gate_design, expert_design
-        self.gate_ridge, self.offset = gate_ridge, offset
+        self.gate_penalty, self.offset = gate_penalty, offset
+        self.penalties = gate_penalty, experts.penalty
+        self.is_smooth = all(penalty.is_smooth for penalty in self.penalties)
         self.n_experts = experts.tie.shape[0]
-        self.contrasts = orthonormal_contrasts(self.n_experts)
+        self.contrasts = gate_contrasts(self.n_experts, gate_penalty.is_smooth)
         width = max(gate_design.n_columns, expert_design.n_columns)
         self.blocks = blocks_of(weight.shape[0], block_rows(width))
         self.work = weight.shape[0] * width * self.n_experts
-        self.gate_size = (self.n_experts - 1) * gate_design.n_columns
+        self.gate_size = self.contrasts.shape[1] * gate_design.n_columns
         self.gate_curvature = GateCurvature(
-            gate_design, weight, self.contrasts, self.gate_size <= DENSE_LIMIT
+            gate_design,
+            weight,
+            self.contrasts,
+            _is_stored(self.gate_size, gate_penalty),
         )
-        self.experts_are_dense = experts.curvature_size <= DENSE_LIMIT
-        self.map_groups, self.n_groups = map, 1
+        self.experts_are_dense = _is_stored(experts.curvature_size, experts.penalty)
+        self.map_threads, self.n_threads = map, 1
 
     def initial(self):
         """Parameters with equal gates and zero experts."""
-        gate = np.zeros((self.n_experts - 1, self.gate_design.n_columns))
+        gate = np.zeros((self.contrasts.shape[1], self.gate_design.n_columns))
         return Parameters(gate, *self.experts.initial())
 
     def feasible(self, theta):
@@ -75,33 +78,65 @@ class Mixture:
         (steps other than 1 need them).
         """
         rows = self._allocate_rows() if curvature else None
-        stats = self._sweep(theta, curvature, blend, rows)
+        stats = sweep(self, theta, curvature, blend, rows)
         objective = self.offset - float(stats.log_likelihood) + self.penalty(theta)
         return State(theta, objective, stats, rows)
 
     def penalty(self, theta):
-        """Ridge penalties of gate and experts, a float."""
-        gate = np.vdot(self.gate_ridge * theta.gate, theta.gate)
-        experts = np.vdot(self.experts.ridge * theta.experts, theta.experts)
-        return 0.5 * float(gate + experts)
+        """Penalties of gate and experts, a float."""
+        return sum(penalty.value(part) for penalty, part in zip(self.penalties, theta))
 
     def gradient(self, state):
-        """Gradient of F in the free parameters, as Parameters."""
+        """Gradient of F, but for the lasso, in the free parameters, as Parameters."""
         theta, stats = state.theta, state.stats
-        gate = stats.gate_gradient + self.gate_ridge * theta.gate
+        gate = stats.gate_gradient + self.gate_penalty.ridge * theta.gate
         experts, log_variance = self.experts.gradient(theta, stats)
-        return Parameters(
-            gate, experts + self.experts.ridge * theta.experts, log_variance
-        )
+        experts = experts + self.experts.penalty.ridge * theta.experts
+        return Parameters(gate, experts, log_variance)
 
     def surrogate_gradient(self, theta, responsibilities):
         """Gradient of the M-step's objective at given responsibilities (K, n)."""
-        stats = self._sweep(theta, False, False, None, responsibilities)
+        stats = sweep(self, theta, False, False, None, responsibilities)
         return self.gradient(State(theta, np.nan, stats, None))
 
     def slope(self, state, theta):
-        """Derivative of F at a state in the direction of `theta`, a float."""
-        return self.gradient(state).dot(theta.minus(state.theta))
+        """What F changes by from a state to `theta`, to first order, a float."""
+        slope = self.gradient(state).dot(theta.minus(state.theta))
+        for penalty, part, old in zip(self.penalties, theta, state.theta):
+            slope += penalty.rough_value(part) - penalty.rough_value(old)
+        return slope
+
+    def face_gradient(self, state, gradient):
+        """Gradient of F where the signs of coefficients with a lasso are kept."""
+        faces = (
+            penalty.face_gradient(slope, part)
+            for penalty, slope, part in zip(self.penalties, gradient, state.theta)
+        )
+        return Parameters(*faces, gradient.log_variance)
+
+    def stays_on_face(self, state, gradient):
+        """Whether no coefficient of a state has reason to leave zero."""
+        parts = zip(self.penalties, gradient, state.theta)
+        return all(penalty.stays_on_face(*part) for penalty, *part in parts)
+
+    def within_orthant(self, theta, like):
+        """Coefficients with a lasso set to zero where signs are not those of `like`."""
+        parts = zip(self.penalties, theta, like)
+        kept = (penalty.within_orthant(*part) for penalty, *part in parts)
+        return Parameters(*kept, theta.log_variance)
+
+    def is_same_face(self, theta, other):
+        """Whether coefficients with a lasso have the same signs."""
+        parts = zip(self.penalties, theta, other)
+        return all(
+            np.array_equal(penalty.face(one), penalty.face(two))
+            for penalty, one, two in parts
+        )
+
+    def shrunk(self, theta, length):
+        """Proximal step of the lasso after a gradient step of some length."""
+        parts = (p.shrunk(part, length) for p, part in zip(self.penalties, theta))
+        return Parameters(*parts, theta.log_variance)
 
     def project(self, state, step_size=1.0, damping=1.0):
         """Maximum likelihood on the blended moments (1 - eta) m + eta p.
@@ -114,11 +149,11 @@ class Mixture:
 
     def project_gate(self, state, step_size=1.0, damping=1.0, curvature=None):
         """As `project`, the gate alone; its curvature may be given."""
-        theta, stats = state.theta, state.stats
-        pull = stats.gate_gradient + self.gate_ridge * theta.gate
-        curvature = curvature or self.gate_curvature.at(theta.gate)
-        change = curvature.solve(step_size * pull, step_size * self.gate_ridge)
-        return theta.gate - damping * change
+        gate = state.theta.gate
+        curvature = curvature or self.gate_curvature.at(gate)
+        penalty = self.gate_penalty.times(step_size)
+        pull = -step_size * state.stats.gate_gradient
+        return gate + damping * penalty.solve(curvature, pull, gate)
 
     def project_experts(self, state, step_size=1.0, damping=1.0):
         """As `project`, the experts alone: coefficients and log-variances."""
@@ -142,12 +177,11 @@ class Mixture:
         penalties couple noise and coefficients.  The gate's information may be that of
         a state nearby.
         """
-        curvature = self.gate_curvature.near(state.theta.gate)
-        gate = curvature.solve(gradient.gate, self.gate_ridge)
+        theta = state.theta
+        curvature = self.gate_curvature.near(theta.gate)
+        gate = self.gate_penalty.natural_step(curvature, gradient.gate, theta.gate)
         curvatures = self._expert_curvatures(state, 1.0)
-        experts = self.experts.natural_step(
-            state.theta, state.stats, curvatures, gradient
-        )
+        experts = self.experts.natural_step(theta, state.stats, curvatures, gradient)
         return Parameters(gate, *experts)
 
     def project_exactly(self, state, step_size=1.0, max_iter=100, tol=1e-22):
@@ -214,10 +248,10 @@ class Mixture:
             expert_design,
             self.target[..., rows],
             np.full(rows.shape[0], 1.0 / rows.shape[0]) if weight is None else weight,
-            self.gate_ridge,
+            self.gate_penalty,
             self.offset,
         )
-        taken.map_groups, taken.n_groups = self.map_groups, self.n_groups
+        taken.map_threads, taken.n_threads = self.map_threads, self.n_threads
         return taken
 
     def with_stored_curvature(self):
@@ -230,71 +264,14 @@ class Mixture:
     def row_moments(self, theta):
         """Responsibilities, gate and class probabilities of every row at `theta`."""
         rows = self._allocate_rows(always=True)
-        self._sweep(theta, False, False, rows)
+        sweep(self, theta, False, False, rows)
         return rows
 
     def _first_state(self, responsibilities):
         """The neutral start with given responsibilities (K, n) for posterior ones."""
         theta, rows = self.initial(), self._allocate_rows()
-        stats = self._sweep(theta, True, False, rows, responsibilities)
+        stats = sweep(self, theta, True, False, rows, responsibilities)
         return State(theta, np.inf, stats, rows)
-
-    def _sweep(self, theta, curvature, blend, keep, given=None):
-        """Statistics of all rows, a sum over blocks."""
-
-        def sweep_group(group):
-            parts = (
-                self._block_statistics(theta, rows, curvature, blend, keep, given)
-                for rows in group
-            )
-            # Threads do not inherit the caller's error state, see `minimise`.
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                return reduce(_added, parts)
-
-        groups = self._groups()
-        if len(groups) == 1:
-            return sweep_group(groups[0])
-        return reduce(_added, self.map_groups(sweep_group, groups))
-
-    def _groups(self):
-        """Blocks in as many runs as are worth a thread each."""
-        n_groups = min(self.n_groups, self.work // _WORK_PER_THREAD, len(self.blocks))
-        if n_groups < 2:
-            return [self.blocks]
-        bounds = np.linspace(0, len(self.blocks), n_groups + 1).astype(int)
-        return [self.blocks[a:b] for a, b in zip(bounds, bounds[1:])]
-
-    def _block_statistics(self, theta, rows, curvature, blend, keep, given=None):
-        """Statistics of one block of rows: the fused pass.
-
-        `given` responsibilities (K, n) replace the posterior ones.
-        """
-        weight = self.weight[rows]
-        gate_block, expert_block = self.design_blocks(rows)
-        gate = gate_block.dot(self.contrasts @ theta.gate)
-        local = self.experts.at(theta, expert_block, self.target[..., rows])
-        posterior = gate + local.log_density
-        log_scale = softmax_in_place(gate)
-        log_density = softmax_in_place(posterior) - log_scale
-        if given is not None:
-            posterior = given[:, rows].copy()
-        if keep is not None:
-            keep.posterior[:, rows], keep.model[:, rows] = posterior, gate
-            if keep.expert.size:
-                keep.expert[..., rows] = local.probability
-        mass, model_mass = np.multiply(posterior, weight, out=posterior), gate
-        model_mass *= weight
-        score = local.score(mass)
-        return Statistics(
-            weight @ log_density,
-            mass.sum(axis=1),
-            model_mass.sum(axis=1),
-            self.contrasts.T @ gate_block.adjoint(model_mass - mass),
-            _adjoint(expert_block, score),
-            local.spread(mass),
-            self._expert_grams(expert_block, local, mass, curvature),
-            self._expert_grams(expert_block, local, model_mass, curvature and blend),
-        )
 
     def design_blocks(self, rows):
         """Blocks of gate and experts, one object where they see the same columns."""
@@ -302,14 +279,6 @@ class Mixture:
         if self.expert_design is self.gate_design:
             return gate_block, gate_block
         return gate_block, self.expert_design.block(rows)
-
-    def _expert_grams(self, block, local, mass, curvature):
-        """Gram matrices of the experts' curvature, (J, pairs, p, p), or empty."""
-        if not (curvature and self.experts_are_dense):
-            return np.zeros(0)
-        weights = local.curvature_weights(mass)
-        grams = block.gram(weights.reshape(-1, weights.shape[-1]))
-        return grams.reshape(weights.shape[:2] + grams.shape[1:])
 
     def _expert_curvatures(self, state, step_size, exact=False):
         """Curvature of each free expert's log-partition at blended mass, a list."""
@@ -345,7 +314,7 @@ class Mixture:
             blended,
             gate,
             self.contrasts,
-            step_size * self.gate_ridge,
+            self.gate_penalty.times(step_size),
             dense=self.gate_curvature.dense,
             max_iter=max_iter,
             tol=tol,
@@ -365,7 +334,7 @@ class Mixture:
                 target[j],
                 coef[j],
                 self.experts.contrasts,
-                step_size * self.experts.ridge,
+                self.experts.penalty.times(step_size),
                 dense=self.experts_are_dense,
                 max_iter=max_iter,
                 tol=tol,
@@ -387,12 +356,6 @@ class Mixture:
         )
 
 
-def _added(first, second):
-    """Sum of two statistics."""
-    return Statistics(*map(np.add, first, second))
-
-
-def _adjoint(block, score):
-    """Adjoint of scores (J, q, b) -> (J, q, p)."""
-    flat = block.adjoint(score.reshape(-1, score.shape[-1]))
-    return flat.reshape(score.shape[:2] + flat.shape[1:])
+def _is_stored(size, penalty):
+    """Whether a Newton system of so many coefficients is stored; a lasso needs it."""
+    return size <= DENSE_LIMIT or not penalty.is_smooth

@@ -5,6 +5,7 @@ from scipy import sparse
 
 from skmoe.engine.design import column_moments, make_design
 from skmoe.engine.mixture import Mixture
+from skmoe.engine.penalty import Penalty
 from skmoe.engine.state import Parameters
 from skmoe.engine.tie import expand, is_tied
 
@@ -44,10 +45,11 @@ class Problem:
     X : ndarray or CSR of shape (n, d)
     target : ndarray of shape (m, n), real outputs, or (n,), class codes
     weight : ndarray of shape (n,), non-negative, not all zero
-    make_experts : callable, ridge of shape (p,) -> family
+    make_experts : callable, Penalty -> family
     gate_columns, expert_columns : ndarray of int or None (all columns)
     fit_intercept : bool
-    alpha, gate_alpha : float, ridge penalties of experts and gate
+    alpha, gate_alpha : float, strengths of the penalties of experts and gate
+    l1_ratio, gate_l1_ratio : float, shares of the lasso in them
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class Problem:
         fit_intercept,
         alpha,
         gate_alpha,
+        l1_ratio=0.0,
+        gate_l1_ratio=0.0,
     ):
         mean, scale = column_moments(X, weight, fit_intercept)
         gate_design = expert_design = make_design(
@@ -73,7 +77,7 @@ class Problem:
         weight = weight / weight.sum()
         offset = 0.0
         self.target_scale = None
-        self.experts = make_experts(_ridge(expert_design, alpha))
+        self.experts = make_experts(_penalty(expert_design, alpha, l1_ratio))
         if target.ndim == 2:
             # Experts of opposite sign have no common level to take away.
             centred = fit_intercept and not is_tied(self.experts.tie)
@@ -86,25 +90,32 @@ class Problem:
             expert_design,
             target,
             weight,
-            _ridge(gate_design, gate_alpha),
+            self._gate_penalty(gate_alpha, gate_l1_ratio),
             offset,
         )
 
-    @property
-    def n_free_parameters(self):
-        """Number of free parameters of gate, experts and noise."""
-        return self.mixture.gate_size + self.experts.n_coefs + self.experts.n_noises
+    def n_free_parameters(self, theta):
+        """Number of free parameters of gate, experts and noise; zeros do not count."""
+        mixture, experts = self.mixture, self.experts
+        gate = mixture.gate_penalty.n_free(theta.gate, mixture.n_experts - 1)
+        rank = experts.n_free
+        if experts.contrasts is not None:
+            rank = experts.contrasts.shape[0] - 1
+        return gate + experts.penalty.n_free(theta.experts, rank) + experts.n_noises
 
     def attributes(self, theta, dtype):
         """Fitted attributes in the user's units, a dict of arrays."""
         contrasts = self.mixture.contrasts
         gate_coef, gate_intercept = _to_units(contrasts @ theta.gate, self.gate_design)
+        gate_intercept = gate_intercept - gate_intercept.mean()
         fitted = {"gate_coef_": gate_coef, "gate_intercept_": gate_intercept}
         coef = expand(self.experts.tie, theta.experts)
         classes = self.experts.contrasts
         if classes is not None and classes.shape[0] > 2:
             coef = np.matmul(classes, coef)
         coef, intercept = _to_units(coef, self.expert_design)
+        if classes is not None and classes.shape[0] > 2:
+            intercept = intercept - intercept.mean(axis=-1, keepdims=True)
         if self.target_scale is not None:
             coef = coef * self.target_scale[:, None]
             intercept = intercept * self.target_scale + self.target_mean
@@ -152,6 +163,14 @@ class Problem:
             noise[order] if noise.shape[0] == order.shape[0] else noise,
         )
 
+    def _gate_penalty(self, alpha, l1_ratio):
+        """Elastic net of the gate's free logits."""
+        penalty = _penalty(self.gate_design, alpha, l1_ratio)
+        if self.experts.tie.shape[0] != 2:
+            return penalty
+        # Two experts share one logit v, with w_1 = -w_2 = v / sqrt(2).
+        return Penalty(penalty.ridge, np.sqrt(2) * penalty.lasso)
+
     def _standardise_target(self, target, weight, centred):
         """Weighted mean and scale of the outputs; a constant output keeps scale 1."""
         self.target_mean = target @ weight if centred else np.zeros(len(target))
@@ -168,11 +187,13 @@ def _same(first, second):
     return np.array_equal(first, second)
 
 
-def _ridge(design, alpha):
-    """Penalty of standardised coefficients; none on the intercept, (p,)."""
-    ridge = np.zeros(design.n_columns)
-    ridge[: design.scale.shape[0]] = alpha / design.scale**2
-    return ridge
+def _penalty(design, alpha, l1_ratio):
+    """Elastic net of standardised coefficients; none on the intercept."""
+    d = design.scale.shape[0]
+    ridge, lasso = np.zeros((2, design.n_columns))
+    ridge[:d] = (1 - l1_ratio) * alpha / design.scale**2
+    lasso[:d] = l1_ratio * alpha / design.scale
+    return Penalty(ridge, lasso)
 
 
 def _to_units(coef, design):

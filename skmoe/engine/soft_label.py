@@ -1,8 +1,8 @@
 """Soft-label softmax regression: the projection of the gate and of logistic experts.
 
-Minimises sum_i [ a_i lse(B V x_i) - <t_i, B V x_i> ] + 1/2 sum ridge * V^2 over V,
-where ``sum_c t_ic = a_i``.  Newton steps with a line search, so the value never rises;
-the Newton system is solved with a matrix or without one, as `dense` says.
+Minimises sum_i [ a_i lse(B V x_i) - <t_i, B V x_i> ] + penalty(V) over V, where
+``sum_c t_ic = a_i``.  Newton steps with a line search, so the value never rises; the
+Newton system is solved with a matrix or without one, as `dense` says.
 """
 
 import numpy as np
@@ -17,7 +17,17 @@ _ROUNDING = 1e-13
 
 
 def soft_label_regression(
-    design, mass, target, coef, contrasts, ridge, *, dense, max_iter, tol=0.0, scale=1.0
+    design,
+    mass,
+    target,
+    coef,
+    contrasts,
+    penalty,
+    *,
+    dense,
+    max_iter,
+    tol=0.0,
+    scale=1.0,
 ):
     """Coefficients V of shape (q, p) after at most `max_iter` Newton steps from `coef`.
 
@@ -28,28 +38,30 @@ def soft_label_regression(
     target : ndarray `t` of shape (C, n)
     coef : ndarray of shape (q, p), the starting point
     contrasts : ndarray `B` of shape (C, q)
-    ridge : ndarray of shape (p,)
+    penalty : Penalty
     dense : bool, whether the (q * p, q * p) curvature may be stored
     max_iter : int
     tol : float, stops once the predicted decrease of a Newton step is below it
     scale : ndarray of shape (n,) or 1.0
         Factor of the target, so that a large one need not be copied.
     """
-    regression = _SoftLabelRegression(design, mass, target, contrasts, ridge, scale)
+    regression = _SoftLabelRegression(design, mass, target, contrasts, penalty, scale)
     value = regression.value(coef)
     for _ in range(max_iter):
         gradient, curvature = regression.gradient_and_curvature(coef, dense, tol > 0)
-        step = curvature.solve(gradient, ridge)
-        decrease = np.vdot(gradient, step)
+        step = penalty.solve(curvature, -gradient, coef)
+        slope = gradient + penalty.ridge * coef
+        rough = penalty.rough_value(coef) - penalty.rough_value(coef + step)
+        decrease = rough - np.vdot(slope, step)
         if decrease <= tol:
             break
         if decrease <= _ROUNDING * max(1.0, abs(value)):
             # Too small for the line search to see; Newton's method is safe here.
-            coef = coef - step
+            coef = coef + step
             continue
         length = 1.0
         for _ in range(_MAX_HALVINGS):
-            trial = coef - length * step
+            trial = coef + length * step
             trial_value = regression.value(trial)
             if trial_value <= value - _SUFFICIENT_DECREASE * length * decrease:
                 break
@@ -63,15 +75,15 @@ def soft_label_regression(
 class _SoftLabelRegression:
     """Value, gradient and curvature of the regression, each one pass over the rows."""
 
-    def __init__(self, design, mass, target, contrasts, ridge, scale):
+    def __init__(self, design, mass, target, contrasts, penalty, scale):
         self.design, self.mass, self.target = design, mass, target
-        self.contrasts, self.ridge = contrasts, ridge
+        self.contrasts, self.penalty = contrasts, penalty
         self.scale = np.broadcast_to(scale, mass.shape)
         self.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
 
     def value(self, coef):
         """Objective at `coef`, a float."""
-        total = 0.5 * np.vdot(self.ridge * coef, coef)
+        total = self.penalty.value(coef)
         for rows in self.blocks:
             logits = self.design.block(rows).dot(self.contrasts @ coef)
             total += self.mass[rows] @ logsumexp(logits)
@@ -79,8 +91,8 @@ class _SoftLabelRegression:
         return total
 
     def gradient_and_curvature(self, coef, dense, exact):
-        """Gradient (q, p) and curvature of the objective at `coef`."""
-        gradient = self.ridge * coef
+        """Gradient (q, p) and curvature at `coef`, without the penalty."""
+        gradient = np.zeros_like(coef)
         total = SoftmaxCurvature(self.design, self.mass, self.contrasts, dense)
         for rows in self.blocks:
             block = self.design.block(rows)

@@ -20,11 +20,24 @@ def orthonormal_contrasts(n_categories):
     return -basis
 
 
-def class_contrasts(n_classes):
+def gate_contrasts(n_experts, smooth=True):
+    """Contrasts of the gate, (K, K - 1), or one free logit for each with a lasso.
+
+    An L1 penalty of the logits' coefficients is a sum over their own only, unless there
+    are two.  As in LogisticRegression it then picks one of the equivalent models.
+    """
+    return (
+        orthonormal_contrasts(n_experts)
+        if smooth or n_experts < 3
+        else np.eye(n_experts)
+    )
+
+
+def class_contrasts(n_classes, smooth=True):
     """Two classes are the plain sigmoid of one logit, as in LogisticRegression."""
     if n_classes == 2:
         return np.array([[0.0], [1.0]])
-    return orthonormal_contrasts(n_classes)
+    return gate_contrasts(n_classes, smooth)
 
 
 def logsumexp(values):

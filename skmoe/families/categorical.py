@@ -21,24 +21,26 @@ class CategoricalExperts:
     ----------
     n_experts : int, K
     n_classes : int, C
-    ridge : ndarray of shape (p,), penalty of each coefficient
+    penalty : Penalty
     symmetric : bool
     """
 
     n_noises = 0
     noise_bounds = 1.0, 1.0
 
-    def __init__(self, n_experts, n_classes, ridge, symmetric):
-        self.ridge, self.contrasts = ridge, class_contrasts(n_classes)
+    def __init__(self, n_experts, n_classes, penalty, symmetric):
+        self.penalty = penalty
+        self.contrasts = class_contrasts(n_classes, penalty.is_smooth)
         self.n_free = self.contrasts.shape[1]
         self.tie = tie_matrix(n_experts, symmetric)
         self.noise_tie = np.zeros((n_experts, 0))
-        self.n_coefs = self.tie.shape[1] * self.n_free * ridge.shape[0]
-        self.curvature_size = self.n_free * ridge.shape[0]
+        self.n_columns = penalty.ridge.shape[0]
+        self.curvature_size = self.n_free * self.n_columns
+        self.n_coefs = self.tie.shape[1] * self.curvature_size
 
     def initial(self):
         """Zero coefficients (J, q, p); no noise parameters."""
-        shape = (self.tie.shape[1], self.n_free, self.ridge.shape[0])
+        shape = (self.tie.shape[1], self.n_free, self.n_columns)
         return np.zeros(shape), np.zeros((0, 0))
 
     def moments(self, target):
@@ -64,8 +66,8 @@ class CategoricalExperts:
 
     def natural_step(self, theta, stats, curvatures, gradient):
         """Complete information to the -1, times a gradient; coefficients, no noise."""
-        pairs = zip(curvatures, gradient.experts)
-        step = [curvature.solve(slope, self.ridge) for curvature, slope in pairs]
+        parts = zip(curvatures, gradient.experts, theta.experts)
+        step = [self.penalty.natural_step(*part) for part in parts]
         return np.stack(step), gradient.log_variance
 
     def recentred(self, stats, curvatures, change):
@@ -75,13 +77,12 @@ class CategoricalExperts:
 
     def project(self, theta, stats, curvatures, step_size, damping):
         """One damped Newton step towards maximum likelihood on blended moments."""
-        experts = theta.experts.copy()
+        experts, penalty = theta.experts.copy(), self.penalty.times(step_size)
         mass = (1 - step_size) * stats.model_mass + step_size * stats.mass
         alive = fold(self.tie**2, mass) > DEAD_MASS
         for j in np.flatnonzero(alive):
-            pull = stats.expert_score[j] - self.ridge * experts[j]
-            step = curvatures[j].solve(step_size * pull, step_size * self.ridge)
-            experts[j] += damping * step
+            pull = step_size * stats.expert_score[j]
+            experts[j] += damping * penalty.solve(curvatures[j], pull, experts[j])
         return experts, theta.log_variance
 
 

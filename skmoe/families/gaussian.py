@@ -23,7 +23,7 @@ class GaussianExperts:
     ----------
     n_experts : int, K
     n_outputs : int, m
-    ridge : ndarray of shape (p,), penalty of each coefficient
+    penalty : Penalty
     noise : {'per_expert', 'shared'}
     symmetric : bool
     """
@@ -31,21 +31,22 @@ class GaussianExperts:
     contrasts = None
     noise_bounds = NOISE_FLOOR, NOISE_CEILING
 
-    def __init__(self, n_experts, n_outputs, ridge, noise, symmetric):
-        self.ridge, self.n_free = ridge, n_outputs
+    def __init__(self, n_experts, n_outputs, penalty, noise, symmetric):
+        self.penalty, self.n_free = penalty, n_outputs
+        n_columns = penalty.ridge.shape[0]
         self.tie = tie_matrix(n_experts, symmetric)
         self.shares_noise = noise == "shared" or symmetric
         self.noise_tie = np.ones((n_experts, 1)) if self.shares_noise else self.tie
-        self.n_coefs = self.tie.shape[1] * n_outputs * ridge.shape[0]
+        self.n_coefs = self.tie.shape[1] * n_outputs * n_columns
         self.n_noises = n_outputs * (1 if self.shares_noise else n_experts)
         # One Gram matrix serves all outputs.
-        self.curvature_size = ridge.shape[0]
+        self.curvature_size = n_columns
 
     def initial(self):
         """Zero coefficients (J, m, p) and zero log-variances (K or 1, m)."""
         n_free_experts = self.tie.shape[1]
         n_noises = 1 if self.shares_noise else self.tie.shape[0]
-        coef = np.zeros((n_free_experts, self.n_free, self.ridge.shape[0]))
+        coef = np.zeros((n_free_experts, self.n_free, self.curvature_size))
         return coef, np.zeros((n_noises, self.n_free))
 
     def moments(self, target):
@@ -98,7 +99,7 @@ class GaussianExperts:
         variance = self._of_experts(np.exp(theta.log_variance))
         learning = np.ones(variance.shape, dtype=bool)
         pull = variance[:, :, None] * gradient.experts
-        coef = self._solve(curvatures, pull, variance, learning)
+        coef = self._solve(curvatures, pull, variance, learning, theta, natural=True)
         mass = self._noise_mass(stats)
         return coef, 2 * gradient.log_variance / np.maximum(mass, DEAD_MASS)
 
@@ -121,8 +122,7 @@ class GaussianExperts:
         for _ in range(_MAX_ALTERNATIONS if exact else 1):
             variance = self._of_experts(np.exp(log_variance))
             strength = step_size * variance
-            pull = score - strength[:, :, None] * self.ridge * theta.experts
-            step = self._solve(curvatures, pull, strength, learning)
+            step = self._solve(curvatures, score, strength, learning, theta)
             remaining = spread - self._of_noises(self._gain(step, score, curvatures))
             if step_size > 1 and (remaining[alive] <= 0).any():
                 raise InfeasibleStep("a blended noise variance is not positive")
@@ -157,15 +157,19 @@ class GaussianExperts:
             spread = (1 - step_size) * model_spread + step_size * spread
         return np.repeat(mass, self.n_free, axis=1), spread
 
-    def _solve(self, curvatures, pull, strength, learning):
-        """Penalised least squares of all coefficients, (J, m, p).
+    def _solve(self, curvatures, pull, strength, learning, theta, natural=False):
+        """Penalised least squares of all coefficients from `theta`, (J, m, p).
 
         `pull` (J, m, p), `strength` (J, m) of the penalty, `learning` (J, m) or False.
         """
         step = np.zeros_like(pull)
-        for j, output in zip(*np.nonzero(learning)):
-            ridge = strength[j, output] * self.ridge
-            step[j, output] = curvatures[j].solve(pull[j, output, None], ridge)[0]
+        for where in zip(*np.nonzero(learning)):
+            penalty = self.penalty.times(strength[where])
+            solve = penalty.natural_step if natural else penalty.solve
+            change = solve(
+                curvatures[where[0]], pull[where][None], theta.experts[where][None]
+            )
+            step[where] = change[0]
         return step
 
     def _gain(self, step, score, curvatures):

@@ -33,6 +33,13 @@ def inspect_fit(estimator, X, y, sample_weight):
     """Everything that inspection needs of a fitted estimator and its data."""
     check_estimator(estimator)
     problem, theta, n_samples = estimator._fitted_problem(X, y, sample_weight)
+    if not problem.mixture.is_smooth:
+        raise ValueError(
+            f"l1_ratio={estimator.l1_ratio} and gate_l1_ratio="
+            f"{estimator.gate_l1_ratio}: an L1 penalty leaves no standard errors "
+            "and no local rates; fit the selected columns (expert_features, "
+            "gate_features) without it."
+        )
     state = evaluated(problem.mixture, theta)
     where = coordinates(problem, theta, state.stats.mass)
     matrices = matrices_of(problem.mixture, state).take(where.learnt)

@@ -23,7 +23,8 @@ class AcceleratedEM:
     it does not (Salakhutdinov and Roweis 2003).  Near it the step is L-BFGS's with the
     complete information I_c in place of the identity: EM's own step is ``-I_c^-1 grad``
     to first order, and changes of the gradient tell what is missing (Jamshidian and
-    Jennrich 1997).  Where no such step lowers F the plain EM step is taken.
+    Jennrich 1997).  Where no such step lowers F the plain EM step is taken, and where a
+    lasso lets a coefficient leave zero; other steps keep to the orthant where they are.
     """
 
     def __init__(self, patience=3):
@@ -43,9 +44,11 @@ class AcceleratedEM:
 
         As `MirrorDescent.step`.
         """
-        gradient = mixture.gradient(state)
-        self._learn(state, gradient)
-        find = self._quasi_newton_step if self.is_near else self._long_step
+        smooth = mixture.gradient(state)
+        gradient = mixture.face_gradient(state, smooth)
+        self._learn(mixture, state, gradient)
+        is_quasi_newton = self.is_near and mixture.stays_on_face(state, smooth)
+        find = self._quasi_newton_step if is_quasi_newton else self._long_step
         try:
             found = find(mixture, state, gradient)
         except InfeasibleStep:
@@ -55,12 +58,14 @@ class AcceleratedEM:
         self.changes.clear()
         return self.mirror.step(mixture, state)
 
-    def _learn(self, state, gradient):
+    def _learn(self, mixture, state, gradient):
         """Remember how the last step changed theta and the gradient."""
         if self.last is not None:
             before, slope = self.last
             moved, bent = state.theta.minus(before.theta), gradient.minus(slope)
             bend = moved.dot(bent)
+            if not mixture.is_same_face(state.theta, before.theta):
+                bend = 0.0
             if bend > _LEAST_BEND * np.sqrt(moved.dot(moved) * bent.dot(bent)):
                 self.changes.append((moved, bent, bend))
             else:
@@ -76,8 +81,9 @@ class AcceleratedEM:
         length, self.step_size = self.step_size, GROWTH
         if length == 1:
             return None
-        step = mixture.project(state).minus(state.theta)
-        trial = self._trial(mixture, state, step, length)
+        projected = mixture.project(state)
+        step = projected.minus(state.theta)
+        trial = self._trial(mixture, state, step, length, projected)
         if not trial.objective < state.objective:
             return None
         self.step_size = min(GROWTH * length, LONGEST_STEP)
@@ -93,7 +99,7 @@ class AcceleratedEM:
         for _ in range(_MAX_TRIALS):
             if not slope < 0:
                 return None
-            trial = self._trial(mixture, state, step, length)
+            trial = self._trial(mixture, state, step, length, state.theta)
             rise = trial.objective - state.objective
             if rise <= _SUFFICIENT_DECREASE * length * slope:
                 return trial, length
@@ -113,7 +119,7 @@ class AcceleratedEM:
             step = step.plus(moved, weight - bent.dot(step) / bend)
         return step.plus(step, -2.0)
 
-    def _trial(self, mixture, state, step, length):
-        """State at the end of a step."""
+    def _trial(self, mixture, state, step, length, like):
+        """State at the end of a step, in the orthant of other parameters."""
         theta = mixture.feasible(state.theta.plus(step, length))
-        return self.evaluate(mixture, theta)
+        return self.evaluate(mixture, mixture.within_orthant(theta, like))

@@ -12,6 +12,8 @@ _MAX_HALVINGS = 50
 class GradientDescent:
     """Steps ``theta - eta grad F`` in standardised coordinates and log-variances.
 
+    A lasso takes its proximal step after each.
+
     Parameters
     ----------
     step_size : float or 'auto'
@@ -48,7 +50,7 @@ class GradientDescent:
             trial = self._move(mixture, state, gradient, step_size)
             # Of the projected gradient: what the noise bounds block promises nothing.
             change = trial.theta.minus(state.theta)
-            promised = -gradient.dot(change)
+            promised = -mixture.slope(state, trial.theta)
             square = change.dot(change) / step_size
             if trial.objective <= state.objective - _SUFFICIENT_DECREASE * square:
                 self.step_size = step_size
@@ -70,5 +72,5 @@ class GradientDescent:
 
     def _move(self, mixture, state, gradient, step_size):
         """State after a step; it stays feasible."""
-        theta = state.theta.plus(gradient, -step_size)
+        theta = mixture.shrunk(state.theta.plus(gradient, -step_size), step_size)
         return self.evaluate(mixture, mixture.feasible(theta))

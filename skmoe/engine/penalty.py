@@ -1,0 +1,99 @@
+"""Elastic net ``ridge/2 v^2 + lasso |v|`` of one kind of coefficients.
+
+Where the lasso is not 0 projections are proximal steps: the same quadratic model, and
+the penalty as it is, so that coefficients come out as exact zeros.  Between them the
+coefficients that are not 0 keep their signs: on that face F is smooth.
+"""
+
+import numpy as np
+
+# A coefficient held at zero is as one with this ridge.
+_STIFF = 1e18
+
+
+class Penalty:
+    """Penalty of standardised coefficients (..., p).
+
+    Parameters
+    ----------
+    ridge, lasso : ndarray of shape (p,); no lasso by default
+    """
+
+    def __init__(self, ridge, lasso=None):
+        self.ridge = ridge
+        self.lasso = np.zeros_like(ridge) if lasso is None else lasso
+        self.is_smooth = not self.lasso.any()
+
+    def times(self, factor):
+        """The penalty times a factor."""
+        return Penalty(factor * self.ridge, factor * self.lasso)
+
+    def value(self, coef):
+        """Penalty of coefficients, a float."""
+        return 0.5 * float(np.vdot(self.ridge * coef, coef)) + self.rough_value(coef)
+
+    def rough_value(self, coef):
+        """The lasso's part of it."""
+        return float((np.abs(coef) @ self.lasso).sum())
+
+    def solve(self, curvature, pull, coef):
+        """Step (q, p) from `coef` to the least of a quadratic model and the penalty.
+
+        Minimises ``step' curvature step / 2 - pull' step + penalty(coef + step)``.
+        """
+        pull = pull - self.ridge * coef
+        if self.is_smooth:
+            return curvature.solve(pull, self.ridge)
+        return curvature.solve_lasso(pull, self.ridge, self.lasso, coef)
+
+    def natural_step(self, curvature, gradient, coef):
+        """Curvature to the -1, times a gradient, on the face of `coef`."""
+        if self.is_smooth:
+            return curvature.solve(gradient, self.ridge)
+        held = self._held(coef)
+        step = curvature.solve(gradient, np.where(held, _STIFF, self.ridge))
+        return np.where(held, 0.0, step)
+
+    def shrunk(self, coef, length):
+        """Proximal step of the lasso: coefficients moved towards zero."""
+        if self.is_smooth:
+            return coef
+        reach = np.maximum(np.abs(coef) - length * self.lasso, 0.0)
+        return np.where(self.lasso > 0, np.sign(coef) * reach, coef)
+
+    def face_gradient(self, gradient, coef):
+        """Gradient of F on the face, from that of its smooth part."""
+        if self.is_smooth:
+            return gradient
+        slope = gradient + self.lasso * np.sign(coef)
+        return np.where(self._held(coef), 0.0, slope)
+
+    def stays_on_face(self, gradient, coef):
+        """Whether no coefficient has reason to leave zero."""
+        return bool((np.abs(gradient) <= self.lasso)[self._held(coef)].all())
+
+    def within_orthant(self, coef, like):
+        """Coefficients of another sign than those of `like` set to zero."""
+        if self.is_smooth:
+            return coef
+        differs = np.sign(coef) != np.sign(like)
+        return np.where(differs & (self.lasso > 0), 0.0, coef)
+
+    def face(self, coef):
+        """Signs of the coefficients with a lasso, the others 0."""
+        return np.sign(coef) * (self.lasso > 0)
+
+    def n_free(self, coef, rank):
+        """Free parameters among coefficients (..., q, p): those that are not zero.
+
+        `rank` of the q rows of coefficients without a lasso are free.
+        """
+        if self.is_smooth:
+            return rank * coef.size // max(coef.shape[-2], 1)
+        n_sets = int(np.prod(coef.shape[:-2]))
+        n_unpenalised = np.count_nonzero(self.lasso == 0)
+        return np.count_nonzero(self.face(coef)) + n_sets * rank * n_unpenalised
+
+    def _held(self, coef):
+        """Where coefficients are held at zero."""
+        return (self.lasso > 0) & (coef == 0)

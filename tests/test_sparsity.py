@@ -1,0 +1,229 @@
+"""Elastic net penalties of experts and gate: exact zeros, the right ones."""
+
+import numpy as np
+import pytest
+from _data import MODELS, soft_start
+from scipy.sparse import csr_array
+from scipy.special import softmax
+from sklearn.base import clone
+from sklearn.linear_model import ElasticNet, LogisticRegression
+
+from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe.engine.descent import minimise
+from skmoe.engine.lasso import lasso_step
+from skmoe.inspection import inference
+from skmoe.solvers import make_solver
+
+every_solver = pytest.mark.parametrize("solver", ["em", "md", "gd"])
+both = pytest.mark.parametrize(
+    "kind", [MixtureOfLinearExperts, MixtureOfLogisticExperts]
+)
+every_ratio = pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+TO_THE_END = {"tol": 1e-13, "max_iter": 30_000}
+
+
+def sparse_regression(n=400, d=15, seed=0):
+    """X with two columns that nearly agree, and a predictor of four features."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d)) * np.linspace(0.5, 2, d)
+    X[:, 1] = X[:, 0] + 0.1 * X[:, 1]
+    return X, X[:, :4] @ [2.0, -1.0, 1.0, 0.5], rng
+
+
+def two_regimes(kind, n_experts=2, n=1500, d=8, seed=0):
+    """Experts that use features 0 to 2, a gate that uses 3 and 4."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    slopes, gate = np.zeros((2, n_experts, d))
+    slopes[:, :3] = 3 * rng.standard_normal((n_experts, 3))
+    gate[:, 3:5] = 4 * rng.standard_normal((n_experts, 2))
+    cumulated = softmax(X @ gate.T, axis=1).cumsum(axis=1)
+    regime = (rng.uniform(size=n)[:, None] > cumulated).sum(axis=1)
+    mean = (X * slopes[regime]).sum(axis=1)
+    if kind is MixtureOfLinearExperts:
+        return X, mean + 0.5 * rng.standard_normal(n)
+    return X, (mean + rng.logistic(size=n) > 0).astype(int)
+
+
+@every_solver
+@every_ratio
+def test_one_linear_expert_is_elastic_net(solver, l1_ratio):
+    X, mean, rng = sparse_regression()
+    y = 5 * (mean + rng.standard_normal(len(mean)))
+    model = MixtureOfLinearExperts(
+        1, alpha=0.1, l1_ratio=l1_ratio, solver=solver, **TO_THE_END
+    ).fit(X, y)
+    variance = model.noise_variance_[0]
+    lasso = 0.1 * l1_ratio * variance / y.std()
+    ridge = 0.1 * (1 - l1_ratio) * variance / y.var()
+    alone = ElasticNet(
+        lasso + ridge, l1_ratio=lasso / (lasso + ridge), tol=1e-12, max_iter=100_000
+    ).fit(X, y)
+    assert 3 < np.count_nonzero(alone.coef_) < X.shape[1]
+    np.testing.assert_array_equal(model.coef_[0] == 0, alone.coef_ == 0)
+    np.testing.assert_allclose(model.coef_[0], alone.coef_, atol=1e-4 * y.std())
+    np.testing.assert_allclose(model.intercept_[0], alone.intercept_, atol=1e-3)
+
+
+@every_solver
+@every_ratio
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_one_logistic_expert_is_logistic_regression(solver, l1_ratio, n_classes):
+    X, mean, rng = sparse_regression()
+    noisy = mean + rng.logistic(size=len(mean))
+    y = np.digitize(noisy, [0.0] if n_classes == 2 else [-1.0, 1.0])
+    model = MixtureOfLogisticExperts(
+        1, alpha=0.03, l1_ratio=l1_ratio, solver=solver, **TO_THE_END
+    ).fit(X, y)
+    alone = LogisticRegression(
+        C=1 / (0.03 * len(y)),
+        l1_ratio=l1_ratio,
+        solver="saga",
+        tol=1e-10,
+        max_iter=100_000,
+    ).fit(X, y)
+    coef = model.coef_.reshape(alone.coef_.shape)
+    assert 2 < np.count_nonzero(alone.coef_) < alone.coef_.size
+    np.testing.assert_array_equal(coef == 0, alone.coef_ == 0)
+    np.testing.assert_allclose(coef, alone.coef_, atol=2e-5)
+    np.testing.assert_allclose(
+        model.predict_proba(X), alone.predict_proba(X), atol=2e-5
+    )
+
+
+@every_solver
+@pytest.mark.parametrize("name", [n for n in MODELS if n[-1] not in "34"])
+def test_solvers_end_where_the_subgradient_vanishes(name, solver):
+    model = MODELS[name]
+    data = model.data(n=200, d=5, seed=2, signal=2.0, gate_signal=2.0)
+    strength = {"alpha": 0.05, "gate_alpha": 0.02}
+    mixture = model.problem(data, l1_ratio=0.8, gate_l1_ratio=0.7, **strength).mixture
+    descent = minimise(
+        mixture,
+        soft_start(mixture, data.expert),
+        make_solver(solver, "auto"),
+        5_000,
+        1e-11,
+    )
+    assert (np.diff(descent.objective_curve) <= 1e-9).all()
+    theta = descent.theta
+    state = mixture.evaluate(theta)
+    gradient = mixture.gradient(state)
+    settled = 2e-2 if solver == "gd" else 1e-4
+    for penalty, coef, slope in zip(mixture.penalties, theta, gradient):
+        lasso = np.broadcast_to(penalty.lasso, coef.shape)
+        excess = np.where(
+            coef == 0, np.abs(slope) - lasso, np.abs(slope + lasso * np.sign(coef))
+        )
+        assert excess.max() < settled
+    assert np.abs(gradient.log_variance).max(initial=0.0) < settled
+
+
+@both
+@pytest.mark.parametrize("n_experts", [2, 3])
+def test_finds_the_features_of_experts_and_gate(kind, n_experts):
+    X, y = two_regimes(kind, n_experts)
+    alpha = 0.02 if kind is MixtureOfLinearExperts else 0.005
+    penalties = {"alpha": alpha, "gate_alpha": alpha, "l1_ratio": 1, "gate_l1_ratio": 1}
+    model = kind(n_experts, random_state=0, **penalties).fit(X, y)
+    assert np.abs(model.coef_[:, :3]).max(axis=0).min() > 0.1
+    of_gate = np.abs(model.gate_coef_).sum(axis=0)
+    assert of_gate[3:5].all()
+    assert of_gate[3:5].sum() > 0.9 * of_gate.sum()
+    assert np.count_nonzero(of_gate) <= 4
+    share = np.abs(model.coef_[:, 3:]).sum() / np.abs(model.coef_).sum()
+    ridge = kind(n_experts, random_state=0).fit(X, y)
+    assert share < np.abs(ridge.coef_[:, 3:]).sum() / np.abs(ridge.coef_).sum()
+
+
+@both
+def test_a_strong_penalty_leaves_intercepts_only(kind):
+    X, y = two_regimes(kind)
+    model = kind(
+        2, alpha=10, gate_alpha=10, l1_ratio=1, gate_l1_ratio=1, random_state=0
+    ).fit(X, y)
+    assert not model.coef_.any()
+    assert not model.gate_coef_.any()
+    gate = model.gate_proba(X)
+    assert np.ptp(gate, axis=0).max() == 0
+
+
+@both
+def test_no_share_of_the_lasso_is_ridge(kind):
+    X, y = two_regimes(kind)
+    without, given = kind(random_state=0), kind(random_state=0, l1_ratio=0.0)
+    np.testing.assert_array_equal(without.fit(X, y).coef_, given.fit(X, y).coef_)
+
+
+@both
+def test_criteria_count_what_is_not_zero(kind):
+    X, y = two_regimes(kind, 3)
+    model = kind(
+        3, alpha=0.05, l1_ratio=1, gate_alpha=0.05, gate_l1_ratio=1, random_state=0
+    ).fit(X, y)
+    log_likelihood = model.score_samples(X, y).sum()
+    n_free = (model.aic(X, y) + 2 * log_likelihood) / 2
+    n_noises = 3 if kind is MixtureOfLinearExperts else 0
+    slopes = np.count_nonzero(model.coef_) + np.count_nonzero(model.gate_coef_)
+    assert round(n_free, 6) == slopes + 3 + 2 + n_noises
+
+
+def test_intercepts_sum_to_zero_where_slopes_do_not():
+    X, _ = two_regimes(MixtureOfLogisticExperts)
+    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    model = MixtureOfLogisticExperts(
+        3, alpha=0.02, l1_ratio=1, gate_alpha=0.02, gate_l1_ratio=1, random_state=0
+    ).fit(X, y)
+    np.testing.assert_allclose(model.gate_intercept_.sum(), 0, atol=1e-12)
+    np.testing.assert_allclose(model.intercept_.sum(axis=1), 0, atol=1e-12)
+    again = clone(model).set_params(warm_start=True).fit(X, y)
+    before = again.objective_curve_[-1]
+    assert again.fit(X, y).objective_curve_[0] == pytest.approx(before, abs=1e-12)
+
+
+@both
+def test_sparse_and_dense_input_agree(kind):
+    X, y = two_regimes(kind)
+    X = np.where(np.abs(X) > 0.5, X, 0)
+    options = {"alpha": 0.02, "l1_ratio": 1, "gate_alpha": 0.02, "gate_l1_ratio": 1}
+    model = kind(fit_intercept=False, random_state=0, tol=1e-10, **options)
+    dense = model.fit(X, y).coef_
+    np.testing.assert_allclose(
+        clone(model).fit(csr_array(X), y).coef_, dense, atol=1e-5
+    )
+
+
+def test_more_features_than_rows():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 300))
+    y = X[:, 0] - X[:, 1] > 0
+    model = MixtureOfLogisticExperts(1, alpha=0.1, l1_ratio=1).fit(X, y)
+    used = np.flatnonzero(model.coef_[0])
+    assert set(used) >= {0, 1}
+    assert len(used) < 20
+
+
+def test_inference_is_refused():
+    X, y = two_regimes(MixtureOfLinearExperts)
+    model = MixtureOfLinearExperts(l1_ratio=0.5, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="l1_ratio=0.5.*no standard errors"):
+        inference(model, X, y)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lasso_step_is_the_minimum(seed):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((12, 8))
+    matrix = A.T @ A / 12 if seed % 2 else A[:5].T @ A[:5]  # definite or not
+    pull, coef = matrix @ rng.standard_normal(8), rng.standard_normal(8)
+    lasso = np.append(np.full(7, 0.4), 0.0)
+
+    def value(step):
+        bent = 0.5 * step @ matrix @ step - pull @ step
+        return bent + lasso @ np.abs(coef + step)
+
+    step = lasso_step(matrix, pull, lasso, coef)
+    assert ((coef + step)[:7] == 0).any()
+    for _ in range(200):
+        other = step + rng.standard_normal(8) * 10.0 ** rng.uniform(-5, 0)
+        assert value(other) >= value(step) - 1e-12
