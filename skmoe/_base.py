@@ -39,8 +39,9 @@ class _FitTask(NamedTuple):
 
     problem: Problem
     init: np.ndarray | None  # given responsibilities, (K, n)
+    warm: bool  # whether to go on from the fitted attributes
     data: dict  # what callbacks see: X, y, metadata
-    describe: Callable  # parameters -> dict of fitted attributes
+    describe: Callable  # Descent -> dict of fitted attributes
 
 
 class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
@@ -103,11 +104,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                 task.problem.mixture.map_threads = map_threads
                 task.problem.mixture.n_threads = n_threads
                 best = self._best_descent(task)
-            for name, value in task.describe(best.theta).items():
+            for name, value in task.describe(best).items():
                 setattr(self, name, value)
-            self.n_iter_ = best.n_iter
-            self.converged_ = best.converged
-            self.objective_curve_ = best.objective_curve
         if not best.converged:
             warnings.warn(
                 f"Stopped after {best.n_iter} of max_iter={self.max_iter} iterations "
@@ -269,15 +267,22 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         if init is None:
             X, target, weight = canonical_rows(X, target, weight)
         problem = self._make_problem(X, target, weight, columns)
+        warm = self.warm_start and hasattr(self, "converged_")
 
-        def describe(theta):
+        def describe(descent):
+            theta = descent.theta
+            if not warm and init is None:
+                theta = problem.ordered(theta, descent.mass)
             fitted = problem.attributes(theta, X.dtype)
             self._shape_fitted(fitted)
             fitted["_gate_columns"], fitted["_expert_columns"] = columns
             fitted["_n_free_parameters"] = problem.n_free_parameters(theta)
+            fitted["n_iter_"] = descent.n_iter
+            fitted["converged_"] = descent.converged
+            fitted["objective_curve_"] = descent.objective_curve
             return fitted
 
-        return _FitTask(problem, init, data, describe)
+        return _FitTask(problem, init, warm, data, describe)
 
     def _has_intercept(self):
         """Whether gate and experts have intercepts."""
@@ -333,32 +338,29 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     def _best_descent(self, task):
         """The best of `n_init` descents."""
         problem, rng = task.problem, check_random_state(self.random_state)
-        warm = self.warm_start and hasattr(self, "converged_")
-        n_init = 1 if warm or task.init is not None else self.n_init
+        n_init = 1 if task.warm or task.init is not None else self.n_init
         progress = FitProgress(self, task.data, n_init, task.describe)
         best = None
         for number in range(n_init):
             report, finish = progress.run(number)
             descent = minimise(
                 problem.mixture,
-                self._start(task, warm, rng),
+                self._start(task, rng),
                 make_solver(self.solver, self.step_size),
                 self.max_iter,
                 self.tol,
                 report,
             )
-            finish(descent.theta)
+            finish(descent)
             if best is None or descent.objective_curve[-1] < best.objective_curve[-1]:
                 best = descent
-        progress.finish(best.theta)
-        if warm or task.init is not None:
-            return best
-        return best._replace(theta=problem.ordered(best.theta, best.mass))
+        progress.finish(best)
+        return best
 
-    def _start(self, task, warm, rng):
+    def _start(self, task, rng):
         """Starting point of one descent."""
         mixture = task.problem.mixture
-        if not warm:
+        if not task.warm:
             if task.init is not None:
                 return mixture.project_responsibilities(task.init)
             return starting_point(mixture, self.init, rng)

@@ -1,5 +1,9 @@
 """scikit-learn's callbacks where it has them (1.9), and their absence elsewhere."""
 
+import numpy as np
+
+from skmoe.engine.descent import Descent
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:
@@ -20,7 +24,7 @@ class FitProgress:
     estimator : estimator
     data : dict with the keys X, y and metadata, handed to the callbacks
     n_init : int
-    describe : callable, theta -> dict of fitted attributes
+    describe : callable, Descent -> dict of fitted attributes
     """
 
     def __init__(self, estimator, data, n_init, describe):
@@ -36,6 +40,7 @@ class FitProgress:
         if self.root is not None:
             context = self.root.subcontext("init", max_subtasks=self.estimator.max_iter)
             context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+        curve = []
 
         def report(iteration, state, change, step_size):
             if self.estimator.verbose:
@@ -47,23 +52,32 @@ class FitProgress:
                 return False
             task = context.subcontext("iteration")
             task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
-            return self._end(task, state.theta)
+            if not curve:
+                curve.append(state.objective - change)
+            curve.append(state.objective)
+            return self._end(task, lambda: _descent(state, curve))
 
-        def finish(theta):
+        def finish(descent):
             if context is not None:
-                self._end(context, theta)
+                self._end(context, lambda: descent)
 
         return report, finish
 
-    def finish(self, theta):
+    def finish(self, descent):
         """Report the end of `fit`."""
         if self.root is not None:
-            self._end(self.root, theta)
+            self._end(self.root, lambda: descent)
 
-    def _end(self, context, theta):
+    def _end(self, context, descent):
         """End a task; the callbacks may ask for an estimator fitted up to here."""
         return context.call_on_fit_task_end(
             estimator=self.estimator,
-            reconstruction_attributes=lambda: self.describe(theta),
+            reconstruction_attributes=lambda: self.describe(descent()),
             **self.data,
         )
+
+
+def _descent(state, curve):
+    """The descent as if it had stopped at a state, before it converged."""
+    mass = state.stats.mass
+    return Descent(state.theta, mass, np.array(curve), len(curve) - 1, False)

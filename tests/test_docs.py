@@ -19,6 +19,7 @@ DOC = ROOT / "doc"
     "module",
     [
         "skmoe",
+        "skmoe.callbacks",
         "skmoe.inspection",
         "skmoe.model_selection",
         "skmoe.onnx",

@@ -649,6 +649,23 @@ class TestCallbacks:
         )
 
     @both
+    def test_callback_sees_how_the_fit_went(self, estimator, y):
+        recorder = Recorder()
+        model = clone(estimator).fit(X[::2], y[::2])  # leaves nothing behind
+        model.set_callbacks(recorder).fit(X, y)
+        seen = [fitted for name, fitted in recorder.fitted if name == "iteration"]
+        for number, fitted in enumerate(seen, start=1):
+            assert fitted.n_iter_ == number
+            assert fitted.converged_ is False
+            np.testing.assert_allclose(
+                fitted.objective_curve_, model.objective_curve_[: number + 1]
+            )
+        _, last = recorder.fitted[-1]
+        assert last.converged_ is model.converged_ is True
+        assert last.n_iter_ == model.n_iter_
+        assert_same_model(last, model)
+
+    @both
     def test_callback_sees_the_data_as_given(self, estimator, y):
         recorder = Recorder()
         clone(estimator).set_params(gate_features=[0]).set_callbacks(recorder).fit(
