@@ -4,9 +4,10 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import entr
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
@@ -15,6 +16,7 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmoe._callbacks import CallbackSupportMixin, FitProgress, with_callbacks
+from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
     check_columns,
     check_init,
@@ -45,6 +47,14 @@ class _FitTask(NamedTuple):
 class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """Parameters, `fit` and the methods that do not depend on the family."""
 
+    coef_: FloatArray
+    intercept_: FloatArray
+    gate_coef_: FloatArray
+    gate_intercept_: FloatArray
+    n_iter_: int
+    converged_: bool
+    objective_curve_: FloatArray
+
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],
@@ -64,9 +74,11 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         "verbose": ["verbose"],
     }
 
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    @keeps_type(with_callbacks)
+    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
+    def fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Fit the mixture.
 
         Parameters
@@ -115,7 +127,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             )
         return self
 
-    def gate_proba(self, X):
+    def gate_proba(self, X: MatrixLike) -> FloatArray:
         """Probability of each expert given x.
 
         Parameters
@@ -128,7 +140,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """
         return prediction.gate_probability(*self._gate_arguments(self._checked(X)))
 
-    def responsibilities(self, X, y):
+    def responsibilities(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
         """Probability of each expert given x and y (posterior, E-step).
 
         Parameters
@@ -142,7 +154,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """
         return prediction.posterior(*self._log_joint_parts(X, y))
 
-    def score_samples(self, X, y=None):
+    def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> FloatArray:
         """Log-likelihood log p(y | x) of each sample, in nats.
 
         Parameters
@@ -160,7 +172,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             y = self.predict(X)
         return prediction.mixture_log_density(*self._log_joint_parts(X, y))
 
-    def aic(self, X, y, sample_weight=None):
+    def aic(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Akaike information criterion in nats times two; lower is better.
 
         Parameters
@@ -177,7 +191,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         log_likelihood, _ = self._weighted_log_likelihood(X, y, sample_weight)
         return 2 * self._n_free_parameters - 2 * log_likelihood
 
-    def bic(self, X, y, sample_weight=None):
+    def bic(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Bayesian information criterion in nats times two; lower is better.
 
         Parameters
@@ -194,7 +210,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         log_likelihood, total = self._weighted_log_likelihood(X, y, sample_weight)
         return self._n_free_parameters * np.log(total) - 2 * log_likelihood
 
-    def icl(self, X, y, sample_weight=None):
+    def icl(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Integrated completed likelihood criterion; lower is better.
 
         BIC and twice the entropy of the responsibilities, in nats: experts that rows
