@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmoe._callbacks import CallbackSupportMixin, FitProgress, with_callbacks
+from skmoe._docs import page_template
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
     check_columns,
@@ -55,6 +56,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     converged_: bool
     objective_curve_: FloatArray
 
+    _doc_link_module = "skmoe"
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],
@@ -422,6 +424,11 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         log_density = self.score_samples(X, y)
         weight = check_weights(sample_weight, log_density[:, None])
         return float(weight @ log_density), float(weight.sum())
+
+    @property
+    def _doc_link_template(self):
+        """Page that scikit-learn's diagrams link to; none without a site."""
+        return page_template()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
