@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmoe._callbacks import CallbackSupportMixin, FitProgress, with_callbacks
-from skmoe._docs import page_template
+from skmoe._docs import page_template, see
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
     check_columns,
@@ -123,7 +123,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             warnings.warn(
                 f"Stopped after {best.n_iter} of max_iter={self.max_iter} iterations "
                 f"before the objective settled to tol={self.tol}. Increase max_iter or "
-                "tol, shorten a fixed step_size, or scale the features.",
+                "tol, shorten a fixed step_size, or scale the features."
+                + see("When a fit stops"),
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -262,6 +263,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             raise ValueError(
                 f"symmetric=True is a model of two experts, got n_experts="
                 f"{self.n_experts}; set n_experts=2 or symmetric=False."
+                + see("Symmetric models")
             )
         weight = check_weights(sample_weight, X)
         metadata = None if sample_weight is None else {"sample_weight": weight}
@@ -277,6 +279,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             raise ValueError(
                 f"Found n_samples = {X.shape[0]} of positive weight, fewer than "
                 f"n_experts={self.n_experts}; give more samples or lower n_experts."
+                + see("How many experts")
             )
         target = self._encode_target(y)
         columns = [
@@ -338,7 +341,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                     f"{name} has shape {found[name].shape} where the parameters of the "
                     f"estimator give {value.shape}. warm_start=True and inspection "
                     "need the parameters of the fit: fit again, or set "
-                    "warm_start=False."
+                    "warm_start=False." + see("Starting points")
                 )
         return problem.parameters(self._unshape_fitted(found))
 

@@ -1,4 +1,4 @@
-"""Where the documentation is, for links to it."""
+"""Where the documentation is, for links to it and messages that name it."""
 
 from importlib.metadata import PackageNotFoundError, metadata
 
@@ -18,6 +18,19 @@ def site():
         if label.strip().lower() == "documentation":
             return url.strip().rstrip("/") + "/"
     return ""
+
+
+def see(section):
+    """End of a message that names a section of the user guide, with a space before.
+
+    The address follows where it is known.
+    """
+    pointer = f" See '{section}' in the user guide"
+    url = site()
+    if not url:
+        return f"{pointer}."
+    anchor = section.lower().replace(" ", "-")
+    return f"{pointer}: {url}user_guide.html#{anchor}"
 
 
 def page_template():

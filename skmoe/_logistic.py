@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._docs import see
 from skmoe._typing import Columns, FloatArray, MatrixLike, RandomState, Solver, Start
 from skmoe._validation import check_n_samples
 from skmoe.engine import prediction
@@ -269,6 +270,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             raise ValueError(
                 "symmetric=True: Only binary classification is supported. The type of "
                 f"the target is {type_of_target(y)}; set symmetric=False."
+                + see("Symmetric models")
             )
         return codes
 

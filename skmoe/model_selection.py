@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._docs import see
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe._validation import check_weights
 
@@ -162,6 +163,7 @@ def n_experts_path(
     if estimator.symmetric:
         raise ValueError(
             "symmetric=True is a model of two experts; set symmetric=False for a path."
+            + see("How many experts")
         )
     fits = [_fit(estimator, X, y, sample_weight, 1)]
     for _ in range(max_experts - 1):

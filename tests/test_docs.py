@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _data import MODELS, soft_start
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -94,3 +95,35 @@ def test_without_a_site_diagrams_have_no_link(set_site, monkeypatch):
 
     monkeypatch.setattr(_docs, "metadata", not_installed)
     assert "href" not in MixtureOfLinearExperts()._repr_html_()
+
+
+def named_sections():
+    """Sections of the user guide that messages name, with the file that does."""
+    for path in sorted((ROOT / "skmoe").rglob("*.py")):
+        for name in re.findall(r'\bsee\("(.*?)"', path.read_text(encoding="utf-8")):
+            yield pytest.param(name, id=f"{path.stem}: {name}")
+
+
+@pytest.mark.parametrize("section", named_sections())
+def test_sections_that_messages_name_are_in_the_user_guide(set_site, section):
+    guide = (DOC / "user_guide.md").read_text(encoding="utf-8")
+    assert f"\n## {section}\n" in guide
+    set_site("Documentation, https://a.invalid")
+    address = _docs.see(section).partition("https://a.invalid/user_guide.html")[2]
+    assert f"- [{section}]({address})\n" in guide
+
+
+def test_messages_name_a_section_and_its_address_if_there_is_one(set_site):
+    X, y = np.arange(20.0).reshape(10, 2), np.arange(10.0) ** 2
+    model = MixtureOfLinearExperts(gate_features=["age"])
+    set_site()
+    section = "See 'Columns of the gate and of the experts' in the user guide"
+    with pytest.raises(ValueError, match=rf"^gate_features=.* frame\. {section}\.$"):
+        model.fit(X, y)
+    set_site("Documentation, https://a.invalid")
+    address = "https://a.invalid/user_guide.html#columns-of-the-gate-and-of-the-experts"
+    with pytest.raises(ValueError, match=f"{section}: {address}$"):
+        model.fit(X, y)
+    section = "See 'When a fit stops' in the user guide"
+    with pytest.warns(ConvergenceWarning, match=f"max_iter=1 .* {section}"):
+        MixtureOfLinearExperts(max_iter=1).fit(X, y)

@@ -11,6 +11,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from sklearn.exceptions import ConvergenceWarning
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._docs import see
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe.inspection._fit import inspect_fit
 from skmoe.inspection._names import Entry, reported_entries
@@ -361,13 +362,15 @@ def _covariance(matrices, gradient, score, robust, n_samples):
             "The objective has no minimum at the fitted parameters: its Hessian is not "
             "positive definite. Fit with a smaller tol, raise alpha and gate_alpha "
             "(collinear columns, separable classes), or lower n_experts."
+            + see("Standard errors and convergence rates")
         ) from None
     # No coefficient, and no contrast, is farther from the optimum than this.
     distance = np.sqrt(n_samples * (gradient @ cho_solve(factor, gradient)))
     if distance > _FAR:
         warnings.warn(
             f"The optimum may be {distance:.2g} standard errors away from the fitted "
-            "parameters; fit with a smaller tol.",
+            "parameters; fit with a smaller tol."
+            + see("Standard errors and convergence rates"),
             ConvergenceWarning,
             stacklevel=3,
         )

@@ -8,6 +8,7 @@ from scipy.linalg import LinAlgError
 from sklearn.utils.validation import check_is_fitted
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._docs import see
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe.engine.information import InformationMatrices
 from skmoe.inspection._fit import check_estimator, inspect_fit
@@ -232,7 +233,7 @@ def signal_to_noise(estimator: BaseMixtureOfExperts) -> float | FloatArray:
     if not estimator.symmetric:
         raise ValueError(
             "signal_to_noise is defined for symmetric models; the estimator has "
-            "symmetric=False."
+            "symmetric=False." + see("Symmetric models")
         )
     signal = np.linalg.norm(estimator.coef_[0], axis=-1)
     ratio = signal / np.sqrt(getattr(estimator, "noise_variance_", np.ones(1))[0])
@@ -248,4 +249,5 @@ def _identified(eigenvalues, *arguments):
             "The curvature of the step is not positive definite: the parameters are "
             "not identified here (raise alpha and gate_alpha, or lower n_experts), are "
             "far from an optimum (fit with a smaller tol), or the step is too long."
+            + see("Standard errors and convergence rates")
         ) from None
