@@ -28,6 +28,7 @@ html_sidebars = {"*": []}  # only pages in folders have neighbours to list
 toc_object_entries_show_parents = "hide"
 highlight_language = "none"  # of indented blocks, which are formulas and commands
 myst_heading_anchors = 3
+autodoc_typehints = "none"  # the docstrings say more
 
 # A class page lists the methods itself, see _templates/autosummary/class.rst.
 numpydoc_show_class_members = False

@@ -4,9 +4,10 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import entr
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
@@ -15,6 +16,8 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmoe._callbacks import CallbackSupportMixin, FitProgress, with_callbacks
+from skmoe._docs import page_template, see
+from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
     check_columns,
     check_init,
@@ -47,6 +50,15 @@ class _FitTask(NamedTuple):
 class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """Parameters, `fit` and the methods that do not depend on the family."""
 
+    coef_: FloatArray
+    intercept_: FloatArray
+    gate_coef_: FloatArray
+    gate_intercept_: FloatArray
+    n_iter_: int
+    converged_: bool
+    objective_curve_: FloatArray
+
+    _doc_link_module = "skmoe"
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],
@@ -68,9 +80,11 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         "verbose": ["verbose"],
     }
 
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    @keeps_type(with_callbacks)
+    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
+    def fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Fit the mixture.
 
         Parameters
@@ -110,13 +124,14 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             warnings.warn(
                 f"Stopped after {best.n_iter} of max_iter={self.max_iter} iterations "
                 f"before the objective settled to tol={self.tol}. Increase max_iter or "
-                "tol, shorten a fixed step_size, or scale the features.",
+                "tol, shorten a fixed step_size, or scale the features."
+                + see("When a fit stops"),
                 ConvergenceWarning,
                 stacklevel=4,
             )
         return self
 
-    def gate_proba(self, X):
+    def gate_proba(self, X: MatrixLike) -> FloatArray:
         """Probability of each expert given x.
 
         Parameters
@@ -129,7 +144,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """
         return prediction.gate_probability(*self._gate_arguments(self._checked(X)))
 
-    def responsibilities(self, X, y):
+    def responsibilities(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
         """Probability of each expert given x and y (posterior, E-step).
 
         Parameters
@@ -143,7 +158,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """
         return prediction.posterior(*self._log_joint_parts(X, y))
 
-    def score_samples(self, X, y=None):
+    def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> FloatArray:
         """Log-likelihood log p(y | x) of each sample, in nats.
 
         Parameters
@@ -161,7 +176,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             y = self.predict(X)
         return prediction.mixture_log_density(*self._log_joint_parts(X, y))
 
-    def aic(self, X, y, sample_weight=None):
+    def aic(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Akaike information criterion in nats times two; lower is better.
 
         Parameters
@@ -178,7 +195,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         log_likelihood, _ = self._weighted_log_likelihood(X, y, sample_weight)
         return 2 * self._n_free_parameters - 2 * log_likelihood
 
-    def bic(self, X, y, sample_weight=None):
+    def bic(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Bayesian information criterion in nats times two; lower is better.
 
         Parameters
@@ -195,7 +214,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         log_likelihood, total = self._weighted_log_likelihood(X, y, sample_weight)
         return self._n_free_parameters * np.log(total) - 2 * log_likelihood
 
-    def icl(self, X, y, sample_weight=None):
+    def icl(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Integrated completed likelihood criterion; lower is better.
 
         BIC and twice the entropy of the responsibilities, in nats: experts that rows
@@ -243,6 +264,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             raise ValueError(
                 f"symmetric=True is a model of two experts, got n_experts="
                 f"{self.n_experts}; set n_experts=2 or symmetric=False."
+                + see("Symmetric models")
             )
         weight = check_weights(sample_weight, X)
         metadata = None if sample_weight is None else {"sample_weight": weight}
@@ -258,6 +280,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             raise ValueError(
                 f"Found n_samples = {X.shape[0]} of positive weight, fewer than "
                 f"n_experts={self.n_experts}; give more samples or lower n_experts."
+                + see("How many experts")
             )
         target = self._encode_target(y)
         columns = [
@@ -328,7 +351,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                     f"{name} has shape {found[name].shape} where the parameters of the "
                     f"estimator give {value.shape}. warm_start=True and inspection "
                     "need the parameters of the fit: fit again, or set "
-                    "warm_start=False."
+                    "warm_start=False." + see("Starting points")
                 )
         return problem.parameters(self._unshape_fitted(found))
 
@@ -411,6 +434,11 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         log_density = self.score_samples(X, y)
         weight = check_weights(sample_weight, log_density[:, None])
         return float(weight @ log_density), float(weight.sum())
+
+    @property
+    def _doc_link_template(self):
+        """Page that scikit-learn's diagrams link to; none without a site."""
+        return page_template()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,12 +1,16 @@
 """Mixture of linear experts: the regressor."""
 
+from typing import Literal, overload
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._typing import Columns, FloatArray, MatrixLike, RandomState, Solver, Start
 from skmoe._validation import check_n_samples, check_probabilities
 from skmoe.engine import prediction
 from skmoe.families import GaussianExperts
@@ -145,6 +149,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
     array([0.5 , 0.75])
     """
 
+    noise_variance_: FloatArray
+
     _parameter_constraints: dict = {
         **BaseMixtureOfExperts._parameter_constraints,
         "noise": [StrOptions({"per_expert", "shared"})],
@@ -153,27 +159,27 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
 
     def __init__(
         self,
-        n_experts=2,
+        n_experts: int = 2,
         *,
-        solver="em",
-        step_size="auto",
-        alpha=1e-3,
-        gate_alpha=1e-3,
-        l1_ratio=0.0,
-        gate_l1_ratio=0.0,
-        fit_intercept="auto",
-        noise="per_expert",
-        symmetric=False,
-        gate_features=None,
-        expert_features=None,
-        init="short_runs",
-        n_init=1,
-        max_iter=1000,
-        tol=1e-5,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        solver: Solver = "em",
+        step_size: float | Literal["auto"] = "auto",
+        alpha: float = 1e-3,
+        gate_alpha: float = 1e-3,
+        l1_ratio: float = 0.0,
+        gate_l1_ratio: float = 0.0,
+        fit_intercept: bool | Literal["auto"] = "auto",
+        noise: Literal["per_expert", "shared"] = "per_expert",
+        symmetric: bool = False,
+        gate_features: Columns = None,
+        expert_features: Columns = None,
+        init: Start = "short_runs",
+        n_init: int = 1,
+        max_iter: int = 1000,
+        tol: float = 1e-5,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_experts = n_experts
         self.solver = solver
         self.step_size = step_size
@@ -194,7 +200,19 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         self.random_state = random_state
         self.verbose = verbose
 
-    def predict(self, X, return_std=False):
+    @overload
+    def predict(
+        self, X: MatrixLike, return_std: Literal[False] = False
+    ) -> FloatArray: ...
+
+    @overload
+    def predict(
+        self, X: MatrixLike, return_std: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+
+    def predict(
+        self, X: MatrixLike, return_std: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
         """Mean of y given x, E[y | x].
 
         Parameters
@@ -219,7 +237,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         y_std = prediction.mixture_std(gate, mean, self._noise())
         return y_mean, self._like_y(y_std)
 
-    def predict_quantile(self, X, q=0.5):
+    def predict_quantile(self, X: MatrixLike, q: ArrayLike = 0.5) -> FloatArray:
         """Quantiles of y given x, of the mixture.
 
         Parameters
@@ -251,16 +269,16 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         levels = check_probabilities("q", q)
         X = self._checked(X)
         gate, mean, deviation = self._mixture(X)
-        quantiles = [
+        of_outputs = [
             prediction.mixture_quantile(levels.ravel(), gate, mean[j], deviation[j])
             for j in range(len(mean))
         ]
         # (m, r, n) -> (n, m, r)
-        quantiles = np.stack(quantiles).transpose(2, 0, 1).astype(X.dtype)
+        quantiles = np.stack(of_outputs).transpose(2, 0, 1).astype(X.dtype)
         quantiles = self._like_y(quantiles)
         return quantiles if levels.ndim else quantiles[..., 0]
 
-    def predict_interval(self, X, coverage=0.9):
+    def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> FloatArray:
         """Interval that y given x falls into with some probability.
 
         Parameters
@@ -280,16 +298,16 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         ValueError
             If `coverage` is not between 0 and 1, both excluded.
         """
-        coverage = check_probabilities("coverage", coverage)
-        if coverage.ndim:
+        level = check_probabilities("coverage", coverage)
+        if level.ndim:
             raise ValueError(
-                f"coverage={coverage.tolist()} is not one number; call "
+                f"coverage={level.tolist()} is not one number; call "
                 "predict_quantile for several."
             )
-        tail = (1 - coverage) / 2
+        tail = (1 - level) / 2
         return self.predict_quantile(X, [tail, 1 - tail])
 
-    def cdf(self, X, y):
+    def cdf(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
         """Probability that a new y given x is at most the given one.
 
         Parameters
@@ -312,7 +330,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         ]
         return self._like_y(np.stack(probability, axis=1))
 
-    def predict_expert(self, X):
+    def predict_expert(self, X: MatrixLike) -> FloatArray:
         """Mean of y given x under each expert.
 
         Parameters
@@ -328,10 +346,12 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         return mean[:, :, 0] if self.intercept_.ndim == 1 else mean
 
     @available_if(_regressors_have_no_predict_proba)
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> None:
         """Not available: use :meth:`gate_proba`."""
 
-    def sample(self, X, n_samples=1, random_state=None):
+    def sample(
+        self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None
+    ) -> FloatArray:
         """Draw y given x from the fitted mixture.
 
         Parameters

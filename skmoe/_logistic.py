@@ -1,12 +1,17 @@
 """Mixture of logistic experts: the classifier."""
 
+from typing import Any, Literal
+
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._docs import see
+from skmoe._typing import Columns, FloatArray, MatrixLike, RandomState, Solver, Start
 from skmoe._validation import check_n_samples
 from skmoe.engine import prediction
 from skmoe.families import CategoricalExperts
@@ -135,30 +140,32 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     array([1, 0, 1])
     """
 
+    classes_: NDArray[Any]
+
     _target_checks: dict = {}
 
     def __init__(
         self,
-        n_experts=2,
+        n_experts: int = 2,
         *,
-        solver="em",
-        step_size="auto",
-        alpha=1e-3,
-        gate_alpha=1e-3,
-        l1_ratio=0.0,
-        gate_l1_ratio=0.0,
-        fit_intercept="auto",
-        symmetric=False,
-        gate_features=None,
-        expert_features=None,
-        init="short_runs",
-        n_init=1,
-        max_iter=1000,
-        tol=1e-5,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        solver: Solver = "em",
+        step_size: float | Literal["auto"] = "auto",
+        alpha: float = 1e-3,
+        gate_alpha: float = 1e-3,
+        l1_ratio: float = 0.0,
+        gate_l1_ratio: float = 0.0,
+        fit_intercept: bool | Literal["auto"] = "auto",
+        symmetric: bool = False,
+        gate_features: Columns = None,
+        expert_features: Columns = None,
+        init: Start = "short_runs",
+        n_init: int = 1,
+        max_iter: int = 1000,
+        tol: float = 1e-5,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_experts = n_experts
         self.solver = solver
         self.step_size = step_size
@@ -178,7 +185,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self.random_state = random_state
         self.verbose = verbose
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> NDArray[Any]:
         """Most probable class.
 
         Parameters
@@ -192,7 +199,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> FloatArray:
         """Class probabilities of the mixture.
 
         Parameters
@@ -209,7 +216,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             self._gate_arguments(X), self._expert_arguments(X)
         )
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> FloatArray:
         """Logarithms of the class probabilities, in nats.
 
         Parameters
@@ -226,7 +233,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         log_class = prediction.expert_log_probability(*self._expert_arguments(X))
         return prediction.mixture_log_density(log_gate[:, :, None], log_class)
 
-    def predict_expert(self, X):
+    def predict_expert(self, X: MatrixLike) -> FloatArray:
         """Class probabilities under each expert.
 
         Parameters
@@ -241,7 +248,9 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         arguments = self._expert_arguments(X)
         return np.exp(prediction.expert_log_probability(*arguments))
 
-    def sample(self, X, n_samples=1, random_state=None):
+    def sample(
+        self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None
+    ) -> NDArray[Any]:
         """Draw classes given x from the fitted mixture.
 
         Parameters
@@ -273,6 +282,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             raise ValueError(
                 "symmetric=True: Only binary classification is supported. The type of "
                 f"the target is {type_of_target(y)}; set symmetric=False."
+                + see("Symmetric models")
             )
         return codes
 

@@ -6,6 +6,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+from skmoe._docs import see
+
 
 @contextmanager
 def restored_on_failure(estimator):
@@ -37,6 +39,7 @@ def check_weights(sample_weight, X):
     if not weight.any():
         raise ValueError(
             "sample_weight: all weights are zero; at least one must be positive."
+            + see("Sample weights")
         )
     return weight
 
@@ -58,13 +61,13 @@ def check_columns(estimator, name, X, fit_intercept):
         selection = selection(X)
     selection = np.atleast_1d(np.asarray(selection))
     if selection.ndim != 1 and selection.dtype.kind != "b":
-        raise ValueError(
+        raise _column_error(
             f"{name} selects features by an array of shape {selection.shape}; give one "
             "dimension."
         )
     columns = _columns(estimator, name, selection)
     if columns.size == 0 and not fit_intercept:
-        raise ValueError(
+        raise _column_error(
             f"{name}={getattr(estimator, name)!r} selects no feature and there is no "
             "intercept; select a feature or set fit_intercept=True."
         )
@@ -80,18 +83,18 @@ def _columns(estimator, name, selection):
         return _columns_by_name(estimator, name, selection)
     if selection.dtype.kind == "b":
         if selection.shape != (n_features,):
-            raise ValueError(
+            raise _column_error(
                 f"{name} is a mask of shape {selection.shape}; X has {n_features} "
                 f"features, so the mask must have shape ({n_features},)."
             )
         return np.flatnonzero(selection)
     if selection.dtype.kind not in "iu":
-        raise ValueError(
+        raise _column_error(
             f"{name}={getattr(estimator, name)!r} selects no features; give None, "
             "names, indices, a boolean mask or a callable that returns one of them."
         )
     if (selection >= n_features).any() or (selection < -n_features).any():
-        raise ValueError(
+        raise _column_error(
             f"{name}={getattr(estimator, name)!r} has an index out of range; X has "
             f"{n_features} features."
         )
@@ -126,13 +129,14 @@ def check_init(init, n_samples, n_experts):
             raise ValueError(
                 f"init has labels from {values.min()} to {values.max()}; with "
                 f"n_experts={n_experts} they must be from 0 to {n_experts - 1}."
+                + see("Starting points")
             )
         return (np.arange(n_experts)[:, None] == values).astype(np.float64)
     if values.shape != (n_samples, n_experts) or values.dtype.kind not in "biuf":
         raise ValueError(
             f"init has shape {values.shape} and dtype {values.dtype}; give integer "
             f"labels of shape ({n_samples},) or responsibilities of shape "
-            f"({n_samples}, {n_experts})."
+            f"({n_samples}, {n_experts})." + see("Starting points")
         )
     values = values.astype(np.float64)
     total = values.sum(axis=1)
@@ -140,6 +144,7 @@ def check_init(init, n_samples, n_experts):
         raise ValueError(
             "init has responsibilities that are negative, not finite or zero for all "
             "experts of a sample; each row must be non-negative with a positive sum."
+            + see("Starting points")
         )
     return (values / total[:, None]).T
 
@@ -148,19 +153,26 @@ def _columns_by_name(estimator, name, selection):
     """Indices of columns given by name."""
     known = getattr(estimator, "feature_names_in_", None)
     if known is None:
-        raise ValueError(
+        raise _column_error(
             f"{name}={getattr(estimator, name)!r} are names, but X has no feature "
             "names; give indices or a data frame."
         )
     known = list(known)
     missing = [feature for feature in selection if feature not in known]
     if missing:
-        raise ValueError(f"{name}: {missing} are not features of X, which has {known}.")
+        raise _column_error(
+            f"{name}: {missing} are not features of X, which has {known}."
+        )
     return _unique(name, np.array([known.index(feature) for feature in selection]))
 
 
 def _unique(name, columns):
     """The columns, if none comes twice."""
     if np.unique(columns).size != columns.size:
-        raise ValueError(f"{name} selects a feature more than once; name each once.")
+        raise _column_error(f"{name} selects a feature more than once; name each once.")
     return columns
+
+
+def _column_error(message):
+    """What is wrong with a selection of columns, and where to read on."""
+    return ValueError(message + see("Columns of the gate and of the experts"))

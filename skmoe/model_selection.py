@@ -3,23 +3,29 @@
 import warnings
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._docs import see
+from skmoe._typing import FloatArray, MatrixLike
 from skmoe._validation import check_weights
 
 __all__ = ["ExpertsPath", "log_likelihood_scorer", "n_experts_path"]
+
+_Mixture = TypeVar("_Mixture", bound=BaseMixtureOfExperts)
 
 _CRITERIA = ("aic", "bic", "icl")
 # Responsibilities of a start are at least this, so that no row is lost to an expert.
 _LEAST = 1e-6
 
 
-def log_likelihood_scorer(estimator, X, y):
+def log_likelihood_scorer(estimator: Any, X: MatrixLike, y: ArrayLike) -> float:
     """Mean log-likelihood of held-out data, for ``scoring`` in GridSearchCV.
 
     Parameters
@@ -56,7 +62,7 @@ def log_likelihood_scorer(estimator, X, y):
 
 
 @dataclass(frozen=True)
-class ExpertsPath:
+class ExpertsPath(Generic[_Mixture]):
     """Fits with 1, 2, ... experts, made by :func:`n_experts_path`.
 
     Attributes
@@ -69,13 +75,13 @@ class ExpertsPath:
         Criteria on the data of the fits; lower is better.
     """
 
-    n_experts: np.ndarray
-    estimators: list
-    aic: np.ndarray
-    bic: np.ndarray
-    icl: np.ndarray
+    n_experts: NDArray[np.integer]
+    estimators: list[_Mixture]
+    aic: FloatArray
+    bic: FloatArray
+    icl: FloatArray
 
-    def best(self, criterion="bic"):
+    def best(self, criterion: Literal["aic", "bic", "icl"] = "bic") -> _Mixture:
         """The fit with the lowest value of a criterion.
 
         Parameters
@@ -93,7 +99,14 @@ class ExpertsPath:
         return self.estimators[int(np.argmin(getattr(self, criterion)))]
 
 
-def n_experts_path(estimator, X, y, *, max_experts=5, sample_weight=None):
+def n_experts_path(
+    estimator: _Mixture,
+    X: MatrixLike,
+    y: ArrayLike,
+    *,
+    max_experts: int = 5,
+    sample_weight: ArrayLike | None = None,
+) -> ExpertsPath[_Mixture]:
     """Fit with 1, 2, ... `max_experts` experts, each fit started from the last one.
 
     From K experts to K + 1 the worst is split: the one whose rows gain most likelihood
@@ -150,6 +163,7 @@ def n_experts_path(estimator, X, y, *, max_experts=5, sample_weight=None):
     if estimator.symmetric:
         raise ValueError(
             "symmetric=True is a model of two experts; set symmetric=False for a path."
+            + see("How many experts")
         )
     fits = [_fit(estimator, X, y, sample_weight, 1)]
     for _ in range(max_experts - 1):

@@ -9,7 +9,7 @@ from skmoe._logistic import MixtureOfLogisticExperts
 __all__ = ["register_converters"]
 
 
-def register_converters():
+def register_converters() -> None:
     """Teach skl2onnx to convert the estimators.
 
     Call it before `skl2onnx.to_onnx` or `skl2onnx.convert_sklearn`; to call it again

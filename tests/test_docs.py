@@ -2,12 +2,18 @@
 
 import importlib
 import re
+from email.message import Message
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
 import pytest
 from _data import MODELS, soft_start
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts, _docs
 from skmoe.engine.descent import minimise
 from skmoe.solvers import make_solver
 
@@ -49,3 +55,76 @@ def test_the_solver_of_the_contributors_guide_runs():
     ]
     np.testing.assert_allclose(*curves, rtol=1e-12)
     assert curves[0][-1] < curves[0][0]
+
+
+@pytest.fixture
+def set_site(monkeypatch):
+    """Function that gives the installed package's metadata some project URLs."""
+
+    def set_site(*urls):
+        metadata = Message()
+        for url in urls:
+            metadata["Project-URL"] = url
+        monkeypatch.setattr(_docs, "metadata", lambda name: metadata)
+
+    return set_site
+
+
+@pytest.mark.parametrize("kind", [MixtureOfLinearExperts, MixtureOfLogisticExperts])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_diagram_links_to_the_page_of_the_estimator(set_site, kind, slash):
+    set_site(
+        "Source, https://code.invalid", f"Documentation, https://a.invalid/b{slash}"
+    )
+    page = f"https://a.invalid/b/generated/skmoe.{kind.__name__}.html"
+    assert f'href="{page}"' in kind()._repr_html_()
+    assert f'href="{page}"' in make_pipeline(StandardScaler(), kind())._repr_html_()
+
+
+def test_diagram_of_a_subclass_elsewhere_has_no_link(set_site):
+    set_site("Documentation, https://a.invalid")
+    kind = type("Mine", (MixtureOfLinearExperts,), {"__module__": "mine"})
+    assert "a.invalid" not in kind()._repr_html_()
+
+
+def test_without_a_site_diagrams_have_no_link(set_site, monkeypatch):
+    set_site("Source, https://code.invalid")
+    assert "href" not in MixtureOfLinearExperts()._repr_html_()
+
+    def not_installed(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(_docs, "metadata", not_installed)
+    assert "href" not in MixtureOfLinearExperts()._repr_html_()
+
+
+def named_sections():
+    """Sections of the user guide that messages name, with the file that does."""
+    for path in sorted((ROOT / "skmoe").rglob("*.py")):
+        for name in re.findall(r'\bsee\("(.*?)"', path.read_text(encoding="utf-8")):
+            yield pytest.param(name, id=f"{path.stem}: {name}")
+
+
+@pytest.mark.parametrize("section", named_sections())
+def test_sections_that_messages_name_are_in_the_user_guide(set_site, section):
+    guide = (DOC / "user_guide.md").read_text(encoding="utf-8")
+    assert f"\n## {section}\n" in guide
+    set_site("Documentation, https://a.invalid")
+    address = _docs.see(section).partition("https://a.invalid/user_guide.html")[2]
+    assert f"- [{section}]({address})\n" in guide
+
+
+def test_messages_name_a_section_and_its_address_if_there_is_one(set_site):
+    X, y = np.arange(20.0).reshape(10, 2), np.arange(10.0) ** 2
+    model = MixtureOfLinearExperts(gate_features=["age"])
+    set_site()
+    section = "See 'Columns of the gate and of the experts' in the user guide"
+    with pytest.raises(ValueError, match=rf"^gate_features=.* frame\. {section}\.$"):
+        model.fit(X, y)
+    set_site("Documentation, https://a.invalid")
+    address = "https://a.invalid/user_guide.html#columns-of-the-gate-and-of-the-experts"
+    with pytest.raises(ValueError, match=f"{section}: {address}$"):
+        model.fit(X, y)
+    section = "See 'When a fit stops' in the user guide"
+    with pytest.warns(ConvergenceWarning, match=f"max_iter=1 .* {section}"):
+        MixtureOfLinearExperts(max_iter=1).fit(X, y)

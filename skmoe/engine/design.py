@@ -145,7 +145,7 @@ class DenseBlock:
 
     def gram(self, weights):
         """One weighted Gram matrix for each row of `weights`, (M, b) -> (M, p, p)."""
-        n_grams, p, b = weights.shape[0], *self.values.shape
+        n_grams, (p, b) = weights.shape[0], self.values.shape
         grams = np.zeros((n_grams, p, p))
         at_once = max(1, min(n_grams, _GRAM_BYTES // (8 * p * min(b, _GRAM_ROWS))))
         weighted = _scratch((at_once, p, min(b, _GRAM_ROWS)))

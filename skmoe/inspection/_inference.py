@@ -1,15 +1,20 @@
 """Standard errors, tests and confidence intervals of a fitted mixture."""
 
 import warnings
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from sklearn.exceptions import ConvergenceWarning
 
+from skmoe._base import BaseMixtureOfExperts
+from skmoe._docs import see
+from skmoe._typing import FloatArray, MatrixLike
 from skmoe.inspection._fit import inspect_fit
-from skmoe.inspection._names import reported_entries
+from skmoe.inspection._names import Entry, reported_entries
 
 # Standard errors between a fit and the optimum that are worth a warning.
 _FAR = 0.25
@@ -18,8 +23,8 @@ _FAR = 0.25
 class WaldTest(NamedTuple):
     """Result of :meth:`Inference.wald_test`."""
 
-    estimate: np.ndarray  #: The contrasts less `value`, (r,).
-    standard_error: np.ndarray  #: Theirs, (r,).
+    estimate: FloatArray  #: The contrasts less `value`, (r,).
+    standard_error: FloatArray  #: Theirs, (r,).
     statistic: float  #: Chi squared.
     df: int  #: Rank of the contrasts' covariance.
     p_value: float  #: Probability of a larger statistic under the hypothesis.
@@ -54,8 +59,15 @@ class Inference:
     """
 
     def __init__(
-        self, title, entries, estimate, covariance, robust, n_samples, log_likelihood
-    ):
+        self,
+        title: str,
+        entries: list[Entry],
+        estimate: FloatArray,
+        covariance: FloatArray,
+        robust: bool,
+        n_samples: float,
+        log_likelihood: float,
+    ) -> None:
         self._title, self._entries = title, entries
         self.names = [str(entry) for entry in entries]
         self.estimate, self.covariance, self.robust = estimate, covariance, robust
@@ -65,7 +77,7 @@ class Inference:
         self.z = np.where(self._is_noise, np.nan, estimate / self.standard_error)
         self.p_value = 2 * stats.norm.sf(np.abs(self.z))
 
-    def confidence_interval(self, level=0.95):
+    def confidence_interval(self, level: float = 0.95) -> FloatArray:
         """Confidence intervals, normal; of noise variances on the logarithmic scale.
 
         Parameters
@@ -89,7 +101,11 @@ class Inference:
         interval[noise, 1] = self.estimate[noise] * factor
         return interval
 
-    def wald_test(self, contrast, value=0.0):
+    def wald_test(
+        self,
+        contrast: Mapping[str, float] | Sequence[Mapping[str, float]] | ArrayLike,
+        value: ArrayLike = 0.0,
+    ) -> WaldTest:
         """Wald test that linear contrasts of the entries have given values.
 
         Parameters
@@ -135,7 +151,7 @@ class Inference:
         p_value = float(stats.chi2.sf(statistic, df))
         return WaldTest(estimate, standard_error, statistic, df, p_value)
 
-    def table(self, level=0.95):
+    def table(self, level: float = 0.95) -> Any:
         """One row for each entry of the fitted attributes.
 
         Parameters
@@ -152,10 +168,10 @@ class Inference:
         """
         lower, upper = self.confidence_interval(level).T
         parts, experts, outputs, features = zip(*self._entries)
-        columns = {"part": parts, "expert": experts}
+        columns: dict[str, Any] = {"part": parts, "expert": experts}
         if any(output is not None for output in outputs):
-            outputs = ["" if output is None else output for output in outputs]
-            columns["output"] = np.array(outputs, dtype=object)
+            labels = ["" if output is None else output for output in outputs]
+            columns["output"] = np.array(labels, dtype=object)
         columns.update(
             feature=features,
             estimate=self.estimate,
@@ -173,7 +189,7 @@ class Inference:
             return np.array(list(zip(*columns.values())), dtype=dtype)
         return pandas.DataFrame(columns, index=self.names)
 
-    def summary(self, level=0.95):
+    def summary(self, level: float = 0.95) -> str:
         """The table as text, with a heading.
 
         Parameters
@@ -209,7 +225,7 @@ class Inference:
             lines.append(f"{name:<{width}}" + "".join(f"{cell:>11}" for cell in cells))
         return "\n".join(lines)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.summary()
 
     def _weights(self, contrast):
@@ -245,7 +261,14 @@ class Inference:
         return weights
 
 
-def inference(estimator, X, y, sample_weight=None, *, robust=False):
+def inference(
+    estimator: BaseMixtureOfExperts,
+    X: MatrixLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    robust: bool = False,
+) -> Inference:
     """Standard errors, tests and confidence intervals of a fitted mixture.
 
     The covariance of the estimates is the inverse of F's Hessian, observed information
@@ -339,13 +362,15 @@ def _covariance(matrices, gradient, score, robust, n_samples):
             "The objective has no minimum at the fitted parameters: its Hessian is not "
             "positive definite. Fit with a smaller tol, raise alpha and gate_alpha "
             "(collinear columns, separable classes), or lower n_experts."
+            + see("Standard errors and convergence rates")
         ) from None
     # No coefficient, and no contrast, is farther from the optimum than this.
     distance = np.sqrt(n_samples * (gradient @ cho_solve(factor, gradient)))
     if distance > _FAR:
         warnings.warn(
             f"The optimum may be {distance:.2g} standard errors away from the fitted "
-            "parameters; fit with a smaller tol.",
+            "parameters; fit with a smaller tol."
+            + see("Standard errors and convergence rates"),
             ConvergenceWarning,
             stacklevel=3,
         )

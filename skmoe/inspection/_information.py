@@ -3,9 +3,14 @@
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError
 from sklearn.utils.validation import check_is_fitted
 
+from skmoe._base import BaseMixtureOfExperts
+from skmoe._docs import see
+from skmoe._typing import FloatArray, MatrixLike
+from skmoe.engine.information import InformationMatrices
 from skmoe.inspection._fit import check_estimator, inspect_fit
 from skmoe.inspection._names import relative_names
 
@@ -48,7 +53,13 @@ class Information:
         outside the region where EM is known to converge linearly.
     """
 
-    def __init__(self, names, matrices, from_relative, n_samples):
+    def __init__(
+        self,
+        names: list[str],
+        matrices: InformationMatrices,
+        from_relative: FloatArray,
+        n_samples: float,
+    ) -> None:
         self.names, self._matrices = names, matrices
 
         def reported(matrix):
@@ -60,27 +71,27 @@ class Information:
         self.penalty = reported(matrices.penalty)
 
     @cached_property
-    def missing_eigenvalues(self):
+    def missing_eigenvalues(self) -> FloatArray:
         """Falling eigenvalues of the Missing Information Matrix, (P,)."""
         return _identified(self._matrices.missing_eigenvalues)[::-1]
 
     @property
-    def em_rate(self):
+    def em_rate(self) -> float:
         """Factor by which an EM step shrinks the distance from the optimum."""
         return float(self.missing_eigenvalues[0])
 
     @property
-    def best_step_size(self):
+    def best_step_size(self) -> float:
         """Step of mirror descent with the best rate."""
         values = self.missing_eigenvalues
         return float(2 / (2 - values[0] - values[-1]))
 
     @property
-    def strong_convexity(self):
+    def strong_convexity(self) -> float:
         """Constant of F's strong convexity relative to the mirror map, here."""
         return float(_identified(self._matrices.strong_convexity))
 
-    def mirror_rate(self, step_size):
+    def mirror_rate(self, step_size: float) -> float:
         """Convergence rate of mirror descent with a fixed step.
 
         Parameters
@@ -110,7 +121,12 @@ class Information:
         return float(np.abs(1 - step_size * values).max())
 
 
-def information(estimator, X, y, sample_weight=None):
+def information(
+    estimator: BaseMixtureOfExperts,
+    X: MatrixLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+) -> Information:
     """Complete, missing and observed information of a fitted mixture.
 
     Analytic, in two passes over the rows; memory and time grow with the square of
@@ -174,7 +190,7 @@ def information(estimator, X, y, sample_weight=None):
     return Information(names, fit.matrices, from_relative, fit.n_samples)
 
 
-def signal_to_noise(estimator):
+def signal_to_noise(estimator: BaseMixtureOfExperts) -> float | FloatArray:
     """Signal-to-noise ratio of a symmetric model.
 
     Parameters
@@ -217,7 +233,7 @@ def signal_to_noise(estimator):
     if not estimator.symmetric:
         raise ValueError(
             "signal_to_noise is defined for symmetric models; the estimator has "
-            "symmetric=False."
+            "symmetric=False." + see("Symmetric models")
         )
     signal = np.linalg.norm(estimator.coef_[0], axis=-1)
     ratio = signal / np.sqrt(getattr(estimator, "noise_variance_", np.ones(1))[0])
@@ -233,4 +249,5 @@ def _identified(eigenvalues, *arguments):
             "The curvature of the step is not positive definite: the parameters are "
             "not identified here (raise alpha and gate_alpha, or lower n_experts), are "
             "far from an optimum (fit with a smaller tol), or the step is too long."
+            + see("Standard errors and convergence rates")
         ) from None

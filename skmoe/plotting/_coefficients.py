@@ -1,13 +1,22 @@
 """Heat map of coefficients and their confidence intervals."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.preprocessing import StandardScaler
 
+from skmoe._typing import FloatArray, MatrixLike
 from skmoe.inspection import inference
 from skmoe.plotting import _model
 from skmoe.plotting._coefficient_table import CoefficientTable, color_label
-from skmoe.plotting._heat_map import annotations, draw_map
+from skmoe.plotting._heat_map import annotate_cells, draw_map
 from skmoe.plotting._style import axes_for
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class CoefficientsDisplay:
@@ -62,15 +71,15 @@ class CoefficientsDisplay:
 
     def __init__(
         self,
-        coefficients,
-        lower,
-        upper,
-        colors,
-        row_names,
-        feature_names,
-        color_label="Coefficient",
-        level=0.95,
-    ):
+        coefficients: FloatArray,
+        lower: FloatArray,
+        upper: FloatArray,
+        colors: FloatArray,
+        row_names: list[str],
+        feature_names: list[str],
+        color_label: str = "Coefficient",
+        level: float = 0.95,
+    ) -> None:
         self.coefficients, self.lower, self.upper = coefficients, lower, upper
         self.colors, self.color_label, self.level = colors, color_label, level
         self.row_names, self.feature_names = row_names, feature_names
@@ -78,20 +87,20 @@ class CoefficientsDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
-        sample_weight=None,
+        estimator: Any,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        part="experts",
-        level=0.95,
-        robust=False,
-        color_scale="std",
-        ax=None,
-        annotate=True,
-        values_format=".3g",
-        image_kwargs=None,
-    ):
+        part: Literal["experts", "gate"] = "experts",
+        level: float = 0.95,
+        robust: bool = False,
+        color_scale: Literal["std", "raw"] = "std",
+        ax: Axes | None = None,
+        annotate: bool = True,
+        values_format: str = ".3g",
+        image_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the coefficients of a fitted estimator.
 
         Parameters
@@ -147,7 +156,9 @@ class CoefficientsDisplay:
             scaler = StandardScaler(with_mean=False).fit(X, sample_weight=sample_weight)
             scale = scaler.scale_
         display = cls(
-            *(table.values(name) for name in ("estimate", "lower", "upper")),
+            table.values("estimate"),
+            table.values("lower"),
+            table.values("upper"),
             table.scaled(scale),
             table.row_names(),
             table.feature_names(_model.seen_names(estimator, mixture)),
@@ -161,7 +172,14 @@ class CoefficientsDisplay:
             image_kwargs=image_kwargs,
         )
 
-    def plot(self, ax=None, *, annotate=True, values_format=".3g", image_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        annotate: bool = True,
+        values_format: str = ".3g",
+        image_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the map.
 
         Parameters
@@ -195,6 +213,6 @@ class CoefficientsDisplay:
         if annotate:
             ax.set_title(f"with {100 * self.level:g} % intervals", fontsize="medium")
             cells = self.coefficients, self.lower, self.upper
-            self.text_ = annotations(ax, self.image_, cells, values_format)
+            self.text_ = annotate_cells(ax, self.image_, cells, values_format)
         self.ax_, self.figure_ = ax, ax.figure
         return self

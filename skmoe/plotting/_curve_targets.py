@@ -10,7 +10,7 @@ from sklearn.base import is_classifier
 class ShownTarget(NamedTuple):
     """One output or class, and the rows' values of it."""
 
-    index: int  # of the output or class
+    position: int  # of the output or class
     name: str
     values: np.ndarray  # (n,), the output, or 1 for the class and 0 for others
 

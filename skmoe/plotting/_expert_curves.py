@@ -1,5 +1,12 @@
 """Experts, mixture and rows over one feature."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from numpy.typing import ArrayLike, NDArray
+
+from skmoe._typing import FloatArray
 from skmoe.plotting import _model
 from skmoe.plotting._curve_targets import predictions, shown_target
 from skmoe.plotting._curves_drawn import (
@@ -15,6 +22,9 @@ from skmoe.plotting._style import (
     note_other_features,
     without_frame,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class ExpertCurvesDisplay:
@@ -85,19 +95,19 @@ class ExpertCurvesDisplay:
 
     def __init__(
         self,
-        grid,
-        gate_proba,
-        expert,
-        mean,
-        x,
-        y,
-        responsibilities,
-        band=None,
-        coverage=0.9,
-        feature_name="x0",
-        target_name="y",
-        n_others=0,
-    ):
+        grid: FloatArray,
+        gate_proba: FloatArray,
+        expert: FloatArray,
+        mean: FloatArray,
+        x: FloatArray,
+        y: NDArray[Any],
+        responsibilities: FloatArray,
+        band: FloatArray | None = None,
+        coverage: float = 0.9,
+        feature_name: str = "x0",
+        target_name: str = "y",
+        n_others: int = 0,
+    ) -> None:
         self.grid, self.gate_proba, self.expert = grid, gate_proba, expert
         self.mean, self.band, self.coverage = mean, band, coverage
         self.x, self.y, self.responsibilities = x, y, responsibilities
@@ -107,18 +117,18 @@ class ExpertCurvesDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        feature=0,
-        target=None,
-        coverage=0.9,
-        grid_resolution=400,
-        ax=None,
-        line_kwargs=None,
-        scatter_kwargs=None,
-    ):
+        feature: int | str = 0,
+        target: Any = None,
+        coverage: float = 0.9,
+        grid_resolution: int = 400,
+        ax: Axes | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+        scatter_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the curves of a fitted estimator.
 
         Parameters
@@ -162,7 +172,7 @@ class ExpertCurvesDisplay:
         shown = shown_target(mixture, y, target)
         grid = _model.axis_grid(values[:, column], resolution)
         rows = transform(_model.rows_at(values, [column], grid[:, None], X))
-        expert, mean, band = predictions(mixture, rows, shown.index, coverage)
+        expert, mean, band = predictions(mixture, rows, shown.position, coverage)
         display = cls(
             grid,
             mixture.gate_proba(rows),
@@ -179,7 +189,13 @@ class ExpertCurvesDisplay:
         )
         return display.plot(ax, line_kwargs=line_kwargs, scatter_kwargs=scatter_kwargs)
 
-    def plot(self, ax=None, *, line_kwargs=None, scatter_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        line_kwargs: dict[str, Any] | None = None,
+        scatter_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw experts, mixture and rows.
 
         Parameters

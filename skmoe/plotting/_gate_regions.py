@@ -1,7 +1,14 @@
 """Regions of the gate in two features."""
 
-import numpy as np
+from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skmoe._typing import FloatArray
 from skmoe.plotting import _model
 from skmoe.plotting._style import (
     axes_for,
@@ -11,6 +18,9 @@ from skmoe.plotting._style import (
     note_other_features,
     region_colors,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class GateRegionsDisplay:
@@ -66,14 +76,14 @@ class GateRegionsDisplay:
 
     def __init__(
         self,
-        xx0,
-        xx1,
-        gate_proba,
-        points,
-        responsibilities=None,
-        feature_names=("x0", "x1"),
-        n_others=0,
-    ):
+        xx0: FloatArray,
+        xx1: FloatArray,
+        gate_proba: FloatArray,
+        points: FloatArray,
+        responsibilities: FloatArray | None = None,
+        feature_names: Sequence[str] = ("x0", "x1"),
+        n_others: int = 0,
+    ) -> None:
         self.xx0, self.xx1, self.gate_proba = xx0, xx1, gate_proba
         self.points, self.responsibilities = points, responsibilities
         self.feature_names, self.n_others = feature_names, n_others
@@ -81,16 +91,16 @@ class GateRegionsDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y=None,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        features=(0, 1),
-        grid_resolution=200,
-        ax=None,
-        image_kwargs=None,
-        scatter_kwargs=None,
-    ):
+        features: Sequence[int | str] = (0, 1),
+        grid_resolution: int = 200,
+        ax: Axes | None = None,
+        image_kwargs: dict[str, Any] | None = None,
+        scatter_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the regions of a fitted estimator.
 
         Parameters
@@ -142,7 +152,13 @@ class GateRegionsDisplay:
             ax, image_kwargs=image_kwargs, scatter_kwargs=scatter_kwargs
         )
 
-    def plot(self, ax=None, *, image_kwargs=None, scatter_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        image_kwargs: dict[str, Any] | None = None,
+        scatter_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the regions and the rows.
 
         Parameters
@@ -165,8 +181,8 @@ class GateRegionsDisplay:
         """
         ax = axes_for(ax, type(self).__name__, figsize=(7, 4.8))
         extent = (*self.xx0[0, [0, -1]], *self.xx1[[0, -1], 0])
-        options = {"origin": "lower", "aspect": "auto", "extent": extent, "zorder": -1}
-        options |= image_kwargs or {}
+        options: dict[str, Any] = {"origin": "lower", "aspect": "auto"}
+        options |= {"extent": extent, "zorder": -1, **(image_kwargs or {})}
         self.surface_ = ax.imshow(region_colors(self.gate_proba), **options)
         rows = self.responsibilities
         options = {"color": "0.25" if rows is None else blended_colors(rows)}

@@ -21,7 +21,7 @@ def draw_map(ax, values, options):
     return image
 
 
-def annotations(ax, image, cells, values_format):
+def annotate_cells(ax, image, cells, values_format):
     """Value and interval in each cell, an array of texts like the values.
 
     `cells` are values, lower and upper ends, of the image's shape transposed.

@@ -1,11 +1,19 @@
 """Objective over the iterations of fits."""
 
+from __future__ import annotations
+
 from itertools import cycle
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from skmoe._typing import FloatArray
 from skmoe.plotting._model import fitted_mixture, require_choice
 from skmoe.plotting._style import OKABE_ITO, axes_for, legend_beside, without_frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 
 class ObjectiveDisplay:
@@ -41,11 +49,18 @@ class ObjectiveDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, curves):
+    def __init__(self, curves: dict[str, FloatArray]) -> None:
         self.curves = curves
 
     @classmethod
-    def from_estimators(cls, estimators, *, scale="log", ax=None, line_kwargs=None):
+    def from_estimators(
+        cls,
+        estimators: Any,
+        *,
+        scale: Literal["log", "linear"] = "log",
+        ax: Axes | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the objective curves of fitted estimators.
 
         Curves compare well where the objective is the same: the same data, weights,
@@ -100,7 +115,13 @@ class ObjectiveDisplay:
             curves[str(name)] = mixture.objective_curve_.copy()
         return cls(curves).plot(ax, scale=scale, line_kwargs=line_kwargs)
 
-    def plot(self, ax=None, *, scale="log", line_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        scale: Literal["log", "linear"] = "log",
+        line_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the curves.
 
         Parameters
@@ -128,14 +149,14 @@ class ObjectiveDisplay:
         ax = axes_for(ax, type(self).__name__, figsize=(7, 4))
         lowest = min(curve.min() for curve in self.curves.values())
         styles = cycle(("-", "--", "-.", ":"))
-        self.lines_ = []
+        self.lines_: list[Line2D] = []
         for (name, curve), color, style in zip(
             self.curves.items(), cycle(OKABE_ITO), styles
         ):
             # A logarithmic axis has no place for the lowest value.
             above = np.where(curve > lowest, curve - lowest, np.nan)
-            options = {"color": color, "linestyle": style, "linewidth": 2}
-            options |= {"label": name, **(line_kwargs or {})}
+            options: dict[str, Any] = {"color": color, "linestyle": style}
+            options |= {"linewidth": 2, "label": name, **(line_kwargs or {})}
             height = above if scale == "log" else curve
             self.lines_ += ax.plot(np.arange(curve.size), height, **options)
         self._label(ax, scale)

@@ -1,12 +1,20 @@
 """Distribution of the responsibilities of each expert."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import _check_sample_weight
 
+from skmoe._typing import FloatArray, MatrixLike
 from skmoe.plotting import _model
 from skmoe.plotting._style import axes_for, expert_colors, without_frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class ResponsibilitiesDisplay:
@@ -59,14 +67,27 @@ class ResponsibilitiesDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, responsibilities, mass, sample_weight=None):
+    def __init__(
+        self,
+        responsibilities: FloatArray,
+        mass: FloatArray,
+        sample_weight: FloatArray | None = None,
+    ) -> None:
         self.responsibilities, self.mass = responsibilities, mass
         self.sample_weight = sample_weight
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, sample_weight=None, *, bins=20, ax=None, bar_kwargs=None
-    ):
+        cls,
+        estimator: Any,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        bins: int = 20,
+        ax: Axes | None = None,
+        bar_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the responsibilities of a fitted estimator.
 
         Parameters
@@ -116,7 +137,13 @@ class ResponsibilitiesDisplay:
         mass = np.average(rows, axis=0, weights=weight)
         return cls(rows, mass, weight).plot(ax, bins=bins, bar_kwargs=bar_kwargs)
 
-    def plot(self, ax=None, *, bins=20, bar_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        bins: int = 20,
+        bar_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the rootograms.
 
         Parameters
