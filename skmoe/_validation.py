@@ -44,6 +44,19 @@ def check_weights(sample_weight, X):
     return weight
 
 
+def check_enough(estimator, X, group):
+    """At least one row, or group (n,) of rows, for each expert."""
+    kind, found = "n_samples", X.shape[0]
+    if group is not None:
+        kind, found = "groups", group.max() + 1
+    if found < estimator.n_experts:
+        raise ValueError(
+            f"Found {kind} = {found} of positive weight, fewer than n_experts="
+            f"{estimator.n_experts}; give more samples or lower n_experts."
+            + see("How many experts")
+        )
+
+
 def check_columns(estimator, name, X, fit_intercept):
     """Column indices that `gate_features` or `expert_features` select, or None.
 

@@ -27,7 +27,7 @@ class GateCurvature:
     Parameters
     ----------
     design : DenseDesign or SparseDesign
-    weight : ndarray of shape (n,), sums to 1
+    weight : ndarray of shape (n,)
     contrasts : ndarray of shape (K, K - 1)
     dense : bool, whether the matrix may be stored
     """
@@ -69,7 +69,8 @@ def _sampled(design, weight, n_free):
     stride = n_rows / size
     rng = np.random.RandomState(0)
     rows = ((np.arange(size) + rng.uniform(size=size)) * stride).astype(np.intp)
-    share = weight[rows].sum() * stride
+    total = weight.sum()
+    share = weight[rows].sum() * stride / total
     if not 1 / _UNEVEN < share < _UNEVEN:
         return design, weight
-    return design.take(rows), weight[rows] / weight[rows].sum()
+    return design.take(rows), weight[rows] * (total / weight[rows].sum())
