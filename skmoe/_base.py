@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from skmoe._callbacks import CallbackSupportMixin, FitProgress, with_callbacks
-from skmoe._docs import see
+from skmoe._docs import page_template, see
 from skmoe._groups import (
     averaged_by_group,
     check_gate_sees_groups,
