@@ -11,11 +11,10 @@ from numpy.typing import ArrayLike
 from scipy.special import entr
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from skmoe._callbacks import CallbackSupportMixin, FitProgress, with_callbacks
+from skmoe._callbacks import CallbackSupportMixin, with_callbacks
 from skmoe._docs import page_template, see
 from skmoe._groups import (
     averaged_by_group,
@@ -23,6 +22,7 @@ from skmoe._groups import (
     check_groups,
     joint_of_groups,
 )
+from skmoe._restarts import best_descent
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
     check_columns,
@@ -32,11 +32,9 @@ from skmoe._validation import (
     restored_on_failure,
 )
 from skmoe.engine import prediction
-from skmoe.engine.descent import minimise
 from skmoe.engine.problem import Problem, canonical_rows, in_groups
-from skmoe.engine.starts import STRATEGIES, starting_point
+from skmoe.engine.starts import STRATEGIES
 from skmoe.engine.threads import block_map
-from skmoe.solvers import make_solver
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -92,6 +90,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         "tol": [_NON_NEGATIVE],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
+        "n_jobs": [None, Integral],
         "verbose": ["verbose"],
     }
 
@@ -140,7 +139,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             with block_map() as (map_threads, n_threads):
                 task.problem.mixture.map_threads = map_threads
                 task.problem.mixture.n_threads = n_threads
-                best = self._best_descent(task)
+                warm = self._fitted_theta(task.problem) if task.warm else None
+                best = best_descent(self, task, warm)
             for name, value in task.describe(best).items():
                 setattr(self, name, value)
         if not best.converged:
@@ -430,37 +430,6 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
 
     def _shape_fitted(self, fitted):
         """Adapt fitted attributes to the shape of y; in place."""
-
-    def _best_descent(self, task):
-        """The best of `n_init` descents."""
-        problem, rng = task.problem, check_random_state(self.random_state)
-        n_init = 1 if task.warm or task.init is not None else self.n_init
-        progress = FitProgress(self, task.data, n_init, task.describe)
-        best = None
-        for number in range(n_init):
-            report, finish = progress.run(number)
-            descent = minimise(
-                problem.mixture,
-                self._start(task, rng),
-                make_solver(self.solver, self.step_size),
-                self.max_iter,
-                self.tol,
-                report,
-            )
-            finish(descent)
-            if best is None or descent.objective_curve[-1] < best.objective_curve[-1]:
-                best = descent
-        progress.finish(best)
-        return best
-
-    def _start(self, task, rng):
-        """Starting point of one descent."""
-        mixture = task.problem.mixture
-        if not task.warm:
-            if task.init is not None:
-                return mixture.project_responsibilities(task.init)
-            return starting_point(mixture, self.init, rng)
-        return self._fitted_theta(task.problem)
 
     def _unshape_fitted(self, fitted):
         """Inverse of `_shape_fitted`, a new dict."""

@@ -36,6 +36,10 @@ class GateCurvature:
         self.contrasts, self.dense = contrasts, dense
         self.design, self.weight = _sampled(design, weight, contrasts.shape[1])
         self.blocks = blocks_of(self.design.n_rows, block_rows(design.n_columns))
+        self.forget()
+
+    def forget(self):
+        """Forget the curvature of earlier coefficients."""
         self._known_at, self._known = None, None
 
     def near(self, gate):

@@ -268,6 +268,14 @@ class Mixture:
         taken.map_threads, taken.n_threads = self.map_threads, self.n_threads
         return taken
 
+    def afresh(self, map_threads):
+        """The same mixture, knowing nothing of other descents on it."""
+        fresh = copy.copy(self)
+        fresh.gate_curvature = copy.copy(self.gate_curvature)
+        fresh.gate_curvature.forget()
+        fresh.map_threads = map_threads
+        return fresh
+
     def with_stored_curvature(self):
         """The same mixture with its curvature in matrices, whatever their size."""
         stored = copy.copy(self)
