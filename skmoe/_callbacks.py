@@ -44,10 +44,7 @@ class FitProgress:
 
         def report(iteration, state, change, step_size):
             if self.estimator.verbose:
-                print(
-                    f"init {number + 1}, iteration {iteration}: objective "
-                    f"{state.objective:.8f}, change {change:.2e}, step {step_size:.3g}"
-                )
+                print_progress(number, iteration, state, change, step_size)
             if context is None:
                 return False
             task = context.subcontext("iteration")
@@ -75,6 +72,14 @@ class FitProgress:
             reconstruction_attributes=lambda: self.describe(descent()),
             **self.data,
         )
+
+
+def print_progress(number, iteration, state, change, step_size):
+    """Print a line on an iteration of an initialisation."""
+    print(
+        f"init {number + 1}, iteration {iteration}: objective "
+        f"{state.objective:.8f}, change {change:.2e}, step {step_size:.3g}"
+    )
 
 
 def _descent(state, curve):
