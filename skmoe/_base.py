@@ -144,14 +144,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             for name, value in task.describe(best).items():
                 setattr(self, name, value)
         if not best.converged:
-            warnings.warn(
-                f"Stopped after {best.n_iter} of max_iter={self.max_iter} iterations "
-                f"before the objective settled to tol={self.tol}. Increase max_iter or "
-                "tol, shorten a fixed step_size, or scale the features."
-                + see("When a fit stops"),
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+            message = self._not_converged(best)
+            warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return self
 
     def gate_proba(self, X: MatrixLike) -> FloatArray:
@@ -325,12 +319,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         X, y = validate_data(
             self, X, y, accept_sparse="csr", dtype=_DTYPES, **self._target_checks
         )
-        if self.symmetric and self.n_experts != 2:
-            raise ValueError(
-                f"symmetric=True is a model of two experts, got n_experts="
-                f"{self.n_experts}; set n_experts=2 or symmetric=False."
-                + see("Symmetric models")
-            )
+        self._check_symmetric()
         weight = check_weights(sample_weight, X)
         group = check_groups(groups, X.shape[0])
         metadata = {} if sample_weight is None else {"sample_weight": weight}
@@ -358,20 +347,43 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         warm = self.warm_start and hasattr(self, "converged_")
 
         def describe(descent):
-            theta = descent.theta
             if not warm and init is None:
-                theta = problem.ordered(theta, descent.mass)
-            fitted = problem.attributes(theta, X.dtype)
-            self._shape_fitted(fitted)
-            fitted["_gate_columns"], fitted["_expert_columns"] = columns
-            fitted["_had_groups"] = group is not None
-            fitted["_n_free_parameters"] = problem.n_free_parameters(theta)
-            fitted["n_iter_"] = descent.n_iter
-            fitted["converged_"] = descent.converged
-            fitted["objective_curve_"] = descent.objective_curve
-            return fitted
+                descent = descent._replace(
+                    theta=problem.ordered(descent.theta, descent.mass)
+                )
+            return self._described(descent, problem, columns, X.dtype)
 
         return _FitTask(problem, init, warm, data, describe)
+
+    def _check_symmetric(self):
+        """A symmetric model has two experts."""
+        if self.symmetric and self.n_experts != 2:
+            raise ValueError(
+                f"symmetric=True is a model of two experts, got n_experts="
+                f"{self.n_experts}; set n_experts=2 or symmetric=False."
+                + see("Symmetric models")
+            )
+
+    def _described(self, descent, problem, columns, dtype):
+        """Fitted attributes of a descent, a dict."""
+        fitted = problem.attributes(descent.theta, dtype)
+        self._shape_fitted(fitted)
+        fitted["_gate_columns"], fitted["_expert_columns"] = columns
+        fitted["_had_groups"] = problem.has_groups
+        fitted["_n_free_parameters"] = problem.n_free_parameters(descent.theta)
+        fitted["n_iter_"] = descent.n_iter
+        fitted["converged_"] = descent.converged
+        fitted["objective_curve_"] = descent.objective_curve
+        return fitted
+
+    def _not_converged(self, best):
+        """Warning of a descent that ran out of iterations."""
+        return (
+            f"Stopped after {best.n_iter} of max_iter={self.max_iter} iterations "
+            f"before the objective settled to tol={self.tol}. Increase max_iter or "
+            "tol, shorten a fixed step_size, or scale the features."
+            + see("When a fit stops")
+        )
 
     def _has_intercept(self):
         """Whether gate and experts have intercepts."""
@@ -379,7 +391,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             return not self.symmetric
         return bool(self.fit_intercept)
 
-    def _make_problem(self, X, target, weight, columns, group=None):
+    def _make_problem(self, X, target, weight, columns, group=None, scaling=None):
         """The engine's problem on validated data; columns of gate and experts."""
         if group is not None:
             check_gate_sees_groups(self, X, group, columns[0])
@@ -397,6 +409,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             l1_ratio=self.l1_ratio,
             gate_l1_ratio=self.gate_l1_ratio,
             group=group,
+            scaling=scaling,
         )
 
     def _fitted_problem(self, X, y, sample_weight, groups):

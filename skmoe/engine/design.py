@@ -55,14 +55,30 @@ def column_moments(X, sample_weight, fit_intercept):
         scale = np.sqrt(X.power(2, dtype=np.float64).T @ sample_weight / total)
         scale[scale == 0] = np.inf
         return mean, scale
-    rows = blocks_of(X.shape[0], block_rows(X.shape[1]))
     mean = np.zeros(X.shape[1])
     if fit_intercept:
-        mean = sum(sample_weight[r] @ X[r].astype(np.float64) for r in rows) / total
-    square = sum(sample_weight[r] @ np.square(X[r] - mean) for r in rows) / total
+        mean = column_sums(X, sample_weight) / total
+    square = column_squares(X, sample_weight, mean) / total
+    return mean, column_scale(square, mean, X.dtype)
+
+
+def column_sums(X, sample_weight):
+    """Weighted sum of each column of dense X, (d,)."""
+    rows = blocks_of(X.shape[0], block_rows(X.shape[1]))
+    return sum(sample_weight[r] @ X[r].astype(np.float64) for r in rows)
+
+
+def column_squares(X, sample_weight, mean):
+    """Weighted sum of squared deviations of each column of dense X, (d,)."""
+    rows = blocks_of(X.shape[0], block_rows(X.shape[1]))
+    return sum(sample_weight[r] @ np.square(X[r] - mean) for r in rows)
+
+
+def column_scale(square, mean, dtype):
+    """Scale of columns with these mean squares (d,), infinite for constant ones."""
     scale = np.sqrt(square)
-    scale[scale <= 10 * np.finfo(X.dtype).eps * np.abs(mean)] = np.inf
-    return mean, scale
+    scale[scale <= 10 * np.finfo(dtype).eps * np.abs(mean)] = np.inf
+    return scale
 
 
 def make_design(X, columns, mean, scale, intercept):

@@ -5,6 +5,8 @@ changes how fast that converges, not where to; and it is the dearest part of an 
 step: K (K - 1) / 2 Gram matrices where the experts need K.
 """
 
+import copy
+
 import numpy as np
 
 from skmoe.engine.curvature import SoftmaxCurvature
@@ -14,6 +16,8 @@ from skmoe.engine.softmax import softmax_in_place
 # Rows in the sample: at least so many, so many for each coefficient, and this share of
 # all, since confident gates have curvature in few rows.
 _MIN_ROWS, _ROWS_PER_COEF, _SHARE = 8192, 20, 0.0625
+# A share of very many rows stops here, in entries: it must fit where they do not.
+_MOST_ENTRIES = 2**24
 # A matrix serves until the logits have moved by this much, root mean square.
 _STALE = 0.15
 # A sample that does not save this much, or whose weight says that few rows of large
@@ -42,6 +46,13 @@ class GateCurvature:
         """Forget the curvature of earlier coefficients."""
         self._known_at, self._known = None, None
 
+    def on(self, design, weight):
+        """The same on given rows, all of them."""
+        moved = copy.copy(self)
+        moved.design, moved.weight = design, weight
+        moved.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
+        return moved
+
     def near(self, gate):
         """Curvature at, or not far from, coefficients (K - 1, p)."""
         # In standardised features the norm is the root mean square of the logits.
@@ -63,18 +74,26 @@ class GateCurvature:
         return self._known
 
 
-def _sampled(design, weight, n_free):
-    """Design and weights of a sample, one row of each stretch of rows, or of all."""
-    n_rows = design.n_rows
-    n_coefs = n_free * design.n_columns
-    size = int(max(_MIN_ROWS, _ROWS_PER_COEF * n_coefs, _SHARE * n_rows))
+def sample_rows(n_rows, n_columns, n_free):
+    """Rows of the sample, one of each stretch of rows; None for all of them."""
+    share = min(_SHARE * n_rows, _MOST_ENTRIES // n_columns)
+    size = int(max(_MIN_ROWS, _ROWS_PER_COEF * n_free * n_columns, share))
     if size > _WORTHWHILE * n_rows:
-        return design, weight
-    stride = n_rows / size
+        return None
     rng = np.random.RandomState(0)
-    rows = ((np.arange(size) + rng.uniform(size=size)) * stride).astype(np.intp)
+    positions = (np.arange(size) + rng.uniform(size=size)) * (n_rows / size)
+    return positions.astype(np.intp)
+
+
+def is_even(weight, share):
+    """Whether the weight of a sample is near the given share of all."""
+    return 1 / _UNEVEN < weight.sum() / share < _UNEVEN
+
+
+def _sampled(design, weight, n_free):
+    """Design and weights of a sample, or of all rows."""
     total = weight.sum()
-    share = weight[rows].sum() * stride / total
-    if not 1 / _UNEVEN < share < _UNEVEN:
+    rows = sample_rows(design.n_rows, design.n_columns, n_free)
+    if rows is None or not is_even(weight[rows], total * len(rows) / design.n_rows):
         return design, weight
     return design.take(rows), weight[rows] * (total / weight[rows].sum())

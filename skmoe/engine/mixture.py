@@ -72,6 +72,7 @@ class Mixture:
         )
         self.experts_are_dense = _is_stored(experts.curvature_size, experts.penalty)
         self.map_threads, self.n_threads = map, 1
+        self.sweep = sweep  # another where the rows are in parts
 
     def initial(self):
         """Parameters with equal gates and zero experts."""
@@ -90,7 +91,7 @@ class Mixture:
         (steps other than 1 need them).
         """
         rows = self._allocate_rows() if curvature else None
-        stats = sweep(self, theta, curvature, blend, rows)
+        stats = self.sweep(self, theta, curvature, blend, rows)
         objective = self.offset - float(stats.log_likelihood) + self.penalty(theta)
         return State(theta, objective, stats, rows)
 

@@ -6,6 +6,7 @@ from scipy import sparse
 from skmoe.engine.design import column_moments, make_design
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.penalty import Penalty
+from skmoe.engine.scaling import Scaling
 from skmoe.engine.state import Parameters
 from skmoe.engine.tie import expand, is_tied
 from skmoe.engine.units import Groups
@@ -65,6 +66,8 @@ class Problem:
     group : ndarray of int of shape (n,), default=None
         Codes of groups that share a latent expert, rising; the gate sees their first
         rows.
+    scaling : Scaling, default=None
+        That of all rows, where these are a part of them.
     """
 
     def __init__(
@@ -82,24 +85,33 @@ class Problem:
         l1_ratio=0.0,
         gate_l1_ratio=0.0,
         group=None,
+        scaling=None,
     ):
-        mean, scale = column_moments(X, weight, fit_intercept)
+        if scaling is None:
+            moments = column_moments(X, weight, fit_intercept)
+            scaling = Scaling(weight.sum(), *moments)
+        mean, scale = scaling.mean, scaling.scale
         units, X_units = _units(X, weight, group)
+        self.has_groups = units is not None
         gate_design = expert_design = make_design(
             X_units, gate_columns, mean, scale, fit_intercept
         )
-        if units is not None or not _same(gate_columns, expert_columns):
+        if self.has_groups or not _same(gate_columns, expert_columns):
             expert_design = make_design(X, expert_columns, mean, scale, fit_intercept)
         self.gate_design, self.expert_design = gate_design, expert_design
-        weight = weight / weight.sum()
+        weight = weight / scaling.total
         offset = 0.0
         self.target_scale = None
         self.experts = make_experts(_penalty(expert_design, alpha, l1_ratio))
         if target.ndim == 2:
             # Experts of opposite sign have no common level to take away.
             centred = fit_intercept and not is_tied(self.experts.tie)
-            self._standardise_target(target, weight, centred)
-            target = (target - self.target_mean[:, None]) / self.target_scale[:, None]
+            if scaling.target_scale is None:
+                scaling = scaling.of_target(target, weight, centred)
+            self.target_mean = scaling.target_mean
+            self.target_scale = scaling.target_scale
+            target = target - self.target_mean[:, None]
+            target /= self.target_scale[:, None]
             offset = float(np.log(self.target_scale).sum())
         self.mixture = Mixture(
             self.experts,
@@ -188,14 +200,6 @@ class Problem:
             return penalty
         # Two experts share one logit v, with w_1 = -w_2 = v / sqrt(2).
         return Penalty(penalty.ridge, np.sqrt(2) * penalty.lasso)
-
-    def _standardise_target(self, target, weight, centred):
-        """Weighted mean and scale of the outputs; a constant output keeps scale 1."""
-        self.target_mean = target @ weight if centred else np.zeros(len(target))
-        deviation = target - self.target_mean[:, None]
-        self.target_scale = np.sqrt(np.square(deviation) @ weight)
-        tiny = 10 * np.finfo(np.float64).eps * np.abs(target).max(axis=1)
-        self.target_scale[self.target_scale <= tiny] = 1.0
 
 
 def _units(X, weight, group):

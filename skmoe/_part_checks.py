@@ -1,0 +1,181 @@
+"""Validation of rows that come in parts; what is wrong is told with the part's name."""
+
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import _safe_indexing
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, validate_data
+
+from skmoe._base import _DTYPES
+from skmoe._docs import see
+from skmoe.engine.scaling import Sums
+
+
+class Given(NamedTuple):
+    """A part as the user gave it."""
+
+    label: str  # its name in messages
+    X: Any
+    y: Any
+    sample_weight: Any
+
+
+class Checked(NamedTuple):
+    """A part after validation: its rows of positive weight."""
+
+    label: str
+    X: np.ndarray  # (n, d)
+    y: np.ndarray
+    weight: np.ndarray  # (n,)
+    names: tuple | None  # of the columns
+    head: Any  # a row as it was given, for callables that select columns
+
+
+class Summary(NamedTuple):
+    """What the first pass finds in a part; of an empty one, nothing."""
+
+    label: str
+    n_rows: int
+    n_features: int = 0
+    names: tuple | None = None
+    dtype: Any = None
+    y_shape: tuple = ()
+    has_numbers: bool = True
+    y: np.ndarray | None = None  # the classes, or no rows of real targets
+    head: Any = None
+    sums: Sums | None = None
+
+
+def checked(given, estimator):
+    """Validated part; `estimator` is a copy that may be changed."""
+    with _named(given.label):
+        X, y = validate_data(
+            estimator,
+            given.X,
+            given.y,
+            dtype=_DTYPES,
+            ensure_min_samples=0,
+            **estimator._target_checks,
+        )
+        weight = _weights(given.sample_weight, X.shape[0])
+        head = None
+        if weight.any() and _selects_by_callable(estimator):
+            head = _safe_indexing(given.X, np.flatnonzero(weight)[:1])
+    if not weight.all():
+        kept = np.flatnonzero(weight)
+        X, y, weight = X[kept], y[kept], weight[kept]
+    names = getattr(estimator, "feature_names_in_", None)
+    return Checked(
+        given.label, X, y, weight, None if names is None else tuple(names), head
+    )
+
+
+def summary(part, estimator):
+    """Summary of a checked part."""
+    n_rows, n_features = part.X.shape
+    if n_rows == 0:
+        return Summary(part.label, 0)
+    if is_classifier(estimator):
+        with _named(part.label):
+            check_classification_targets(part.y)
+        y = np.unique(part.y)
+    else:
+        y = part.y[:0]
+    return Summary(
+        part.label,
+        n_rows,
+        n_features,
+        part.names,
+        part.X.dtype,
+        part.y.shape[1:],
+        part.y.dtype.kind in "biuf",
+        y,
+        part.head,
+        Sums.of(part.X, encoded(part.y), part.weight),
+    )
+
+
+def encoded(y, classes=None):
+    """Targets as the engine wants them: (m, n), or (n,) codes of classes."""
+    if classes is not None:
+        return np.searchsorted(classes, y)
+    if y.dtype.kind not in "biuf":
+        return np.empty((0, y.shape[0]))
+    return np.atleast_2d(np.asarray(y, dtype=np.float64).T)
+
+
+def check_alike(summaries):
+    """Parts that have rows, and the same columns and kind of target."""
+    if not summaries:
+        raise ValueError(
+            "There are no rows of positive weight in any part; give data with rows, "
+            "and positive sample weights."
+        )
+    first = summaries[0]
+    for part in summaries[1:]:
+        for what, of in _ALIKE.items():
+            if of(part) != of(first):
+                raise ValueError(
+                    f"{part.label} has {what} {of(part)}, but {first.label} has "
+                    f"{of(first)}; all parts must have the same."
+                )
+
+
+_ALIKE = {
+    "number of features": lambda part: part.n_features,
+    "feature names": lambda part: None if part.names is None else list(part.names),
+    "targets of shape": lambda part: ("n_samples", *part.y_shape),
+    "targets that are": lambda part: "numbers" if part.has_numbers else "labels",
+}
+
+
+def check_enough(n_rows, n_experts):
+    """At least one row for each expert."""
+    if n_rows < n_experts:
+        raise ValueError(
+            f"Found n_samples = {n_rows} of positive weight, fewer than n_experts="
+            f"{n_experts}; give more samples or lower n_experts."
+            + see("How many experts")
+        )
+
+
+@contextmanager
+def _named(label):
+    """Say in which part something is wrong."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{label}: {error}") from error
+
+
+def _weights(sample_weight, n_rows):
+    """Non-negative weights of a part, (n,); all may be zero."""
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weight = check_array(
+        sample_weight,
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_min_samples=0,
+        input_name="sample_weight",
+    )
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight has shape {weight.shape}, X has {n_rows} rows; give "
+            f"weights of shape ({n_rows},)."
+        )
+    if (weight < 0).any():
+        raise ValueError(
+            f"sample_weight has a negative value, {weight.min()}; weights must be "
+            "positive or zero."
+        )
+    return weight
+
+
+def _selects_by_callable(estimator):
+    """Whether a selection of columns is a function of X."""
+    return callable(estimator.gate_features) or callable(estimator.expert_features)

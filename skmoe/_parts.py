@@ -1,0 +1,235 @@
+"""Fit an estimator to rows that come in parts: batches of a stream, or partitions.
+
+The passes over the parts are: sums for means, with validation; squares for scales, with
+samples of the rows; and one for each evaluation of the objective.
+"""
+
+import copy
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from skmoe._callbacks import print_iteration
+from skmoe._docs import see
+from skmoe._part_checks import (
+    check_alike,
+    check_enough,
+    checked,
+    encoded,
+    summary,
+)
+from skmoe._validation import check_columns, restored_on_failure
+from skmoe.engine.descent import minimise
+from skmoe.engine.parts import Rows, Sampling, added, on_parts
+from skmoe.engine.problem import canonical_rows
+from skmoe.engine.scaling import Scaling, Squares, means_from, scaling_from
+from skmoe.engine.softmax import gate_contrasts
+from skmoe.engine.starts import starting_point
+from skmoe.engine.threads import block_map
+from skmoe.solvers import make_solver
+
+
+class _Model(NamedTuple):
+    """What makes a problem of rows, here or in another process."""
+
+    estimator: Any  # parameters and classes, nothing else that was fitted
+    columns: list  # of gate and experts
+    dtype: Any  # of X
+
+    def rows(self, part):
+        """The engine's rows of a checked part."""
+        classes = getattr(self.estimator, "classes_", None)
+        X = part.X.astype(self.dtype, copy=False)
+        return Rows(X, encoded(part.y, classes), part.weight)
+
+    def problem(self, rows, scaling):
+        """The engine's problem on rows, standardised as all rows are."""
+        return self.estimator._make_problem(*rows, self.columns, scaling)
+
+
+class _Gathered(NamedTuple):
+    """What the second pass finds in a part."""
+
+    squares: Squares
+    sample: tuple[Rows, Rows]
+
+
+class _Data(NamedTuple):
+    """All rows: the parts, and what was gathered from them."""
+
+    model: _Model
+    rows: Any  # source of Rows
+    scaling: Scaling
+    sample: tuple[Rows | None, Rows]  # for the gate's curvature, for starts
+
+
+def fit_parts(estimator, source):
+    """Fit an estimator to parts; an earlier fit survives errors.
+
+    Parameters
+    ----------
+    estimator : estimator of this package
+    source : source of `Given` parts, with the methods of `skmoe.streaming.Stream`
+    """
+    with restored_on_failure(estimator):
+        _check_parameters(estimator)
+        with block_map() as threads:
+            data = _read(estimator, source.with_threads(*threads))
+            best, fitted = _best_fit(estimator, data, threads)
+        for name, value in fitted.items():
+            setattr(estimator, name, value)
+    if not best.converged:
+        message = estimator._not_converged(best)
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+    return estimator
+
+
+def _check_parameters(estimator):
+    """Valid parameters, for rows that are never all in one place."""
+    estimator._validate_params()
+    estimator._check_symmetric()
+    if not isinstance(estimator.init, str):
+        raise ValueError(
+            f"init is of type {type(estimator.init).__name__}; rows that come in parts "
+            "have no responsibilities of their own. Name a strategy, or set "
+            "warm_start=True after a fit to some rows." + see("Starting points")
+        )
+
+
+def _read(estimator, source):
+    """The first two passes."""
+    bare = type(estimator)(**estimator.get_params(deep=False))
+    source = source.map(_checked, bare)
+    found = source.collect(summary, bare)
+    filled = [number for number, part in enumerate(found) if part.n_rows]
+    found = [found[number] for number in filled]
+    check_alike(found)
+    check_enough(sum(part.n_rows for part in found), estimator.n_experts)
+    model = _learnt(estimator, bare, found)
+    return _standardised(model, source.select(filled).map(_rows_of, model), found)
+
+
+def _learnt(estimator, bare, found):
+    """Model of the input; the estimator learns its names and classes."""
+    first = found[0]
+    estimator.n_features_in_ = first.n_features
+    if first.names is not None:
+        estimator.feature_names_in_ = np.array(first.names, dtype=object)
+    elif hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+    labels = np.concatenate([part.y for part in found])
+    for learner in (estimator, bare):
+        learner._encode_target(labels)
+    columns = [
+        check_columns(estimator, name, first.head, estimator._has_intercept())
+        for name in ("gate_features", "expert_features")
+    ]
+    return _Model(bare, columns, np.result_type(*(part.dtype for part in found)))
+
+
+def _standardised(model, rows, found):
+    """The second pass: scales of all rows, and samples of them."""
+    sums = found[0].sums
+    for part in found[1:]:
+        sums = sums.plus(part.sums)
+    has_intercept = model.estimator._has_intercept()
+    is_centred = has_intercept and not model.estimator.symmetric
+    means = means_from(sums, has_intercept, is_centred)
+    sampling = _sampling(model, found)
+    gathered = rows.collect(_gathered, means, each=sampling.shares())
+    squares = gathered[0].squares
+    for part in gathered[1:]:
+        squares = added(squares, part.squares)
+    scaling = scaling_from(sums, squares, means, model.dtype)
+    gate_rows, start_rows = sampling.gathered([part.sample for part in gathered])
+    if gate_rows is None:
+        start_rows = Rows(*canonical_rows(*start_rows, None)[:3])
+    return _Data(model, rows, scaling, (gate_rows, start_rows))
+
+
+def _sampling(model, found):
+    """Which rows are gathered."""
+    estimator, first = model.estimator, found[0]
+    lasso = estimator.gate_alpha * estimator.gate_l1_ratio
+    n_free = gate_contrasts(estimator.n_experts, not lasso).shape[1]
+    widths = [
+        1 + (first.n_features if chosen is None else chosen.shape[0])
+        for chosen in model.columns
+    ]
+    n_targets = max(first.sums.target.size, len(getattr(estimator, "classes_", [])))
+    return Sampling(
+        np.array([part.n_rows for part in found]),
+        np.array([part.sums.weight for part in found]),
+        first.n_features + n_targets,
+        widths[0],
+        n_free,
+        n_free * widths[0] + estimator.n_experts * n_targets * widths[1],
+    )
+
+
+def _best_fit(estimator, data, threads):
+    """The best descent of `n_init`, and the fitted attributes, a dict."""
+    gate_rows, start_rows = data.sample
+    problem = data.model.problem(start_rows, data.scaling)
+    sample = problem.mixture
+    sample.map_threads, sample.n_threads = threads
+    gate_sample = None
+    if gate_rows is not None:
+        gate_sample = data.model.problem(gate_rows, data.scaling).mixture
+    parts = data.rows.map(_mixture_of, data.model, data.scaling)
+    mixture = on_parts(sample, parts, gate_sample)
+    is_warm = estimator.warm_start and hasattr(estimator, "converged_")
+    rng = check_random_state(estimator.random_state)
+    best = None
+    for number in range(1 if is_warm else estimator.n_init):
+        if is_warm:
+            start = estimator._fitted_theta(problem)
+        else:
+            start = starting_point(sample, estimator.init, rng)
+        descent = _descent(estimator, mixture, start, number)
+        if best is None or descent.objective_curve[-1] < best.objective_curve[-1]:
+            best = descent
+    if not is_warm:
+        best = best._replace(theta=problem.ordered(best.theta, best.mass))
+    model = data.model
+    return best, estimator._described(best, problem, model.columns, model.dtype)
+
+
+def _descent(estimator, mixture, start, number):
+    """One descent."""
+
+    def report(*progress):
+        if estimator.verbose:
+            print_iteration(number, *progress)
+        return False
+
+    solver = make_solver(estimator.solver, estimator.step_size)
+    return minimise(mixture, start, solver, estimator.max_iter, estimator.tol, report)
+
+
+# Functions of one part, which may run in another process.
+
+
+def _checked(given, estimator):
+    """Validated part; threads share the estimator."""
+    return checked(given, copy.copy(estimator))
+
+
+def _rows_of(part, model):
+    """The engine's rows of a checked part."""
+    return model.rows(part)
+
+
+def _gathered(rows, share, means):
+    """Squares and samples of a part."""
+    return _Gathered(Squares.of(*rows, *means), share.of(rows))
+
+
+def _mixture_of(rows, model, scaling):
+    """A part as a mixture on its rows, for the pass over the parts."""
+    mixture = model.problem(rows, scaling).mixture.with_stored_curvature()
+    mixture.gate_curvature = None  # that of the sample serves
+    return mixture

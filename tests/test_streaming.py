@@ -1,0 +1,301 @@
+"""Fits to batches of rows: the same parameters as in memory, and bad batches."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet
+import pytest
+from _data import Model
+from sklearn.base import clone
+from sklearn.compose import make_column_selector
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
+
+from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe.engine import parts
+from skmoe.streaming import array_batches, fit_batches
+
+CASES = {
+    "linear-3": (Model("linear", 3), MixtureOfLinearExperts(3)),
+    "shared-noise-two-outputs": (
+        Model("linear", 3, n_outputs=2),
+        MixtureOfLinearExperts(3, noise="shared"),
+    ),
+    "own-columns": (
+        Model("linear", 2),
+        MixtureOfLinearExperts(gate_features=[2], expert_features=[1, 0]),
+    ),
+    "lasso": (
+        Model("linear", 3),
+        MixtureOfLinearExperts(
+            3, l1_ratio=0.5, gate_l1_ratio=0.5, alpha=0.02, gate_alpha=0.02
+        ),
+    ),
+    "symmetric": (
+        Model("linear", symmetric=True),
+        MixtureOfLinearExperts(symmetric=True),
+    ),
+    "binary-3": (Model("logistic", 3), MixtureOfLogisticExperts(3)),
+    "three-class": (Model("logistic", 2, n_classes=3), MixtureOfLogisticExperts()),
+    "one-expert": (Model("logistic", 2), MixtureOfLogisticExperts(1)),
+}
+many = pytest.mark.parametrize("name", CASES)
+solvers = pytest.mark.parametrize("solver", ["em", "md", "gd"])
+
+
+def drawn(name, n=3000, solver="em"):
+    """Data with weights, some of them zero, and an estimator that ends soon."""
+    model, estimator = CASES[name]
+    data = model.data(n, d=3)
+    target = data.target if data.target.ndim == 1 else data.target.T
+    weight = np.random.default_rng(1).integers(0, 3, size=n).astype(float)
+    # The steps of Barzilai and Borwein amplify rounding from iteration to iteration.
+    settings = {"max_iter": 12, "tol": 0.0} if solver == "gd" else {}
+    estimator = clone(estimator).set_params(solver=solver, random_state=0, **settings)
+    return data.X, target, weight, estimator
+
+
+def assert_same_fit(found, expected, atol=1e-8):
+    """All fitted attributes agree."""
+    names = [name for name in vars(expected) if name.endswith("_")]
+    assert {*names} == {name for name in vars(found) if name.endswith("_")}
+    for name in names:
+        one, two = getattr(found, name), getattr(expected, name)
+        if isinstance(two, np.ndarray) and two.dtype.kind == "f":
+            np.testing.assert_allclose(one, two, rtol=0, atol=atol, err_msg=name)
+            assert one.dtype == two.dtype
+        else:
+            np.testing.assert_array_equal(one, two, err_msg=name)
+
+
+@many
+@solvers
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_fit_is_that_in_memory(name, solver):
+    X, y, weight, estimator = drawn(name, solver=solver)
+    expected = clone(estimator).fit(X, y, weight)
+    found = fit_batches(estimator, array_batches(X, y, weight, batch_size=700))
+    assert_same_fit(found, expected)
+    assert found._n_free_parameters == expected._n_free_parameters
+
+
+@many
+@solvers
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_warm_fit_beyond_the_sample_is_that_in_memory(name, solver, monkeypatch):
+    """The start is given; the gate's curvature comes from the same rows."""
+    monkeypatch.setattr(parts, "_MOST_ROWS", 3000)
+    X, y, weight, estimator = drawn(name, 20_000, solver)
+    weight += 1
+    estimator.set_params(warm_start=True).fit(X[:2000], y[:2000])
+    expected = clone(estimator)
+    vars(expected).update(vars(estimator))
+    expected.fit(X, y, weight)
+    found = fit_batches(estimator, array_batches(X, y, weight, batch_size=3333))
+    assert_same_fit(found, expected)
+
+
+@pytest.mark.parametrize("name", ["linear-3", "three-class"])
+def test_cold_fit_beyond_the_sample_reaches_the_optimum(name, monkeypatch):
+    monkeypatch.setattr(parts, "_MOST_ROWS", 3000)
+    X, y, weight, estimator = drawn(name, 20_000)
+    # Uneven weights: the even sample of the gate's rows does not serve.
+    weight = np.where(np.arange(20_000) % 50, 0.01, 5.0)
+    expected = clone(estimator).set_params(tol=1e-9).fit(X, y, weight)
+    estimator.set_params(tol=1e-9)
+    found = fit_batches(estimator, array_batches(X, y, weight, batch_size=6000))
+    np.testing.assert_allclose(
+        found.objective_curve_[-1], expected.objective_curve_[-1], atol=1e-7
+    )
+
+
+@pytest.mark.parametrize("uneven", [False, True])
+def test_samples_are_drawn_as_the_weights_say(uneven, monkeypatch):
+    monkeypatch.setattr(parts, "_MOST_ROWS", 2000)
+    sizes = np.array([9000, 1, 20_999])
+    rng = np.random.default_rng(0)
+    weight = rng.uniform(size=30_000)
+    if uneven:
+        weight[::6000] = 1e5
+    ends = np.cumsum(sizes)[:-1]
+    totals = np.array([part.sum() for part in np.split(weight, ends)])
+    sampling = parts.Sampling(sizes, totals, 2, 2, 1, 5)
+    rows = parts.Rows(np.arange(30_000.0)[:, None], np.zeros((1, 30_000)), weight)
+    of_parts = [rows.take(r) for r in np.split(np.arange(30_000), ends)]
+    shares = sampling.shares()
+    gate, start = sampling.gathered([s.of(p) for s, p in zip(shares, of_parts)])
+    index = start.X[:, 0].astype(int)
+    assert (np.diff(index) >= 0).all() and index.shape == (2000,)
+    # A systematic draw is never further from the weights than one row is.
+    counts = np.bincount(index, minlength=30_000).cumsum() / 2000
+    assert np.abs(counts - weight.cumsum() / weight.sum()).max() < 2 / 2000
+    np.testing.assert_allclose(start.weight, weight.sum() / 2000)
+    np.testing.assert_allclose(gate.weight.sum(), weight.sum())
+    assert (gate is start) == uneven
+
+
+def test_float32_and_mixed_batches():
+    X, y, _, estimator = drawn("linear-3")
+    half = X.astype(np.float32)
+    found = fit_batches(clone(estimator), array_batches(half, y, batch_size=1000))
+    assert_same_fit(found, clone(estimator).fit(half, y), 1e-6)
+    mixed = [(half[:1000], y[:1000]), (X[1000:], y[1000:])]
+    assert fit_batches(clone(estimator), mixed).coef_.dtype == np.float64
+
+
+def test_labels_and_empty_batches_and_batches_of_one_class():
+    X, y, weight, estimator = drawn("three-class")
+    names = np.array(["amber", "blue", "cyan"])[y]
+    order = np.argsort(names, kind="stable")
+    X, names, weight = X[order], names[order], weight[order]
+    weight[:200] = 0
+    batches = [
+        (X[rows], names[rows], weight[rows])
+        for rows in np.split(np.arange(3000), [200, 200, 900])
+    ]
+    found = fit_batches(clone(estimator), batches)
+    assert found.classes_.tolist() == ["amber", "blue", "cyan"]
+    assert_same_fit(found, estimator.fit(X, names, weight))
+
+
+def test_frames_keep_their_names():
+    X, y, _, estimator = drawn("linear-3")
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    frame["d"] = np.arange(3000) % 4
+    estimator.set_params(gate_features=["c"], expert_features=make_column_selector("a"))
+    batches = [(frame[:1500], pd.Series(y[:1500, 0])), (frame[1500:], y[1500:, 0])]
+    found = fit_batches(clone(estimator), batches)
+    assert_same_fit(found, clone(estimator).fit(frame, y[:, 0]))
+    assert found.feature_names_in_.tolist() == ["a", "b", "c", "d"]
+    found = fit_batches(
+        found.set_params(gate_features=None, expert_features=None), [(X, y)]
+    )
+    assert not hasattr(found, "feature_names_in_")
+
+
+def test_memory_maps_are_fitted_in_place(tmp_path):
+    X, y, _, estimator = drawn("linear-3", 20_000)
+    np.save(tmp_path / "X.npy", X.astype(np.float32))
+    np.save(tmp_path / "y.npy", y[:, 0].astype(np.float32))
+    X, y = (np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in "Xy")
+    found = fit_batches(clone(estimator), array_batches(X, y, batch_size=6000))
+    expected = clone(estimator).fit(X, y)
+    assert_same_fit(found, expected, 1e-6)
+    assert_same_fit(expected, clone(estimator).fit(np.array(X), np.array(y)), 0.0)
+
+
+def test_parquet_dataset(tmp_path):
+    X, y, _, estimator = drawn("binary-3")
+    table = pa.table({"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "y": y})
+    for number in range(2):
+        part = table.slice(1500 * number, 1500)
+        pa.parquet.write_table(part, tmp_path / f"{number}.parquet")
+    dataset = pa.dataset.dataset(tmp_path)
+
+    def batches():
+        for batch in dataset.to_batches(batch_size=400):
+            frame = batch.to_pandas()
+            yield frame[["a", "b", "c"]], frame["y"]
+
+    found = fit_batches(clone(estimator), batches)
+    assert_same_fit(found, estimator.fit(table.select(["a", "b", "c"]).to_pandas(), y))
+
+
+@pytest.mark.parametrize("solver", ["em", "md"])
+def test_threads_change_nothing(solver, monkeypatch):
+    X, y, weight, estimator = drawn("linear-3", solver=solver)
+    batches = array_batches(X, y, weight, batch_size=300)
+    expected = fit_batches(clone(estimator), batches)
+
+    @contextmanager
+    def three_threads():
+        with ThreadPoolExecutor(3) as executor:
+            yield executor.map, 3
+
+    monkeypatch.setattr("skmoe._parts.block_map", three_threads)
+    assert_same_fit(fit_batches(estimator, batches), expected, 0.0)
+
+
+def test_verbose_prints_and_a_short_fit_warns(capsys):
+    X, y, _, estimator = drawn("linear-3")
+    estimator.set_params(verbose=1, max_iter=2, n_init=2)
+    with pytest.warns(ConvergenceWarning, match="max_iter=2") as caught:
+        fit_batches(estimator, [(X, y)])
+    assert caught[0].filename == __file__
+    assert "init 2, iteration 2: objective" in capsys.readouterr().out
+
+
+X, y, _, LINEAR = drawn("linear-3", 60)
+LOGISTIC = MixtureOfLogisticExperts()
+NAN = np.where(np.arange(60)[:, None] == 7, np.nan, X)
+CODES = (X[:, 0] > 0).astype(int)
+
+
+@pytest.mark.parametrize(
+    "estimator, batches, message",
+    [
+        (LINEAR, [(X, y), (NAN, y)], "batch 1: Input X contains NaN"),
+        (LINEAR, [(X, y), (X, y[:50])], "batch 1: .*inconsistent numbers of samples"),
+        (LINEAR, [(X, y), (X[:, :2], y)], "batch 1 has number of features 2, but"),
+        (LINEAR, [(X, y), (X, y[:, 0])], "batch 1 has targets of shape"),
+        (LINEAR, [(X, y), (X, y, -np.ones(60))], "batch 1: .*negative value, -1"),
+        (LINEAR, [(X, y), (X, y, np.ones(3))], "batch 1: .*shape \\(3,\\), X has 60"),
+        (LINEAR, [(X, y, np.zeros(60))], "no rows of positive weight"),
+        (LINEAR, [], "no rows of positive weight"),
+        (LINEAR, [(X[:1], y[:1]), (X[:1], y[:1])], "n_samples = 2 .*n_experts=3"),
+        (LOGISTIC, [(X, CODES), (X, X[:, 0])], "batch 1: Unknown label type"),
+        (LOGISTIC, [(X, CODES * 0), (X, CODES * 0)], "y has one class only"),
+        (LOGISTIC, [(X, CODES), (X, CODES.astype(str))], "batch 1 has .* labels, but"),
+    ],
+)
+def test_bad_batch_is_named(estimator, batches, message):
+    with pytest.raises(ValueError, match=message):
+        fit_batches(clone(estimator), batches)
+
+
+@pytest.mark.parametrize(
+    "batches, message",
+    [
+        (iter([(X, y)]), "batches is an iterator of type list_iterator"),
+        (7, "batches is of type int"),
+        ([X], "batch 0 is of type ndarray"),
+        ([(X,)], "batch 0 is of type tuple of length 1"),
+    ],
+)
+def test_bad_batches_are_told(batches, message):
+    with pytest.raises(TypeError, match=message):
+        fit_batches(clone(LINEAR), batches)
+
+
+def test_batches_that_change_are_told():
+    passes = iter([3, 2, 2])
+
+    def batches():
+        yield from [(X, y)] * next(passes)
+
+    with pytest.raises(ValueError, match="3 batches of 180 rows .* 2 of 120"):
+        fit_batches(clone(LINEAR), batches)
+
+
+def test_bad_estimator_and_init_are_told():
+    with pytest.raises(TypeError, match="estimator is of type Pipeline"):
+        fit_batches(make_pipeline(LINEAR), [(X, y)])
+    with pytest.raises(ValueError, match="init is of type ndarray"):
+        fit_batches(MixtureOfLogisticExperts(init=CODES), [(X, CODES)])
+    with pytest.raises(ValueError, match="batch_size=0"):
+        array_batches(X, y, batch_size=0)
+    with pytest.raises(ValueError, match=r"\[60, 7\] rows"):
+        array_batches(X, y[:7])
+
+
+def test_failed_fit_leaves_an_earlier_one():
+    model = fit_batches(clone(LINEAR), [(X, y)])
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="batch 1"):
+        fit_batches(model, [(X[:, :2], y), (NAN[:, :2], y)])
+    assert model.n_features_in_ == 3
+    np.testing.assert_array_equal(model.predict(X), before)
