@@ -343,7 +343,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             X, target, weight, group = canonical_rows(X, target, weight, group)
         elif group is not None:
             init = averaged_by_group(init, weight, group)
-        problem = self._make_problem(X, target, weight, columns, group)
+        problem = self._make_problem(X, target, weight, columns, group=group)
         warm = self.warm_start and hasattr(self, "converged_")
 
         def describe(descent):
@@ -391,7 +391,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             return not self.symmetric
         return bool(self.fit_intercept)
 
-    def _make_problem(self, X, target, weight, columns, group=None, scaling=None):
+    def _make_problem(self, X, target, weight, columns, *, group=None, scaling=None):
         """The engine's problem on validated data; columns of gate and experts."""
         if group is not None:
             check_gate_sees_groups(self, X, group, columns[0])
@@ -423,7 +423,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             group = None if group is None else check_groups(group[kept], kept.size)
         columns = self._gate_columns, self._expert_columns
         target = self._fitted_target(y)
-        problem = self._make_problem(X, target, weight, columns, group)
+        problem = self._make_problem(X, target, weight, columns, group=group)
         return problem, self._fitted_theta(problem), float(weight.sum())
 
     def _fitted_theta(self, problem):

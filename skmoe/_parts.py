@@ -47,7 +47,7 @@ class _Model(NamedTuple):
 
     def problem(self, rows, scaling):
         """The engine's problem on rows, standardised as all rows are."""
-        return self.estimator._make_problem(*rows, self.columns, scaling)
+        return self.estimator._make_problem(*rows, self.columns, scaling=scaling)
 
 
 class _Gathered(NamedTuple):
