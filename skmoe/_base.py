@@ -333,7 +333,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             X, y, weight = X[kept], y[kept], weight[kept]
             init = None if init is None else init[:, kept]
             group = None if group is None else check_groups(group[kept], kept.size)
-        check_enough(self, X, group)
+        check_enough(self.n_experts, X.shape[0], group)
         target = self._encode_target(y)
         columns = [
             check_columns(self, name, original, self._has_intercept())

@@ -16,12 +16,11 @@ from skmoe._callbacks import print_iteration
 from skmoe._docs import see
 from skmoe._part_checks import (
     check_alike,
-    check_enough,
     checked,
     encoded,
     summary,
 )
-from skmoe._validation import check_columns, restored_on_failure
+from skmoe._validation import check_columns, check_enough, restored_on_failure
 from skmoe.engine.descent import minimise
 from skmoe.engine.parts import Rows, Sampling, added, on_parts
 from skmoe.engine.problem import canonical_rows
@@ -107,7 +106,7 @@ def _read(estimator, source):
     filled = [number for number, part in enumerate(found) if part.n_rows]
     found = [found[number] for number in filled]
     check_alike(found)
-    check_enough(sum(part.n_rows for part in found), estimator.n_experts)
+    check_enough(estimator.n_experts, sum(part.n_rows for part in found))
     model = _learnt(estimator, bare, found)
     return _standardised(model, source.select(filled).map(_rows_of, model), found)
 

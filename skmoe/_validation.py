@@ -44,15 +44,15 @@ def check_weights(sample_weight, X):
     return weight
 
 
-def check_enough(estimator, X, group):
-    """At least one row, or group (n,) of rows, for each expert."""
-    kind, found = "n_samples", X.shape[0]
+def check_enough(n_experts, n_rows, group=None):
+    """At least one row, or group of rows (codes, (n,)), for each expert."""
+    kind, found = "n_samples", n_rows
     if group is not None:
         kind, found = "groups", group.max() + 1
-    if found < estimator.n_experts:
+    if found < n_experts:
         raise ValueError(
             f"Found {kind} = {found} of positive weight, fewer than n_experts="
-            f"{estimator.n_experts}; give more samples or lower n_experts."
+            f"{n_experts}; give more samples or lower n_experts."
             + see("How many experts")
         )
 
