@@ -2,9 +2,8 @@
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable
 from numbers import Integral, Real
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmoe._callbacks import CallbackSupportMixin, with_callbacks
 from skmoe._docs import page_template, see
-from skmoe._restarts import best_descent
+from skmoe._restarts import FitTask, best_descent
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
     check_columns,
@@ -35,16 +34,6 @@ _SHARE = Interval(Real, 0, 1, closed="both")
 _DTYPES = [np.float64, np.float32]
 
 
-class _FitTask(NamedTuple):
-    """What one call of fit works on."""
-
-    problem: Problem
-    init: np.ndarray | None  # given responsibilities, (K, n)
-    warm: bool  # whether to go on from the fitted attributes
-    data: dict  # what callbacks see: X, y, metadata
-    describe: Callable  # Descent -> dict of fitted attributes
-
-
 class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """Parameters, `fit` and the methods that do not depend on the family."""
 
@@ -55,6 +44,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     n_iter_: int
     converged_: bool
     objective_curve_: FloatArray
+    n_samples_seen_: float
 
     _doc_link_module = "skmoe"
     _parameter_constraints: dict = {
@@ -243,6 +233,10 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """Targets as the engine wants them; learns what predictions need."""
 
     @abstractmethod
+    def _batch_target(self, y, classes, is_first):
+        """As `_encode_target`, of one batch for partial_fit."""
+
+    @abstractmethod
     def _make_experts(self, penalty, target):
         """Family of the experts."""
 
@@ -260,13 +254,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         X, y = validate_data(
             self, X, y, accept_sparse="csr", dtype=_DTYPES, **self._target_checks
         )
-        if self.symmetric and self.n_experts != 2:
-            raise ValueError(
-                f"symmetric=True is a model of two experts, got n_experts="
-                f"{self.n_experts}; set n_experts=2 or symmetric=False."
-                + see("Symmetric models")
-            )
+        self._check_symmetric()
         weight = check_weights(sample_weight, X)
+        n_seen = X.shape[0] if sample_weight is None else float(weight.sum())
         metadata = None if sample_weight is None else {"sample_weight": weight}
         data = {"X": X, "y": y, "metadata": metadata}
         init = None
@@ -283,10 +273,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                 + see("How many experts")
             )
         target = self._encode_target(y)
-        columns = [
-            check_columns(self, name, original, self._has_intercept())
-            for name in ("gate_features", "expert_features")
-        ]
+        columns = self._check_columns(original)
         if init is None:
             X, target, weight = canonical_rows(X, target, weight)
         problem = self._make_problem(X, target, weight, columns)
@@ -296,16 +283,40 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             theta = descent.theta
             if not warm and init is None:
                 theta = problem.ordered(theta, descent.mass)
-            fitted = problem.attributes(theta, X.dtype)
-            self._shape_fitted(fitted)
-            fitted["_gate_columns"], fitted["_expert_columns"] = columns
-            fitted["_n_free_parameters"] = problem.n_free_parameters(theta)
+            fitted = self._described(problem, theta, X.dtype, columns)
             fitted["n_iter_"] = descent.n_iter
             fitted["converged_"] = descent.converged
             fitted["objective_curve_"] = descent.objective_curve
+            fitted["n_samples_seen_"] = n_seen
+            fitted["_online"] = None
             return fitted
 
-        return _FitTask(problem, init, warm, data, describe)
+        return FitTask(problem, init, warm, data, describe)
+
+    def _check_symmetric(self):
+        """Raise an error if a symmetric model has not two experts."""
+        if self.symmetric and self.n_experts != 2:
+            raise ValueError(
+                f"symmetric=True is a model of two experts, got n_experts="
+                f"{self.n_experts}; set n_experts=2 or symmetric=False."
+                + see("Symmetric models")
+            )
+
+    def _check_columns(self, X):
+        """Columns of the gate and of the experts, given X as the user gave it."""
+        return [
+            check_columns(self, name, X, self._has_intercept())
+            for name in ("gate_features", "expert_features")
+        ]
+
+    def _described(self, problem, theta, dtype, columns):
+        """Attributes that follow from the parameters, a dict."""
+        fitted = problem.attributes(theta, dtype)
+        self._shape_fitted(fitted)
+        fitted["_gate_columns"], fitted["_expert_columns"] = columns
+        fitted["_column_units"], fitted["_target_units"] = problem.units
+        fitted["_n_free_parameters"] = problem.n_free_parameters(theta)
+        return fitted
 
     def _has_intercept(self):
         """Whether gate and experts have intercepts."""
@@ -313,7 +324,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             return not self.symmetric
         return bool(self.fit_intercept)
 
-    def _make_problem(self, X, target, weight, columns):
+    def _make_problem(self, X, target, weight, columns, units=None):
         """The engine's problem on validated data; columns of gate and experts."""
         return Problem(
             X,
@@ -327,6 +338,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             gate_alpha=self.gate_alpha,
             l1_ratio=self.l1_ratio,
             gate_l1_ratio=self.gate_l1_ratio,
+            units=units,
         )
 
     def _fitted_problem(self, X, y, sample_weight):

@@ -1,5 +1,7 @@
 """From the user's arrays and units to standardised coordinates, and back."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 
@@ -37,6 +39,30 @@ def canonical_rows(X, target, weight):
     return X[kept], target[..., kept], np.add.reduceat(weight[order], starts)
 
 
+class Units(NamedTuple):
+    """What standardised coordinates are measured in."""
+
+    columns: np.ndarray  # mean and scale of each column of X, (2, d)
+    outputs: np.ndarray  # mean and scale of each output, (2, m); of classes (2, 0)
+
+    def with_news(self, X, weight):
+        """Units with a scale for columns that have been constant until these rows."""
+        mean, scale = self.columns
+        constant = np.flatnonzero(np.isinf(scale))
+        if not constant.size:
+            return self
+        rows = X[:, constant]
+        if sparse.issparse(X):
+            square = rows.power(2, dtype=np.float64).T @ weight
+        else:
+            square = weight @ np.square(rows - mean[constant])
+        found = np.sqrt(square / weight.sum())
+        tiny = 10 * np.finfo(X.dtype).eps * np.abs(mean[constant])
+        scale = scale.copy()
+        scale[constant] = np.where(found <= tiny, np.inf, found)
+        return self._replace(columns=np.stack([mean, scale]))
+
+
 class Problem:
     """A mixture on data in the user's units.
 
@@ -50,6 +76,8 @@ class Problem:
     fit_intercept : bool
     alpha, gate_alpha : float, strengths of the penalties of experts and gate
     l1_ratio, gate_l1_ratio : float, shares of the lasso in them
+    units : Units, default=None
+        Of an earlier problem; by default the data's own.
     """
 
     def __init__(
@@ -66,8 +94,12 @@ class Problem:
         gate_alpha,
         l1_ratio=0.0,
         gate_l1_ratio=0.0,
+        units=None,
     ):
-        mean, scale = column_moments(X, weight, fit_intercept)
+        if units is None:
+            mean, scale = column_moments(X, weight, fit_intercept)
+        else:
+            mean, scale = units.columns
         gate_design = expert_design = make_design(
             X, gate_columns, mean, scale, fit_intercept
         )
@@ -75,15 +107,20 @@ class Problem:
             expert_design = make_design(X, expert_columns, mean, scale, fit_intercept)
         self.gate_design, self.expert_design = gate_design, expert_design
         weight = weight / weight.sum()
-        offset = 0.0
+        offset, outputs = 0.0, np.zeros((2, 0))
         self.target_scale = None
         self.experts = make_experts(_penalty(expert_design, alpha, l1_ratio))
         if target.ndim == 2:
             # Experts of opposite sign have no common level to take away.
             centred = fit_intercept and not is_tied(self.experts.tie)
-            self._standardise_target(target, weight, centred)
+            if units is None:
+                self._standardise_target(target, weight, centred)
+            else:
+                self.target_mean, self.target_scale = units.outputs
             target = (target - self.target_mean[:, None]) / self.target_scale[:, None]
             offset = float(np.log(self.target_scale).sum())
+            outputs = np.stack([self.target_mean, self.target_scale])
+        self.units = Units(np.stack([mean, scale]), outputs)
         self.mixture = Mixture(
             self.experts,
             gate_design,
