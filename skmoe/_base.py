@@ -2,7 +2,6 @@
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable
 from numbers import Integral, Real
 from typing import NamedTuple, Self
 
@@ -22,7 +21,7 @@ from skmoe._groups import (
     check_groups,
     joint_of_groups,
 )
-from skmoe._restarts import best_descent
+from skmoe._restarts import FitTask, best_descent
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
     check_columns,
@@ -40,16 +39,6 @@ _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 _SHARE = Interval(Real, 0, 1, closed="both")
 _DTYPES = [np.float64, np.float32]
-
-
-class _FitTask(NamedTuple):
-    """What one call of fit works on."""
-
-    problem: Problem
-    init: np.ndarray | None  # given responsibilities, (K, n)
-    warm: bool  # whether to go on from the fitted attributes
-    data: dict  # what callbacks see: X, y, metadata
-    describe: Callable  # Descent -> dict of fitted attributes
 
 
 class _FitToData(NamedTuple):
@@ -70,6 +59,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     n_iter_: int
     converged_: bool
     objective_curve_: FloatArray
+    n_samples_seen_: float
 
     _doc_link_module = "skmoe"
     _parameter_constraints: dict = {
@@ -302,6 +292,10 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """Targets as the engine wants them; learns what predictions need."""
 
     @abstractmethod
+    def _batch_target(self, y, classes, is_first):
+        """As `_encode_target`, of one batch for partial_fit."""
+
+    @abstractmethod
     def _make_experts(self, penalty, target):
         """Family of the experts."""
 
@@ -321,6 +315,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         )
         self._check_symmetric()
         weight = check_weights(sample_weight, X)
+        n_seen = X.shape[0] if sample_weight is None else float(weight.sum())
         group = check_groups(groups, X.shape[0])
         metadata = {} if sample_weight is None else {"sample_weight": weight}
         metadata |= {} if groups is None else {"groups": groups}
@@ -335,10 +330,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             group = None if group is None else check_groups(group[kept], kept.size)
         check_enough(self.n_experts, X.shape[0], group)
         target = self._encode_target(y)
-        columns = [
-            check_columns(self, name, original, self._has_intercept())
-            for name in ("gate_features", "expert_features")
-        ]
+        columns = self._check_columns(original)
         if init is None:
             X, target, weight, group = canonical_rows(X, target, weight, group)
         elif group is not None:
@@ -351,12 +343,12 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                 descent = descent._replace(
                     theta=problem.ordered(descent.theta, descent.mass)
                 )
-            return self._described(descent, problem, columns, X.dtype)
+            return self._after_fit(descent, problem, X.dtype, columns, n_seen)
 
-        return _FitTask(problem, init, warm, data, describe)
+        return FitTask(problem, init, warm, data, describe)
 
     def _check_symmetric(self):
-        """A symmetric model has two experts."""
+        """Raise an error if a symmetric model has not two experts."""
         if self.symmetric and self.n_experts != 2:
             raise ValueError(
                 f"symmetric=True is a model of two experts, got n_experts="
@@ -364,16 +356,31 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                 + see("Symmetric models")
             )
 
-    def _described(self, descent, problem, columns, dtype):
-        """Fitted attributes of a descent, a dict."""
-        fitted = problem.attributes(descent.theta, dtype)
+    def _check_columns(self, X):
+        """Columns of the gate and of the experts, given X as the user gave it."""
+        return [
+            check_columns(self, name, X, self._has_intercept())
+            for name in ("gate_features", "expert_features")
+        ]
+
+    def _described(self, problem, theta, dtype, columns):
+        """Attributes that follow from the parameters, a dict."""
+        fitted = problem.attributes(theta, dtype)
         self._shape_fitted(fitted)
         fitted["_gate_columns"], fitted["_expert_columns"] = columns
         fitted["_had_groups"] = problem.has_groups
-        fitted["_n_free_parameters"] = problem.n_free_parameters(descent.theta)
+        fitted["_column_units"], fitted["_target_units"] = problem.scaling.units()
+        fitted["_n_free_parameters"] = problem.n_free_parameters(theta)
+        return fitted
+
+    def _after_fit(self, descent, problem, dtype, columns, n_seen):
+        """Attributes of a finished fit, a dict."""
+        fitted = self._described(problem, descent.theta, dtype, columns)
         fitted["n_iter_"] = descent.n_iter
         fitted["converged_"] = descent.converged
         fitted["objective_curve_"] = descent.objective_curve
+        fitted["n_samples_seen_"] = n_seen
+        fitted["_online"] = None
         return fitted
 
     def _not_converged(self, best):

@@ -30,7 +30,8 @@ class FitProgress:
     Parameters
     ----------
     estimator : estimator
-    data : dict with the keys X, y and metadata, handed to the callbacks
+    data : dict with the keys X, y and metadata, handed to the callbacks; None of
+        partial_fit, which has none
     n_init : int
     describe : callable, Descent -> dict of fitted attributes
     """
@@ -38,11 +39,12 @@ class FitProgress:
     def __init__(self, estimator, data, n_init, describe):
         self.estimator, self.data, self.describe = estimator, data, describe
         self.root = None
-        if hasattr(estimator, "_init_callback_context"):
+        if data is not None and hasattr(estimator, "_init_callback_context"):
             self.root = estimator._init_callback_context(max_subtasks=n_init)
             self.root.call_on_fit_task_begin(estimator=estimator, **data)
         # Callbacks may stop a fit, and expect its starts one after another.
-        self.is_watched = bool(getattr(estimator, "_skl_callbacks", None))
+        is_set = bool(getattr(estimator, "_skl_callbacks", None))
+        self.is_watched = self.root is not None and is_set
 
     def run(self, number):
         """Report function for one initialisation, and a function to call at its end."""

@@ -1,16 +1,25 @@
 """Mixture of linear experts: the regressor."""
 
-from typing import Literal, overload
+from typing import Literal, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skmoe._base import BaseMixtureOfExperts
-from skmoe._typing import Columns, FloatArray, MatrixLike, RandomState, Solver, Start
+from skmoe._partial import partial_fit
+from skmoe._typing import (
+    Columns,
+    FloatArray,
+    MatrixLike,
+    RandomState,
+    Solver,
+    Start,
+    keeps_type,
+)
 from skmoe._validation import check_n_samples, check_probabilities
 from skmoe.engine import prediction
 from skmoe.families import GaussianExperts
@@ -116,11 +125,15 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
     gate_intercept_ : ndarray of shape (n_experts,)
         Intercepts of the gate's logits.
     n_iter_ : int
-        Iterations of the best start.
+        Iterations of the best start; after `partial_fit` the number of its calls.
     converged_ : bool
-        Whether the best start met `tol`.
-    objective_curve_ : ndarray of shape (`n_iter_` + 1,)
-        F at the start and after each iteration, in nats per sample.
+        Whether the best start met `tol`; False after `partial_fit`.
+    objective_curve_ : ndarray of shape (`n_iter_` + 1,) or (`n_iter_`,)
+        F at the start and after each iteration, in nats per sample.  After
+        `partial_fit`, F of the rows of each call before they were learned; of the rows
+        collected so far, where these were fitted.
+    n_samples_seen_ : int or float
+        Rows seen by `fit` and by `partial_fit` after it; with weights, their sum.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -205,6 +218,74 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
+    def partial_fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from one batch of rows: stochastic mirror descent, online EM.
+
+        Rows are collected until there are 1,000 or, if that is more, 20 per
+        coefficient; up to then all of them are fitted as by :meth:`fit`, anew once they
+        have grown by a tenth.  Their statistics become running moments.  From then on
+        each batch is a step: its moments are blended in, and the parameters become
+        those of maximum likelihood on the blend.
+
+        A batch of b rows, N with all before it, leaves the moments of those a share of
+        ``(1 - b / N)**3``: the n-th row counts in proportion to ``n**2``, however rows
+        come in batches.  Batches of fewer than 2 rows per coefficient wait for the
+        next.  After `fit` it goes on from there, once there are 5 rows per coefficient;
+        the rows of the fit are among N.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            One batch, of any number of rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Its targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, comparable between batches.
+
+        Returns
+        -------
+        self : object
+            The estimator, fitted to all batches so far.
+
+        Raises
+        ------
+        ValueError
+            If the batch or a parameter is invalid, or does not go with earlier batches.
+            The estimator is then as before.
+
+        Notes
+        -----
+        ``std(y)`` in the penalty, and ``var(y)`` in the noise floor, are those of the
+        rows collected first, or of `fit`.  Rows should come in random order: from
+        sorted ones a start learns part of the experts only.  `solver`, `step_size`,
+        `init`, `n_init`, `max_iter` and `tol` concern the collected rows.  There is no
+        warning of convergence, and callbacks are not called.
+
+        References
+        ----------
+        Cappe, Moulines, "On-line expectation-maximization algorithm for latent data
+        models", Journal of the Royal Statistical Society B 71, 2009.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MixtureOfLinearExperts
+        >>> rng = np.random.default_rng(0)
+        >>> model = MixtureOfLinearExperts(random_state=0)
+        >>> for _ in range(20):
+        ...     x = rng.uniform(-1, 1, size=(200, 1))
+        ...     model = model.partial_fit(x, np.abs(x[:, 0]))
+        >>> model.n_samples_seen_
+        4000
+        >>> model.predict([[-0.5], [0.75]]).round(2)
+        array([0.5 , 0.75])
+        """
+        partial_fit(self, X, y, None, sample_weight)
+        return self
 
     @overload
     def predict(
@@ -386,6 +467,9 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         y = np.asarray(y, dtype=np.float64)
         self._y_is_flat = y.ndim == 1
         return np.atleast_2d(y.T)
+
+    def _batch_target(self, y, classes, is_first):
+        return self._encode_target(y) if is_first else self._fitted_target(y)
 
     def _make_experts(self, penalty, target):
         return GaussianExperts(

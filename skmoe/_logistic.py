@@ -1,18 +1,27 @@
 """Mixture of logistic experts: the classifier."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
-from skmoe._typing import Columns, FloatArray, MatrixLike, RandomState, Solver, Start
-from skmoe._validation import check_n_samples
+from skmoe._partial import partial_fit
+from skmoe._typing import (
+    Columns,
+    FloatArray,
+    MatrixLike,
+    RandomState,
+    Solver,
+    Start,
+    keeps_type,
+)
+from skmoe._validation import check_n_samples, check_same_classes, first_classes
 from skmoe.engine import prediction
 from skmoe.families import CategoricalExperts
 
@@ -95,7 +104,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Classes among the samples of positive weight.
+        Classes among the samples of positive weight, or named to `partial_fit`.
     coef_ : ndarray of shape (n_experts, n_features) or \
             (n_experts, n_classes, n_features)
         Coefficients of the experts, for the columns in `expert_features`.  With two
@@ -109,11 +118,15 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     gate_intercept_ : ndarray of shape (n_experts,)
         Intercepts of the gate's logits.
     n_iter_ : int
-        Iterations of the best start.
+        Iterations of the best start; after `partial_fit` the number of its calls.
     converged_ : bool
-        Whether the best start met `tol`.
-    objective_curve_ : ndarray of shape (`n_iter_` + 1,)
-        F at the start and after each iteration, in nats per sample.
+        Whether the best start met `tol`; False after `partial_fit`.
+    objective_curve_ : ndarray of shape (`n_iter_` + 1,) or (`n_iter_`,)
+        F at the start and after each iteration, in nats per sample.  After
+        `partial_fit`, F of the rows of each call before they were learned; of the rows
+        collected so far, where these were fitted.
+    n_samples_seen_ : int or float
+        Rows seen by `fit` and by `partial_fit` after it; with weights, their sum.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -190,6 +203,80 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Learn from one batch of rows: stochastic mirror descent, online EM.
+
+        Rows are collected until there are 1,000 or, if that is more, 40 per
+        coefficient; up to then all of them are fitted as by :meth:`fit`, anew once they
+        have grown by a tenth.  Their statistics become running moments.  From then on
+        each batch is a step: its moments are blended in, and the parameters become
+        those of maximum likelihood on the blend, by Newton steps.
+
+        A batch of b rows, N with all before it, leaves the moments of those a share of
+        ``(1 - b / N)**3``: the n-th row counts in proportion to ``n**2``, however rows
+        come in batches.  Batches of fewer than 2 rows per coefficient wait for the
+        next.  After `fit` it goes on from there, once there are 5 rows per coefficient;
+        the rows of the fit are among N.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            One batch, of any number of rows.
+        y : array-like of shape (n_samples,)
+            Its targets; a batch need not have all classes.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that may come.  Needed at the first call, unless `fit` came
+            before; later it may be left out, or be the same.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, comparable between batches.
+
+        Returns
+        -------
+        self : object
+            The estimator, fitted to all batches so far.
+
+        Raises
+        ------
+        ValueError
+            If the batch or a parameter is invalid, or does not go with earlier batches.
+            The estimator is then as before.
+
+        Notes
+        -----
+        A class that is missing among the collected rows is waited for until there are
+        ten times as many.  Rows should come in random order: from sorted ones a start
+        learns part of the experts only.  `solver`, `step_size`, `init`, `n_init`,
+        `max_iter` and `tol` concern the collected rows.  There is no warning of
+        convergence, and callbacks are not called.
+
+        References
+        ----------
+        Cappe, Moulines, "On-line expectation-maximization algorithm for latent data
+        models", Journal of the Royal Statistical Society B 71, 2009.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MixtureOfLogisticExperts
+        >>> rng = np.random.default_rng(0)
+        >>> model = MixtureOfLogisticExperts(random_state=0)
+        >>> for _ in range(20):
+        ...     x = rng.uniform(-2, 2, size=(200, 1))
+        ...     y = (np.abs(x[:, 0]) > 1).astype(int)
+        ...     model = model.partial_fit(x, y, classes=[0, 1])
+        >>> model.predict([[-1.5], [0.0], [1.5]])
+        array([1, 0, 1])
+        """
+        partial_fit(self, X, y, classes, sample_weight)
+        return self
 
     def predict(self, X: MatrixLike) -> NDArray[Any]:
         """Most probable class.
@@ -284,13 +371,26 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
                 f"y has one class only, {str(self.classes_[0])!r}, among samples of "
                 "positive weight; a classifier needs at least two classes."
             )
+        self._check_symmetric_classes(y)
+        return codes
+
+    def _batch_target(self, y, classes, is_first):
+        check_classification_targets(y)
+        if is_first:
+            self.classes_ = first_classes(classes)
+            self._check_symmetric_classes(self.classes_)
+        elif classes is not None:
+            check_same_classes(classes, self.classes_)
+        return self._fitted_target(y)
+
+    def _check_symmetric_classes(self, y):
+        """Raise an error if a symmetric model has more than two classes."""
         if self.symmetric and self.classes_.shape[0] > 2:
             raise ValueError(
                 "symmetric=True: Only binary classification is supported. The type of "
                 f"the target is {type_of_target(y)}; set symmetric=False."
                 + see("Symmetric models")
             )
-        return codes
 
     def _make_experts(self, penalty, target):
         return CategoricalExperts(
@@ -315,8 +415,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         unknown = self.classes_[codes] != y
         if unknown.any():
             raise ValueError(
-                "y has classes that were not seen in fit: "
-                f"{np.unique(y[unknown])[:5].tolist()}; fit knew "
+                "y has classes that were not seen in fit, nor in the `classes` of "
+                f"partial_fit: {np.unique(y[unknown])[:5].tolist()}; known are "
                 f"{self.classes_.tolist()}."
             )
         return codes

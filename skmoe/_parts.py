@@ -194,7 +194,9 @@ def _best_fit(estimator, data, threads):
     if not is_warm:
         best = best._replace(theta=problem.ordered(best.theta, best.mass))
     model = data.model
-    return best, estimator._described(best, problem, model.columns, model.dtype)
+    return best, estimator._after_fit(
+        best, problem, model.dtype, model.columns, data.scaling.total
+    )
 
 
 def _descent(estimator, mixture, start, number):

@@ -1,6 +1,7 @@
 """Starts of a fit: one after another, or in parallel through joblib."""
 
 import copy
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -12,11 +13,22 @@ from sklearn.utils.parallel import Parallel, delayed
 from skmoe._callbacks import FitProgress, print_iteration
 from skmoe.engine.descent import minimise
 from skmoe.engine.mixture import Mixture
+from skmoe.engine.problem import Problem
 from skmoe.engine.starts import starting_point
 from skmoe.engine.threads import block_map
 from skmoe.solvers import make_solver
 
 _SEEDS = 2**31 - 1
+
+
+class FitTask(NamedTuple):
+    """What one call of fit works on."""
+
+    problem: Problem
+    init: np.ndarray | None  # given responsibilities, (K, n)
+    warm: bool  # whether to go on from the fitted attributes
+    data: dict | None  # what callbacks see: X, y, metadata
+    describe: Callable | None  # Descent -> dict of fitted attributes
 
 
 class _Plan(NamedTuple):
@@ -36,7 +48,7 @@ def best_descent(estimator, task, warm_theta=None):
     Parameters
     ----------
     estimator : BaseMixtureOfExperts
-    task : _FitTask of it
+    task : FitTask of it
     warm_theta : Parameters, default=None
         Where to go on, in place of a start.
     """

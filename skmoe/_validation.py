@@ -4,9 +4,19 @@ from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
 from skmoe._docs import see
+
+_PRIVATE = {
+    "_column_units",
+    "_expert_columns",
+    "_gate_columns",
+    "_n_free_parameters",
+    "_online",
+    "_target_units",
+    "_y_is_flat",
+}
 
 
 @contextmanager
@@ -17,7 +27,7 @@ def restored_on_failure(estimator):
         return {
             name: value
             for name, value in vars(estimator).items()
-            if name.endswith("_") and not name.startswith("_")
+            if (name.endswith("_") and not name.startswith("_")) or name in _PRIVATE
         }
 
     before = fitted()
@@ -54,6 +64,33 @@ def check_enough(n_experts, n_rows, group=None):
             f"Found {kind} = {found} of positive weight, fewer than n_experts="
             f"{n_experts}; give more samples or lower n_experts."
             + see("How many experts")
+        )
+
+
+def first_classes(classes):
+    """Sorted classes of the first call of partial_fit."""
+    if classes is None:
+        raise ValueError(
+            "classes=None: the first call of partial_fit must name all classes that "
+            "may come; give classes, such as np.unique of all labels."
+            + see("Batches that arrive one by one")
+        )
+    classes = np.unique(column_or_1d(classes))
+    if classes.shape[0] < 2:
+        raise ValueError(
+            f"classes={classes.tolist()}: a classifier needs at least two classes."
+        )
+    return classes
+
+
+def check_same_classes(classes, known):
+    """Raise an error if `classes` are not those of the first call."""
+    classes = np.unique(column_or_1d(classes))
+    if not np.array_equal(classes, known):
+        raise ValueError(
+            f"classes={classes.tolist()} are not those of earlier batches, "
+            f"{known.tolist()}; leave classes out, or begin anew with a clone."
+            + see("Batches that arrive one by one")
         )
 
 

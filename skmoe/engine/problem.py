@@ -67,7 +67,7 @@ class Problem:
         Codes of groups that share a latent expert, rising; the gate sees their first
         rows.
     scaling : Scaling, default=None
-        That of all rows, where these are a part of them.
+        That of all rows, where these are a part of them, or of earlier ones.
     """
 
     def __init__(
@@ -113,6 +113,7 @@ class Problem:
             target = target - self.target_mean[:, None]
             target /= self.target_scale[:, None]
             offset = float(np.log(self.target_scale).sum())
+        self.scaling = scaling
         self.mixture = Mixture(
             self.experts,
             gate_design,

@@ -10,35 +10,109 @@ and to first order, as a Newton step is, for softmaxes.
 import numpy as np
 
 from skmoe.engine.curvature import DenseCurvature
-from skmoe.engine.state import Parameters, State, Statistics
+from skmoe.engine.state import Parameters, State
+from skmoe.engine.sweep import sweep
+
+# A Newton step on a softmax changes logits by at most this, root mean square: beyond
+# it the first order says little.  What is left is for further steps, so many at most.
+_LONGEST_CHANGE = 1.0
+_MAX_STEPS = 10
 
 
 class RunningMoments:
     """Blended statistics of the batches so far, at the current parameters."""
 
-    def __init__(self):
-        self.stats = self.gate_matrix = None
+    def __init__(self, stats=None, gate_matrix=None):
+        self.stats, self.gate_matrix = stats, gate_matrix
 
     def blend(self, batch, theta, share):
-        """Blend in a batch (a Mixture) with weight `share`; the first has weight 1."""
+        """Blend in a batch (a Mixture) with weight `share`; the first has weight 1.
+
+        Returns the objective of the batch at `theta`.
+        """
         batch = batch.with_stored_curvature()
-        stats = batch.evaluate(theta).stats
+        state = batch.evaluate(theta)
         gate_matrix = batch.gate_curvature.at(theta.gate).matrix
         if self.stats is None:
-            self.stats, self.gate_matrix = stats, gate_matrix
-            return
-        self.stats = Statistics(
-            *(old + share * (new - old) for old, new in zip(self.stats, stats))
-        )
+            self.stats, self.gate_matrix = state.stats, gate_matrix
+            return state.objective
+        self.stats = self.stats.towards(state.stats, share)
         self.gate_matrix = self.gate_matrix + share * (gate_matrix - self.gate_matrix)
+        return state.objective
+
+    def settle(self, mixture, theta):
+        """Make `theta` the optimum of the moments; their curvature stays."""
+        stats, penalties = self.stats, mixture.penalties
+        slopes = [penalty.slope(part) for penalty, part in zip(penalties, theta)]
+        # The gradient in the coefficients is linear in the residuals.
+        ones = stats._replace(expert_score=np.ones_like(theta.experts))
+        precision = -mixture.experts.gradient(theta, ones)[0]
+        spread = stats.spread
+        if spread.size:
+            spread = stats.mass[:, None] * np.exp(theta.log_variance)
+        self.stats = stats._replace(
+            gate_gradient=-slopes[0],
+            expert_score=slopes[1] / precision,
+            spread=np.broadcast_to(spread, stats.spread.shape).copy(),
+        )
 
     def project(self, mixture, theta):
-        """Maximum likelihood on the running moments; they are then taken there."""
+        """Maximum likelihood on the running moments; they are then taken there.
+
+        `mixture` holds the latest batch: where a step is long, rows have to say how
+        moments change.
+        """
         mixture = mixture.with_stored_curvature()
-        state = State(theta, np.nan, self.stats, None)
-        gate_curvature = DenseCurvature(self.gate_matrix, 1.0)
-        gate = mixture.project_gate(state, curvature=gate_curvature)
-        moved = Parameters(gate, *mixture.project_experts(state))
-        change = moved.minus(theta)
-        self.stats = mixture.recentred(state, gate_curvature, change)
-        return moved
+        posterior = None
+        for _ in range(_MAX_STEPS):
+            state = State(theta, np.nan, self.stats, None)
+            gate_curvature = DenseCurvature(self.gate_matrix, 1.0)
+            gate = mixture.project_gate(state, curvature=gate_curvature)
+            moved = Parameters(gate, *mixture.project_experts(state))
+            change, is_long = _bounded(mixture, moved.minus(theta))
+            self.stats = mixture.recentred(state, gate_curvature, change)
+            before, theta = theta, theta.plus(change)
+            if not is_long:
+                break
+            if posterior is None:
+                posterior = mixture.row_moments(before).posterior
+            self._carry(mixture, state.stats, before, theta, posterior)
+        return theta
+
+    def _carry(self, mixture, stats, before, theta, posterior):
+        """Change the moments of softmaxes as those of the latest batch change.
+
+        How expected classes and gates change does not depend on y.
+        """
+        here, there = (
+            sweep(mixture, point, True, False, None, posterior)
+            for point in (before, theta)
+        )
+        self.gate_matrix = mixture.gate_curvature.at(theta.gate).matrix
+        gate_gradient = stats.gate_gradient + there.gate_gradient - here.gate_gradient
+        self.stats = self.stats._replace(gate_gradient=gate_gradient)
+        if mixture.experts.contrasts is not None:
+            score = stats.expert_score + there.expert_score - here.expert_score
+            self.stats = self.stats._replace(
+                expert_score=score, expert_grams=there.expert_grams
+            )
+
+
+def _bounded(mixture, change):
+    """A change, shortened where it moves logits too far, and whether it was."""
+    gate, is_long = _shortened(change.gate)
+    experts = change.experts
+    if mixture.experts.contrasts is not None:
+        parts = [_shortened(part) for part in experts]
+        experts = np.stack([part for part, _ in parts])
+        is_long |= any(was for _, was in parts)
+    return change._replace(gate=gate, experts=experts), is_long
+
+
+def _shortened(change):
+    """A change of one softmax (q, p) of bounded length, and whether it was longer."""
+    # In standardised features a norm is a root mean square.
+    longest = np.linalg.norm(change, axis=1).max(initial=0.0)
+    if longest <= _LONGEST_CHANGE:
+        return change, False
+    return change * (_LONGEST_CHANGE / longest), True

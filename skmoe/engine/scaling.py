@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from skmoe.engine.design import (
     block_rows,
@@ -16,11 +17,39 @@ from skmoe.engine.design import (
 class Scaling(NamedTuple):
     """What standardises rows; targets that are class codes have none of their own."""
 
-    total: float  # weight of all rows
+    total: float | None  # weight of all rows
     mean: np.ndarray  # (d,)
     scale: np.ndarray  # (d,)
     target_mean: np.ndarray | None = None  # (m,)
     target_scale: np.ndarray | None = None  # (m,)
+
+    @classmethod
+    def of_units(cls, columns, outputs):
+        """Inverse of `units`, for rows of weights whose total comes later."""
+        return cls(None, *columns, *(outputs if outputs.size else (None, None)))
+
+    def units(self):
+        """Mean and scale of columns (2, d), and of targets (2, m) or (2, 0)."""
+        outputs = np.zeros((2, 0))
+        if self.target_scale is not None and self.target_scale.size:
+            outputs = np.stack([self.target_mean, self.target_scale])
+        return np.stack([self.mean, self.scale]), outputs
+
+    def with_news(self, X, weight):
+        """The same with a scale for columns that were constant until these rows."""
+        constant = np.flatnonzero(np.isinf(self.scale))
+        if not constant.size:
+            return self
+        rows, mean = X[:, constant], self.mean[constant]
+        if sparse.issparse(X):
+            square = rows.power(2, dtype=np.float64).T @ weight
+        else:
+            square = weight @ np.square(rows - mean)
+        found = np.sqrt(square / weight.sum())
+        tiny = 10 * np.finfo(X.dtype).eps * np.abs(mean)
+        scale = self.scale.copy()
+        scale[constant] = np.where(found <= tiny, np.inf, found)
+        return self._replace(scale=scale)
 
     def of_target(self, target, weight, centred):
         """The same with mean and scale of targets (m, n); weights sum to 1."""

@@ -54,7 +54,7 @@ def starting_point(mixture, strategy, rng):
     if strategy == "random":
         drawn = rng.uniform(size=(mixture.n_experts, _n_units(mixture)))
         return mixture.project_responsibilities(drawn / drawn.sum(axis=0))
-    sample = _sampled(mixture, _sample_size(mixture), rng)
+    sample = _sampled(mixture, sample_size(mixture), rng)
     draw = _Draw(sample, rng)
     if strategy == "regression_clustering":
         labels = _cluster_by_experts(sample, draw, _CLUSTERING_ITER)
@@ -77,7 +77,7 @@ def _short_runs(mixture, rng):
     apart, the second experts that cross.  Starts are tried until several have reached
     the best objective; where they do not, the best go on, on twice the rows.
     """
-    size = _sample_size(mixture)
+    size = sample_size(mixture)
     sample = _sampled(mixture, size, rng)
     draw = _Draw(sample, rng)
     enough_hits = _ENOUGH_HITS if sample.work < _DEAR else _FEW_HITS
@@ -155,7 +155,7 @@ def _n_coefs(mixture):
     return mixture.gate_size + mixture.experts.n_coefs
 
 
-def _sample_size(mixture):
+def sample_size(mixture):
     """Rows that starts are tried on; a class tells less than a number does."""
     has_classes = mixture.experts.contrasts is not None
     rows_per_coef = (1 + has_classes) * _ROWS_PER_COEF

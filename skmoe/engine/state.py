@@ -41,6 +41,10 @@ class Statistics(NamedTuple):
     expert_grams: np.ndarray  # at r, (J, pairs, p_expert, p_expert) or (0,)
     model_grams: np.ndarray  # at pi, the same, or (0,)
 
+    def towards(self, other, share):
+        """Blend with other statistics, which have the weight `share`."""
+        return Statistics(*(a + share * (b - a) for a, b in zip(self, other)))
+
 
 class State(NamedTuple):
     """A point visited: its objective F, statistics, and moments of each row."""

@@ -1,0 +1,317 @@
+"""partial_fit: rows collected for a start, then a mirror step for each batch.
+
+The state between calls is a dict of arrays, numbers and tuples, so that copies, pickles
+and files of skops go on as the estimator would.  It is replaced, never changed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import validate_data
+
+from skmoe._docs import see
+from skmoe._restarts import FitTask, best_descent
+from skmoe._validation import check_weights, restored_on_failure
+from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.problem import canonical_rows
+from skmoe.engine.running import RunningMoments
+from skmoe.engine.scaling import Scaling
+from skmoe.engine.starts import sample_size
+from skmoe.engine.state import Parameters, Statistics
+from skmoe.engine.threads import block_map
+
+# Moments of the rows before a batch of b, N in all, keep a share (1 - b / N)**POWER:
+# the n-th row counts like n**(POWER - 1), however rows come in batches.  This is the
+# polynomial decay of Shamir and Zhang (2013); averages of more rows are less noisy, of
+# fewer rows quicker to forget the responsibilities of the start.
+_POWER = 3
+# Rows for each coefficient in a step, and in the first after `fit`, which has no other
+# curvature; smaller batches wait for others.
+_ROWS_PER_COEF, _FIRST_ROWS_PER_COEF = 2, 5
+# Most entries of the moments' matrices, 1 GiB.
+_LARGEST_MOMENTS = 2**27
+# Rows with a class that is missing are waited for until there are so many times enough.
+_LONGEST_WAIT = 10
+# Collected rows are fitted anew once they have grown by this factor.
+_GROWTH = 1.1
+# Parameters that shape the moments.
+_FIXED = ("n_experts", "fit_intercept", "noise", "symmetric")
+_SHARES = ("l1_ratio", "gate_l1_ratio")
+
+
+class Rows(NamedTuple):
+    """Validated rows of positive weight."""
+
+    X: object  # ndarray or CSR, (n, d)
+    target: np.ndarray  # (m, n) or (n,)
+    weight: np.ndarray  # (n,)
+
+    def joined(self, other):
+        """These rows and others."""
+        stack = sparse.vstack if sparse.issparse(self.X) else np.concatenate
+        X = stack([self.X, other.X])
+        return Rows(
+            X.tocsr() if sparse.issparse(X) else X,
+            np.concatenate([self.target, other.target], axis=-1),
+            np.concatenate([self.weight, other.weight]),
+        )
+
+
+class Progress(NamedTuple):
+    """What partial_fit knows beside the fitted attributes."""
+
+    rows: tuple | None  # those collected, see `Rows`; None once the moments run
+    n_fitted: int  # how many of them the parameters were fitted to
+    after_fit: bool  # whether the parameters came from fit
+    theta: tuple | None  # see `Parameters`
+    stats: tuple | None  # running moments, see `Statistics`
+    gate_matrix: np.ndarray | None
+    settings: dict  # parameters that may not change
+
+
+def partial_fit(estimator, X, y, classes, sample_weight):
+    """Learn from one batch; the estimator is as before if that fails."""
+    with restored_on_failure(estimator), block_map() as threads:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            rows, n_rows = _batch(estimator, X, y, classes, sample_weight)
+            progress, objective = _Learner(estimator, threads).learn(rows)
+        estimator._online = progress._asdict()
+        estimator.objective_curve_ = np.append(estimator.objective_curve_, objective)
+        estimator.n_iter_ = estimator.objective_curve_.shape[0]
+        estimator.n_samples_seen_ += n_rows
+        estimator.converged_ = False
+
+
+def _batch(estimator, X, y, classes, sample_weight):
+    """Validated rows of a batch, and how many they are, or their weight."""
+    is_first, original = not hasattr(estimator, "coef_"), X
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        reset=is_first,
+        **estimator._target_checks,
+    )
+    weight = check_weights(sample_weight, X)
+    n_rows = X.shape[0] if sample_weight is None else float(weight.sum())
+    kept = np.flatnonzero(weight)
+    if kept.size < weight.size:
+        X, y, weight = X[kept], y[kept], weight[kept]
+    _check_settings(estimator)
+    target = estimator._batch_target(y, classes, is_first)
+    if is_first:
+        columns = estimator._check_columns(original)
+        estimator._gate_columns, estimator._expert_columns = columns
+    return Rows(X, target, weight), n_rows
+
+
+def _check_settings(estimator):
+    """Raise an error if a parameter does not go with the others, or has changed."""
+    estimator._check_symmetric()
+    if not isinstance(estimator.init, str):
+        raise ValueError(
+            f"init is an array of shape {np.shape(estimator.init)}: partial_fit cannot "
+            "tell which rows it is of; name a strategy, such as init='short_runs', or "
+            "begin with fit." + see("Batches that arrive one by one")
+        )
+    before = (getattr(estimator, "_online", None) or {}).get("settings", {})
+    for name, now in _settings(estimator).items():
+        if name in before and now != before[name]:
+            raise ValueError(
+                f"{name}={getattr(estimator, name)!r} is not what earlier batches were "
+                f"learned with; set it back, or begin anew with fit or a clone."
+                + see("Batches that arrive one by one")
+            )
+
+
+def _settings(estimator):
+    """Parameters that may not change between batches, and whether there is a lasso."""
+    params = estimator.get_params(deep=False)
+    settings = {name: params[name] for name in _FIXED if name in params}
+    return settings | {name: bool(params[name] > 0) for name in _SHARES}
+
+
+def _stepped(mixture, theta, moments, share):
+    """Parameters after rows (a Mixture) were blended in with some weight."""
+    if moments.stats is None:
+        moments.blend(mixture, theta, 1.0)
+        moments.settle(mixture, theta)
+    moments.blend(mixture, theta, share)
+    try:
+        theta = moments.project(mixture, theta)
+    except InfeasibleStep:
+        return theta  # the next rows may bring the curvature that is missing
+    if not np.isfinite(theta.flat()).all():
+        raise ValueError(
+            "X or y has values so large that a step is not finite; scale them."
+        )
+    return theta
+
+
+def _check_size(problem):
+    """Raise an error if the moments' matrices would not fit in memory."""
+    gate, experts = problem.mixture.initial()[:2]
+    n_sets, n_free, n_columns = experts.shape
+    pairs = n_free * (n_free + 1) // 2 if problem.target_scale is None else 1
+    n_entries = gate.size**2 + n_sets * pairs * n_columns**2
+    if n_entries > _LARGEST_MOMENTS:
+        raise ValueError(
+            f"X has {problem.scaling.mean.size} features: the moments that "
+            f"partial_fit keeps would have {n_entries:.1e} entries, more than "
+            f"{_LARGEST_MOMENTS:.1e}; choose columns by gate_features and "
+            "expert_features, or use fit." + see("Batches that arrive one by one")
+        )
+
+
+class _Learner:
+    """One call of partial_fit.
+
+    Parameters
+    ----------
+    estimator : BaseMixtureOfExperts
+    threads : pair of a map over blocks and its number of threads
+    """
+
+    def __init__(self, estimator, threads):
+        self.estimator, self.threads = estimator, threads
+        self.columns = estimator._gate_columns, estimator._expert_columns
+        state = getattr(estimator, "_online", None)
+        if state is not None:
+            self.before = Progress(**state)
+            return
+        after_fit = hasattr(estimator, "coef_")
+        settings = _settings(estimator)
+        self.before = Progress(None, 0, after_fit, None, None, None, settings)
+        estimator.objective_curve_ = np.zeros(0)
+        if not after_fit:
+            estimator.n_samples_seen_ = 0
+
+    def learn(self, rows):
+        """Progress after the rows, and the objective to report."""
+        if self.before.after_fit or self.before.stats is not None:
+            return self._advance(self._like_units(rows))
+        return self._collect(rows)
+
+    def _collect(self, rows):
+        """Fit the rows collected so far, if they have grown; or start the moments."""
+        fresh, before = rows, self.before
+        if before.rows is not None:
+            fresh = self._like_units(rows)
+            rows = Rows(*before.rows).joined(fresh)
+        n_rows = rows.weight.size
+        problem = self._problem(Rows(*canonical_rows(*rows, None)[:3]))
+        is_enough = self._is_enough(rows, sample_size(problem.mixture))
+        if n_rows < _GROWTH * before.n_fitted and not is_enough:
+            return before._replace(rows=tuple(rows)), self._objective(fresh)
+        theta, objective = self._fit(problem, n_rows)
+        self._publish(problem, theta, rows.X.dtype)
+        if not is_enough:
+            return before._replace(rows=tuple(rows), n_fitted=n_rows), objective
+        moments = RunningMoments()
+        moments.blend(problem.mixture, theta, 1.0)
+        return self._running(moments, theta), objective
+
+    def _is_enough(self, rows, size):
+        """Whether collected rows, at least `size`, tell experts apart.
+
+        Experts that agree on all rows stay alike, so classes and values of y that are
+        missing are waited for, but not for ever.
+        """
+        n_rows = rows.weight.size
+        if n_rows < size or n_rows >= _LONGEST_WAIT * size:
+            return n_rows >= size
+        if rows.target.ndim == 1:
+            return np.unique(rows.target).size == self.estimator.classes_.size
+        return bool(np.ptp(rows.target, axis=1).all())
+
+    def _fit(self, problem, n_rows):
+        """The parameters that fit collected rows, and F."""
+        mixture, n_experts = problem.mixture, self.estimator.n_experts
+        if n_rows < n_experts:
+            # Too few to tell experts apart: all are the same.
+            shares = np.full((n_experts, mixture.weight.shape[0]), 1 / n_experts)
+            theta = mixture.project_responsibilities(shares)
+            return theta, mixture.evaluate(theta, curvature=False).objective
+        task = FitTask(problem, None, False, None, None)
+        best = best_descent(self.estimator, task)
+        return problem.ordered(best.theta, best.mass), best.objective_curve[-1]
+
+    def _advance(self, rows):
+        """One mirror step on the rows that wait, once there are enough."""
+        before, fresh = self.before, rows
+        objective = self._objective(fresh)
+        if before.rows is not None:
+            rows = Rows(*before.rows).joined(fresh)
+        problem = self._problem(rows, self._scaling().with_news(rows.X, rows.weight))
+        theta, moments = self._moments(problem)
+        is_first = moments.stats is None
+        rows_per_coef = _FIRST_ROWS_PER_COEF if is_first else _ROWS_PER_COEF
+        if rows.weight.size < rows_per_coef * theta.flat().size:
+            return before._replace(rows=tuple(rows)), objective
+        total = self.estimator.n_samples_seen_ + fresh.weight.sum()
+        kept = (1 - rows.weight.sum() / total) ** _POWER
+        theta = _stepped(problem.mixture, theta, moments, 1 - kept)
+        self._publish(problem, theta, rows.X.dtype)
+        return self._running(moments, theta), objective
+
+    def _moments(self, problem):
+        """Parameters so far, and the moments, which `fit` leaves to be made."""
+        before = self.before
+        if before.stats is not None:
+            moments = RunningMoments(Statistics(*before.stats), before.gate_matrix)
+            return Parameters(*before.theta), moments
+        return self.estimator._fitted_theta(problem), RunningMoments()
+
+    def _objective(self, rows):
+        """F of some rows under the parameters so far."""
+        problem = self._problem(rows, self._scaling())
+        theta = self.estimator._fitted_theta(problem)
+        return problem.mixture.evaluate(theta, curvature=False).objective
+
+    def _running(self, moments, theta):
+        """Progress with running moments."""
+        return self.before._replace(
+            rows=None,
+            theta=tuple(theta),
+            stats=tuple(moments.stats),
+            gate_matrix=moments.gate_matrix,
+        )
+
+    def _publish(self, problem, theta, dtype):
+        """Set the attributes that follow from the parameters."""
+        estimator = self.estimator
+        fitted = estimator._described(problem, theta, dtype, self.columns)
+        for name, value in fitted.items():
+            setattr(estimator, name, value)
+
+    def _problem(self, rows, scaling=None):
+        """The engine's problem on some rows."""
+        if scaling is not None:
+            scaling = scaling._replace(total=rows.weight.sum())
+        problem = self.estimator._make_problem(*rows, self.columns, scaling=scaling)
+        problem.mixture.map_threads, problem.mixture.n_threads = self.threads
+        _check_size(problem)
+        return problem
+
+    def _scaling(self):
+        """Scaling of the parameters so far."""
+        estimator = self.estimator
+        return Scaling.of_units(estimator._column_units, estimator._target_units)
+
+    def _like_units(self, rows):
+        """Rows in the form, dense or sparse, that the units ask for."""
+        is_centred = self.estimator._column_units[0].any()
+        if is_centred and sparse.issparse(rows.X):
+            raise ValueError(
+                "X is sparse, but earlier rows were dense, and centred; give dense "
+                "batches, X.toarray(), or sparse ones from the beginning."
+            )
+        kept = self.before.rows
+        if kept is None or sparse.issparse(kept[0]) == sparse.issparse(rows.X):
+            return rows
+        if sparse.issparse(kept[0]):
+            return rows._replace(X=sparse.csr_array(rows.X))
+        return rows._replace(X=rows.X.toarray())
