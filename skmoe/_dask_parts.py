@@ -1,16 +1,22 @@
 """Collections of Dask as parts: partitions that stay with the workers."""
 
+from collections import defaultdict
 from functools import reduce
 
 import dask
 import dask.array as da
 import numpy as np
+from dask.sizeof import sizeof
+from distributed import wait
 
 from skmoe._part_checks import Given
+from skmoe.engine.mixture import Mixture
 from skmoe.engine.parts import added
 
 # Statistics that one task adds up.
 _FAN_IN = 8
+# Seconds after which a pass looks whether a worker was lost.
+_PATIENCE = 1.0
 
 
 class Partitions:
@@ -26,6 +32,7 @@ class Partitions:
 
     def __init__(self, client, parts):
         self.client, self.parts = client, parts
+        self._known_holders = None
 
     @classmethod
     def of(cls, client, parts):
@@ -50,19 +57,66 @@ class Partitions:
 
     def total(self, function, *common):
         """Sum of `function(part, *common)`, added up in a tree."""
-        level = self._futures(function, common)
+        holders = self._holders()
+        total = self._tree(self._futures(function, common, holders=holders))
+        while True:
+            try:
+                return total.result(timeout=_PATIENCE)
+            except TimeoutError:
+                if self._is_lost(holders):
+                    break
+        self._known_holders = None
+        return self.total(function, *common)
+
+    def _tree(self, level):
+        """Future of the sum of futures, always in the same order."""
         while len(level) > 1:
             groups = [level[i : i + _FAN_IN] for i in range(0, len(level), _FAN_IN)]
             level = self.client.map(_sum, groups, pure=False)
-        return level[0].result()
+        return level[0]
 
-    def _futures(self, function, common, each=None):
+    def _futures(self, function, common, each=None, holders=None):
         """Futures of a function of each part; what is common travels once a worker."""
         common = self.client.submit(_packed, *common, pure=False)
         own = [()] * len(self.parts) if each is None else [(one,) for one in each]
-        return self.client.map(
-            _called, self.parts, own, function=function, common=common, pure=False
-        )
+        everywhere = {None: range(len(self.parts))}
+        futures = {}
+        for holder, numbers in (holders or everywhere).items():
+            found = self.client.map(
+                _called,
+                [self.parts[number] for number in numbers],
+                [own[number] for number in numbers],
+                function=function,
+                common=common,
+                pure=False,
+                workers=holder,
+            )
+            futures.update(zip(numbers, found))
+        return [futures[number] for number in range(len(self.parts))]
+
+    def _holders(self):
+        """Numbers of the parts that each worker holds; None holds those in the making.
+
+        Each part is worked on where it is: a scheduler that steals work moves rows.
+        """
+        if self._known_holders is None:
+            wait(self.parts)
+            found, holders = self.client.who_has(self.parts), defaultdict(list)
+            for number, part in enumerate(self.parts):
+                holders[next(iter(found.get(part.key, ())), None)].append(number)
+            self._known_holders = holders
+        return self._known_holders
+
+    def _is_lost(self, holders):
+        """Whether a worker is gone that tasks wait for."""
+        alive = self.client.nthreads()
+        return any(holder not in alive for holder in holders if holder is not None)
+
+
+@sizeof.register(Mixture)
+def _size_of_part(part):
+    """Bytes of a part, for the scheduler and for memory limits of workers."""
+    return part.gate_design.X.nbytes + part.target.nbytes + part.weight.nbytes
 
 
 def _packed(*common):

@@ -1,5 +1,6 @@
 """Fits to data that does not fit in memory, in exact passes over batches of rows."""
 
+import mmap
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
@@ -103,7 +104,7 @@ def array_batches(
     ----------
     X : array-like of shape (n_samples, n_features)
         Anything whose slices of rows are dense arrays: an array, a memory map, a data
-        set of HDF5 or Zarr.
+        set of HDF5 or Zarr.  Pages of a read-only memory map do not stay in memory.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     sample_weight : array-like of shape (n_samples,), default=None
     batch_size : int, default=65536
@@ -139,8 +140,17 @@ def array_batches(
     def batches():
         for start in range(0, lengths[0], batch_size):
             yield tuple(array[start : start + batch_size] for array in arrays)
+            _let_go(arrays)
 
     return batches
+
+
+def _let_go(arrays):
+    """Unload the pages of read-only memory maps, which count as this process's."""
+    for array in arrays:
+        pages = getattr(array, "_mmap", None)
+        if getattr(array, "mode", None) == "r" and hasattr(pages, "madvise"):
+            pages.madvise(mmap.MADV_DONTNEED)
 
 
 class Stream:

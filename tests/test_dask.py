@@ -150,6 +150,23 @@ def test_fit_goes_on_when_a_worker_is_killed(client, monkeypatch):
     assert killed[0] not in client.scheduler_info()["workers"]
 
 
+@pytest.mark.parametrize("size", [100, 5000])
+def test_an_iteration_moves_statistics_only(size, client, monkeypatch):
+    X, y, _, estimator = drawn("binary-3", 4 * size)
+    moved = []
+
+    def count(*progress):
+        of_workers = client.run(
+            lambda dask_worker: dask_worker.transfer_outgoing_bytes_total
+        )
+        moved.append(sum(of_workers.values()))
+
+    monkeypatch.setattr(skmoe._parts, "print_progress", count)
+    on_dask(estimator.set_params(verbose=1)).fit(*in_chunks(X, y, size=size))
+    # Four parts: for each, parameters and statistics with what wraps them.
+    assert len(moved) > 5 and np.diff(moved).max() < 4 * 8000
+
+
 X, y, _, LINEAR = drawn("linear-3", 60)
 LOGISTIC = MixtureOfLogisticExperts()
 CODES = (X[:, 0] > 0).astype(int)
