@@ -67,7 +67,7 @@ def measure(n_samples, n_partitions, n_iter):
         N_EXPERTS, init="random", random_state=0, max_iter=n_iter, tol=0.0, verbose=1
     )
 
-    skmoe._parts.print_progress = meter = Meter()
+    skmoe._parts.print_iteration = meter = Meter()
     model.fit(X, y)
     steps = len(meter.time) - 1
     seconds = (meter.time[-1] - meter.time[0]) / steps

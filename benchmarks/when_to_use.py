@@ -2,9 +2,10 @@
 
     python benchmarks/when_to_use.py
 
+It needs linear-tree, whose release 0.3.5 needs scikit-learn before 1.7.
 Five-fold cross-validated R2 or accuracy on real data, everything behind a
 StandardScaler.  skmoe takes the number of experts, 1 to 5, from BIC on the training
-rows; the tree its depth from cross-validation; boosting and the forest have their
+rows; trees and linear trees their depth from cross-validation; boosting has its
 defaults.  Gaussian mixture regression is the conditional mean of scikit-learn's
 GaussianMixture fitted to (X, y), its number of components from BIC too.  Prints two
 Markdown tables.
@@ -13,6 +14,7 @@ Markdown tables.
 import warnings
 
 import numpy as np
+from lineartree import LinearTreeClassifier, LinearTreeRegressor
 from real_data import classification_sets, regression_sets
 from scipy.special import softmax
 from scipy.stats import multivariate_normal
@@ -38,6 +40,7 @@ from skmoe.model_selection import n_experts_path
 
 MOST = 5  # experts or components
 DEPTHS = {"max_depth": [2, 3, 4, 6, 8, 12]}
+FEW_DEPTHS = {"max_depth": [1, 2, 3, 5]}  # a depth of 1 is two linear models
 
 
 class ByBic(BaseEstimator):
@@ -94,6 +97,7 @@ REGRESSORS = {
     "Ridge": Ridge(),
     "skmoe": LinearByBic(),
     "tree": GridSearchCV(DecisionTreeRegressor(random_state=0), DEPTHS),
+    "linear tree": GridSearchCV(LinearTreeRegressor(Ridge()), FEW_DEPTHS),
     "Gaussian mixture regression": GaussianMixtureRegression(),
     "boosting": HistGradientBoostingRegressor(random_state=0),
 }
@@ -101,6 +105,9 @@ CLASSIFIERS = {
     "LogisticRegression": LogisticRegression(max_iter=1000),
     "skmoe": LogisticByBic(),
     "tree": GridSearchCV(DecisionTreeClassifier(random_state=0), DEPTHS),
+    "linear tree": GridSearchCV(
+        LinearTreeClassifier(LogisticRegression(max_iter=1000)), FEW_DEPTHS
+    ),
     "boosting": HistGradientBoostingClassifier(random_state=0),
 }
 

@@ -43,7 +43,7 @@ autosummary_filename_map = {
 default_role = "py:obj"
 nitpick_ignore_regex = [
     ("py:obj", r"\w+"),
-    ("py:.*", r"(matplotlib|numpy|skl2onnx|sklearn)\..*"),
+    ("py:.*", r"(joblib|matplotlib|numpy|skl2onnx|sklearn)\..*"),
     ("std:ref", "accuracy_score|r2_score"),  # in scikit-learn's docstrings of score
 ]
 

@@ -11,25 +11,30 @@ from numpy.typing import ArrayLike
 from scipy.special import entr
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from skmoe._callbacks import CallbackSupportMixin, FitProgress, with_callbacks
+from skmoe._callbacks import CallbackSupportMixin, with_callbacks
 from skmoe._docs import page_template, see
+from skmoe._groups import (
+    averaged_by_group,
+    check_gate_sees_groups,
+    check_groups,
+    joint_of_groups,
+)
+from skmoe._restarts import best_descent
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
     check_columns,
+    check_enough,
     check_init,
     check_weights,
     restored_on_failure,
 )
 from skmoe.engine import prediction
-from skmoe.engine.descent import minimise
-from skmoe.engine.problem import Problem, canonical_rows
-from skmoe.engine.starts import STRATEGIES, starting_point
+from skmoe.engine.problem import Problem, canonical_rows, in_groups
+from skmoe.engine.starts import STRATEGIES
 from skmoe.engine.threads import block_map
-from skmoe.solvers import make_solver
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -45,6 +50,14 @@ class _FitTask(NamedTuple):
     warm: bool  # whether to go on from the fitted attributes
     data: dict  # what callbacks see: X, y, metadata
     describe: Callable  # Descent -> dict of fitted attributes
+
+
+class _FitToData(NamedTuple):
+    """How well a fitted model fits some data."""
+
+    log_likelihood: float
+    uncertainty: float  # entropy of the responsibilities
+    n_samples: float  # sum of weights
 
 
 class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
@@ -77,13 +90,18 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         "tol": [_NON_NEGATIVE],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
+        "n_jobs": [None, Integral],
         "verbose": ["verbose"],
     }
 
     @keeps_type(with_callbacks)
     @keeps_type(_fit_context(prefer_skip_nested_validation=True))
     def fit(
-        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Fit the mixture.
 
@@ -96,6 +114,10 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.  Integer weights equal repeated rows; rows of weight
             zero are left out.
+        groups : array-like of shape (n_samples,), default=None
+            Labels of groups, such as the unit of repeated measurements: rows of a group
+            share one latent expert.  The gate decides once for a group, so what it
+            sees must be constant within groups; set `gate_features`.
 
         Returns
         -------
@@ -113,11 +135,12 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             If the best initialisation ran out of `max_iter` iterations.
         """
         with restored_on_failure(self):
-            task = self._make_task(X, y, sample_weight)
+            task = self._make_task(X, y, sample_weight, groups)
             with block_map() as (map_threads, n_threads):
                 task.problem.mixture.map_threads = map_threads
                 task.problem.mixture.n_threads = n_threads
-                best = self._best_descent(task)
+                warm = self._fitted_theta(task.problem) if task.warm else None
+                best = best_descent(self, task, warm)
             for name, value in task.describe(best).items():
                 setattr(self, name, value)
         if not best.converged:
@@ -138,19 +161,26 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """
         return prediction.gate_probability(*self._gate_arguments(self._checked(X)))
 
-    def responsibilities(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
+    def responsibilities(
+        self, X: MatrixLike, y: ArrayLike, groups: ArrayLike | None = None
+    ) -> FloatArray:
         """Probability of each expert given x and y (posterior, E-step).
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        groups : array-like of shape (n_samples,), default=None
+            Labels of groups that share one latent expert; its rows are then equal.
+            Without it each row is on its own.
 
         Returns
         -------
         proba : ndarray of shape (n_samples, n_experts)
         """
-        return prediction.posterior(*self._log_joint_parts(X, y))
+        _, *joint, group = self._joint_of_units(X, y, None, groups)
+        proba = prediction.posterior(*joint)
+        return proba if group is None else proba[group]
 
     def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> FloatArray:
         """Log-likelihood log p(y | x) of each sample, in nats.
@@ -171,7 +201,11 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         return prediction.mixture_log_density(*self._log_joint_parts(X, y))
 
     def aic(
-        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> float:
         """Akaike information criterion in nats times two; lower is better.
 
@@ -181,18 +215,31 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             A weight counts as so many rows.
+        groups : array-like of shape (n_samples,), default=None
+            Labels of groups that share one latent expert, as in `fit`.
 
         Returns
         -------
         aic : float
+
+        Raises
+        ------
+        ValueError
+            If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        log_likelihood, _ = self._weighted_log_likelihood(X, y, sample_weight)
-        return 2 * self._n_free_parameters - 2 * log_likelihood
+        fit = self._fit_to(X, y, sample_weight, groups)
+        return 2 * self._n_free_parameters - 2 * fit.log_likelihood
 
     def bic(
-        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> float:
         """Bayesian information criterion in nats times two; lower is better.
+
+        Its sample size is the number of rows, also where they are in groups.
 
         Parameters
         ----------
@@ -200,16 +247,28 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             A weight counts as so many rows.
+        groups : array-like of shape (n_samples,), default=None
+            Labels of groups that share one latent expert, as in `fit`.
 
         Returns
         -------
         bic : float
+
+        Raises
+        ------
+        ValueError
+            If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        log_likelihood, total = self._weighted_log_likelihood(X, y, sample_weight)
-        return self._n_free_parameters * np.log(total) - 2 * log_likelihood
+        fit = self._fit_to(X, y, sample_weight, groups)
+        penalty = self._n_free_parameters * np.log(fit.n_samples)
+        return penalty - 2 * fit.log_likelihood
 
     def icl(
-        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> float:
         """Integrated completed likelihood criterion; lower is better.
 
@@ -222,15 +281,21 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             A weight counts as so many rows.
+        groups : array-like of shape (n_samples,), default=None
+            Labels of groups that share one latent expert, as in `fit`.
 
         Returns
         -------
         icl : float
+
+        Raises
+        ------
+        ValueError
+            If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        bic = self.bic(X, y, sample_weight)
-        uncertainty = entr(self.responsibilities(X, y)).sum(axis=1)
-        weight = check_weights(sample_weight, uncertainty[:, None])
-        return bic + 2 * float(weight @ uncertainty)
+        fit = self._fit_to(X, y, sample_weight, groups)
+        penalty = self._n_free_parameters * np.log(fit.n_samples)
+        return penalty - 2 * fit.log_likelihood + 2 * fit.uncertainty
 
     @abstractmethod
     def _encode_target(self, y):
@@ -248,7 +313,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     def _expert_log_density(self, X, target):
         """Log-density of a target under each expert, (n, K)."""
 
-    def _make_task(self, X, y, sample_weight):
+    def _make_task(self, X, y, sample_weight, groups):
         """Validate everything that fit needs."""
         original = X
         X, y = validate_data(
@@ -256,8 +321,10 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         )
         self._check_symmetric()
         weight = check_weights(sample_weight, X)
-        metadata = None if sample_weight is None else {"sample_weight": weight}
-        data = {"X": X, "y": y, "metadata": metadata}
+        group = check_groups(groups, X.shape[0])
+        metadata = {} if sample_weight is None else {"sample_weight": weight}
+        metadata |= {} if groups is None else {"groups": groups}
+        data = {"X": X, "y": y, "metadata": metadata or None}
         init = None
         if not isinstance(self.init, str):
             init = check_init(self.init, X.shape[0], self.n_experts)
@@ -265,20 +332,18 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             kept = np.flatnonzero(weight)
             X, y, weight = X[kept], y[kept], weight[kept]
             init = None if init is None else init[:, kept]
-        if X.shape[0] < self.n_experts:
-            raise ValueError(
-                f"Found n_samples = {X.shape[0]} of positive weight, fewer than "
-                f"n_experts={self.n_experts}; give more samples or lower n_experts."
-                + see("How many experts")
-            )
+            group = None if group is None else check_groups(group[kept], kept.size)
+        check_enough(self.n_experts, X.shape[0], group)
         target = self._encode_target(y)
         columns = [
             check_columns(self, name, original, self._has_intercept())
             for name in ("gate_features", "expert_features")
         ]
         if init is None:
-            X, target, weight = canonical_rows(X, target, weight)
-        problem = self._make_problem(X, target, weight, columns)
+            X, target, weight, group = canonical_rows(X, target, weight, group)
+        elif group is not None:
+            init = averaged_by_group(init, weight, group)
+        problem = self._make_problem(X, target, weight, columns, group=group)
         warm = self.warm_start and hasattr(self, "converged_")
 
         def describe(descent):
@@ -304,6 +369,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         fitted = problem.attributes(descent.theta, dtype)
         self._shape_fitted(fitted)
         fitted["_gate_columns"], fitted["_expert_columns"] = columns
+        fitted["_had_groups"] = problem.has_groups
         fitted["_n_free_parameters"] = problem.n_free_parameters(descent.theta)
         fitted["n_iter_"] = descent.n_iter
         fitted["converged_"] = descent.converged
@@ -325,8 +391,11 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             return not self.symmetric
         return bool(self.fit_intercept)
 
-    def _make_problem(self, X, target, weight, columns, scaling=None):
+    def _make_problem(self, X, target, weight, columns, *, group=None, scaling=None):
         """The engine's problem on validated data; columns of gate and experts."""
+        if group is not None:
+            check_gate_sees_groups(self, X, group, columns[0])
+            X, target, weight, group = in_groups(X, target, weight, group)
         return Problem(
             X,
             target,
@@ -339,18 +408,22 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             gate_alpha=self.gate_alpha,
             l1_ratio=self.l1_ratio,
             gate_l1_ratio=self.gate_l1_ratio,
+            group=group,
             scaling=scaling,
         )
 
-    def _fitted_problem(self, X, y, sample_weight):
+    def _fitted_problem(self, X, y, sample_weight, groups):
         """The problem on some data, and the fitted parameters in its coordinates."""
         X, y = self._checked_pair(X, y)
         weight = check_weights(sample_weight, X)
+        group = self._checked_groups(groups, X)
         kept = np.flatnonzero(weight)
         if kept.size < weight.size:
             X, y, weight = X[kept], y[kept], weight[kept]
+            group = None if group is None else check_groups(group[kept], kept.size)
         columns = self._gate_columns, self._expert_columns
-        problem = self._make_problem(X, self._fitted_target(y), weight, columns)
+        target = self._fitted_target(y)
+        problem = self._make_problem(X, target, weight, columns, group=group)
         return problem, self._fitted_theta(problem), float(weight.sum())
 
     def _fitted_theta(self, problem):
@@ -370,37 +443,6 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
 
     def _shape_fitted(self, fitted):
         """Adapt fitted attributes to the shape of y; in place."""
-
-    def _best_descent(self, task):
-        """The best of `n_init` descents."""
-        problem, rng = task.problem, check_random_state(self.random_state)
-        n_init = 1 if task.warm or task.init is not None else self.n_init
-        progress = FitProgress(self, task.data, n_init, task.describe)
-        best = None
-        for number in range(n_init):
-            report, finish = progress.run(number)
-            descent = minimise(
-                problem.mixture,
-                self._start(task, rng),
-                make_solver(self.solver, self.step_size),
-                self.max_iter,
-                self.tol,
-                report,
-            )
-            finish(descent)
-            if best is None or descent.objective_curve[-1] < best.objective_curve[-1]:
-                best = descent
-        progress.finish(best)
-        return best
-
-    def _start(self, task, rng):
-        """Starting point of one descent."""
-        mixture = task.problem.mixture
-        if not task.warm:
-            if task.init is not None:
-                return mixture.project_responsibilities(task.init)
-            return starting_point(mixture, self.init, rng)
-        return self._fitted_theta(task.problem)
 
     def _unshape_fitted(self, fitted):
         """Inverse of `_shape_fitted`, a new dict."""
@@ -440,13 +482,39 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         log_gate = prediction.gate_log_probability(*self._gate_arguments(X))
         return log_gate, self._expert_log_density(X, self._fitted_target(y))
 
-    def _weighted_log_likelihood(self, X, y, sample_weight):
-        """Sum of weighted log-likelihoods and of weights."""
+    def _joint_of_units(self, X, y, sample_weight, groups):
+        """Weights, gate and expert log-densities of rows or groups, and group codes."""
+        log_gate, log_density = self._log_joint_parts(X, y)
+        weight = check_weights(sample_weight, log_density)
+        group = check_groups(groups, log_density.shape[0])
+        if group is None:
+            return weight, log_gate, log_density, None
+        check_gate_sees_groups(self, self._checked(X), group, self._gate_columns)
+        joint = joint_of_groups(log_gate, log_density, weight, group)
+        return np.ones(joint[0].shape[0]), *joint, group
+
+    def _fit_to(self, X, y, sample_weight, groups):
+        """How well the model fits some data: what the criteria need."""
         if y is None:
             raise ValueError("y=None: the criterion needs the targets; give y.")
-        log_density = self.score_samples(X, y)
-        weight = check_weights(sample_weight, log_density[:, None])
-        return float(weight @ log_density), float(weight.sum())
+        self._checked_groups(groups, X)
+        weight, *joint, _ = self._joint_of_units(X, y, sample_weight, groups)
+        entropy = entr(prediction.posterior(*joint)).sum(axis=1)
+        return _FitToData(
+            float(weight @ prediction.mixture_log_density(*joint)),
+            float(weight @ entropy),
+            float(check_weights(sample_weight, self._checked(X)).sum()),
+        )
+
+    def _checked_groups(self, groups, X):
+        """Codes of the groups, which are needed where the fit had them."""
+        check_is_fitted(self)
+        if groups is None and self._had_groups:
+            raise ValueError(
+                "groups=None, but the model was fitted with groups; give those of X."
+                + see("Groups")
+            )
+        return check_groups(groups, _num_samples(X))
 
     @property
     def _doc_link_template(self):

@@ -16,6 +16,14 @@ except ImportError:
         return method
 
 
+def print_iteration(number, iteration, state, change, step_size):
+    """Print an iteration of a start."""
+    print(
+        f"init {number + 1}, iteration {iteration}: objective "
+        f"{state.objective:.8f}, change {change:.2e}, step {step_size:.3g}"
+    )
+
+
 class FitProgress:
     """Reports the iterations of `fit` to scikit-learn's callbacks and to the screen.
 
@@ -33,6 +41,8 @@ class FitProgress:
         if hasattr(estimator, "_init_callback_context"):
             self.root = estimator._init_callback_context(max_subtasks=n_init)
             self.root.call_on_fit_task_begin(estimator=estimator, **data)
+        # Callbacks may stop a fit, and expect its starts one after another.
+        self.is_watched = bool(getattr(estimator, "_skl_callbacks", None))
 
     def run(self, number):
         """Report function for one initialisation, and a function to call at its end."""
@@ -44,7 +54,7 @@ class FitProgress:
 
         def report(iteration, state, change, step_size):
             if self.estimator.verbose:
-                print_progress(number, iteration, state, change, step_size)
+                print_iteration(number, iteration, state, change, step_size)
             if context is None:
                 return False
             task = context.subcontext("iteration")
@@ -72,14 +82,6 @@ class FitProgress:
             reconstruction_attributes=lambda: self.describe(descent()),
             **self.data,
         )
-
-
-def print_progress(number, iteration, state, change, step_size):
-    """Print a line on an iteration of an initialisation."""
-    print(
-        f"init {number + 1}, iteration {iteration}: objective "
-        f"{state.objective:.8f}, change {change:.2e}, step {step_size:.3g}"
-    )
 
 
 def _descent(state, curve):

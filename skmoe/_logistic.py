@@ -85,6 +85,10 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         Whether to go on from the previous fit.
     random_state : int, RandomState instance or None, default=None
         Randomness of the starts.
+    n_jobs : int, default=None
+        Number of starts made at once, through joblib, if `n_init` is more than 1; None
+        means 1 unless in a :func:`joblib.parallel_config` context, -1 as many as there
+        are processors.  The result is the same.  With callbacks starts come in turn.
     verbose : int, default=0
         Whether to print iteration, objective, change and step.
 
@@ -164,6 +168,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         tol: float = 1e-5,
         warm_start: bool = False,
         random_state: RandomState = None,
+        n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
         self.n_experts = n_experts
@@ -183,6 +188,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self.tol = tol
         self.warm_start = warm_start
         self.random_state = random_state
+        self.n_jobs = n_jobs
         self.verbose = verbose
 
     def predict(self, X: MatrixLike) -> NDArray[Any]:

@@ -10,7 +10,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, validate_data
 
 from skmoe._base import _DTYPES
-from skmoe._docs import see
 from skmoe.engine.scaling import Sums
 
 
@@ -130,16 +129,6 @@ _ALIKE = {
     "targets of shape": lambda part: ("n_samples", *part.y_shape),
     "targets that are": lambda part: "numbers" if part.has_numbers else "labels",
 }
-
-
-def check_enough(n_rows, n_experts):
-    """At least one row for each expert."""
-    if n_rows < n_experts:
-        raise ValueError(
-            f"Found n_samples = {n_rows} of positive weight, fewer than n_experts="
-            f"{n_experts}; give more samples or lower n_experts."
-            + see("How many experts")
-        )
 
 
 @contextmanager

@@ -10,18 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
-from skmoe._callbacks import print_progress
+from skmoe._callbacks import print_iteration
 from skmoe._docs import see
 from skmoe._part_checks import (
     check_alike,
-    check_enough,
     checked,
     encoded,
     summary,
 )
-from skmoe._validation import check_columns, restored_on_failure
+from skmoe._restarts import start_rngs
+from skmoe._validation import check_columns, check_enough, restored_on_failure
 from skmoe.engine.descent import minimise
 from skmoe.engine.parts import Rows, Sampling, added, on_parts
 from skmoe.engine.problem import canonical_rows
@@ -47,7 +46,7 @@ class _Model(NamedTuple):
 
     def problem(self, rows, scaling):
         """The engine's problem on rows, standardised as all rows are."""
-        return self.estimator._make_problem(*rows, self.columns, scaling)
+        return self.estimator._make_problem(*rows, self.columns, scaling=scaling)
 
 
 class _Gathered(NamedTuple):
@@ -107,7 +106,7 @@ def _read(estimator, source):
     filled = [number for number, part in enumerate(found) if part.n_rows]
     found = [found[number] for number in filled]
     check_alike(found)
-    check_enough(sum(part.n_rows for part in found), estimator.n_experts)
+    check_enough(estimator.n_experts, sum(part.n_rows for part in found))
     model = _learnt(estimator, bare, found)
     return _standardised(model, source.select(filled).map(_rows_of, model), found)
 
@@ -146,7 +145,7 @@ def _standardised(model, rows, found):
     scaling = scaling_from(sums, squares, means, model.dtype)
     gate_rows, start_rows = sampling.gathered([part.sample for part in gathered])
     if gate_rows is None:
-        start_rows = Rows(*canonical_rows(*start_rows))
+        start_rows = Rows(*canonical_rows(*start_rows, None)[:3])
     return _Data(model, rows, scaling, (gate_rows, start_rows))
 
 
@@ -182,9 +181,9 @@ def _best_fit(estimator, data, threads):
     parts = data.rows.map(_mixture_of, data.model, data.scaling)
     mixture = on_parts(sample, parts, gate_sample)
     is_warm = estimator.warm_start and hasattr(estimator, "converged_")
-    rng = check_random_state(estimator.random_state)
+    rngs = start_rngs(estimator.random_state, 1 if is_warm else estimator.n_init)
     best = None
-    for number in range(1 if is_warm else estimator.n_init):
+    for number, rng in enumerate(rngs):
         if is_warm:
             start = estimator._fitted_theta(problem)
         else:
@@ -203,7 +202,7 @@ def _descent(estimator, mixture, start, number):
 
     def report(*progress):
         if estimator.verbose:
-            print_progress(number, *progress)
+            print_iteration(number, *progress)
         return False
 
     solver = make_solver(estimator.solver, estimator.step_size)

@@ -44,6 +44,19 @@ def check_weights(sample_weight, X):
     return weight
 
 
+def check_enough(n_experts, n_rows, group=None):
+    """At least one row, or group of rows (codes, (n,)), for each expert."""
+    kind, found = "n_samples", n_rows
+    if group is not None:
+        kind, found = "groups", group.max() + 1
+    if found < n_experts:
+        raise ValueError(
+            f"Found {kind} = {found} of positive weight, fewer than n_experts="
+            f"{n_experts}; give more samples or lower n_experts."
+            + see("How many experts")
+        )
+
+
 def check_columns(estimator, name, X, fit_intercept):
     """Column indices that `gate_features` or `expert_features` select, or None.
 

@@ -196,7 +196,8 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
     """Mixture of linear experts on Dask.
 
     Its parameters are those of :class:`~skmoe.MixtureOfLinearExperts`, but for
-    `init`, which must be the name of a strategy, and `client`.
+    `init`, which must be the name of a strategy, `n_jobs`, which does nothing here, and
+    `client`.
 
     Parameters
     ----------
@@ -266,6 +267,7 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         tol: float = 1e-5,
         warm_start: bool = False,
         random_state: RandomState = None,
+        n_jobs: int | None = None,
         verbose: int = 0,
         client: Any = None,
     ) -> None:
@@ -287,6 +289,7 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         self.tol = tol
         self.warm_start = warm_start
         self.random_state = random_state
+        self.n_jobs = n_jobs
         self.verbose = verbose
         self.client = client
 
@@ -295,7 +298,8 @@ class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
     """Mixture of logistic experts on Dask.
 
     Its parameters are those of :class:`~skmoe.MixtureOfLogisticExperts`, but for
-    `init`, which must be the name of a strategy, and `client`.
+    `init`, which must be the name of a strategy, `n_jobs`, which does nothing here, and
+    `client`.
 
     Parameters
     ----------
@@ -364,6 +368,7 @@ class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
         tol: float = 1e-5,
         warm_start: bool = False,
         random_state: RandomState = None,
+        n_jobs: int | None = None,
         verbose: int = 0,
         client: Any = None,
     ) -> None:
@@ -384,6 +389,7 @@ class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
         self.tol = tol
         self.warm_start = warm_start
         self.random_state = random_state
+        self.n_jobs = n_jobs
         self.verbose = verbose
         self.client = client
 

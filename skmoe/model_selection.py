@@ -106,6 +106,7 @@ def n_experts_path(
     *,
     max_experts: int = 5,
     sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> ExpertsPath[_Mixture]:
     """Fit with 1, 2, ... `max_experts` experts, each fit started from the last one.
 
@@ -123,6 +124,8 @@ def n_experts_path(
         Largest number of experts.
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights.
+    groups : array-like of shape (n_samples,), default=None
+        Labels of groups that share one latent expert.
 
     Returns
     -------
@@ -165,30 +168,31 @@ def n_experts_path(
             "symmetric=True is a model of two experts; set symmetric=False for a path."
             + see("How many experts")
         )
-    fits = [_fit(estimator, X, y, sample_weight, 1)]
+    data = X, y, sample_weight, groups
+    fits = [_fit(estimator, *data, 1)]
     for _ in range(max_experts - 1):
-        fits.append(_split(fits[-1], X, y, sample_weight))
+        fits.append(_split(fits[-1], *data))
     criteria = {
-        name: np.array([getattr(fit, name)(X, y, sample_weight) for fit in fits])
+        name: np.array([getattr(fit, name)(*data) for fit in fits])
         for name in _CRITERIA
     }
     return ExpertsPath(np.arange(1, max_experts + 1), fits, **criteria)
 
 
-def _fit(estimator, X, y, weight, n_experts, init="short_runs"):
+def _fit(estimator, X, y, weight, groups, n_experts, init="short_runs"):
     """A fit of a copy with so many experts."""
     copy = clone(estimator).set_params(n_experts=n_experts, init=init, warm_start=False)
-    return copy.fit(X, y, weight)
+    return copy.fit(X, y, weight, groups)
 
 
-def _split(fit, X, y, weight):
+def _split(fit, X, y, weight, groups):
     """A fit with one expert more, from the last one with its worst expert split."""
-    responsibilities = fit.responsibilities(X, y)
+    responsibilities = fit.responsibilities(X, y, groups)
     weight = check_weights(weight, responsibilities)
     n_experts = responsibilities.shape[1]
     best_gain, start = -np.inf, None
     for k in range(n_experts):
-        gain, share = _gain(fit, X, y, weight * responsibilities[:, k])
+        gain, share = _gain(fit, X, y, weight * responsibilities[:, k], groups)
         if gain > best_gain:
             first = responsibilities[:, k] * share
             others = np.delete(responsibilities, k, axis=1)
@@ -196,10 +200,11 @@ def _split(fit, X, y, weight):
             best_gain, start = gain, np.column_stack([others, first, second])
     if start is None:  # no expert has rows enough for two
         start = np.column_stack([responsibilities, np.zeros(len(responsibilities))])
-    return _fit(fit, X, y, weight, n_experts + 1, np.maximum(start, _LEAST))
+    start = np.maximum(start, _LEAST)
+    return _fit(fit, X, y, weight, groups, n_experts + 1, start)
 
 
-def _gain(fit, X, y, weight):
+def _gain(fit, X, y, weight, groups):
     """What two experts gain over one on weighted rows, and the first's share of each.
 
     The gain is in nats, summed over the rows; minus infinity where neither can be
@@ -209,8 +214,8 @@ def _gain(fit, X, y, weight):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         try:
-            one, two = (_fit(fit, X, y, weight, number) for number in (1, 2))
-            share = two.responsibilities(X, y)[:, 0]
+            one, two = (_fit(fit, X, y, weight, groups, number) for number in (1, 2))
+            share = two.responsibilities(X, y, groups)[:, 0]
         except ValueError:  # too few rows of positive weight, or one class only
             return -np.inf, None
     gain = one.objective_curve_[-1] - two.objective_curve_[-1]

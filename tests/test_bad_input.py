@@ -184,6 +184,7 @@ INVALID = {
     "tol": [-1.0, "small", None],
     "warm_start": ["yes", None],
     "random_state": ["seed", -1],
+    "n_jobs": ["all", 1.5],
     "verbose": ["loud", -1],
 }
 

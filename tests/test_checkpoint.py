@@ -378,7 +378,7 @@ class TestErrors:
         (tmp_path / "file").touch()
         model = LINEAR(random_state=0).fit(X, Y)
         coef = model.coef_
-        monkeypatch.setattr("skmoe._base.starting_point", None)  # is not reached
+        monkeypatch.setattr("skmoe._restarts.starting_point", None)  # is not reached
         model.set_callbacks(Checkpoint(tmp_path / name))
         with pytest.raises(OSError, match="path=.*give a file in a folder that exists"):
             model.fit(X[::2], Y[::2])

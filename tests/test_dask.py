@@ -141,7 +141,7 @@ def test_fit_goes_on_when_a_worker_is_killed(client, monkeypatch):
             killed.append(next(iter(processes)))
             os.kill(processes[killed[0]], signal.SIGKILL)
 
-    monkeypatch.setattr(skmoe._parts, "print_progress", kill_one)
+    monkeypatch.setattr(skmoe._parts, "print_iteration", kill_one)
     lazy = in_chunks(X, y, weight, size=300)
     found = on_dask(estimator.set_params(verbose=1)).fit(*lazy)
     assert found.n_iter_ > 5 and len(killed) == 1
@@ -161,7 +161,7 @@ def test_an_iteration_moves_statistics_only(size, client, monkeypatch):
         )
         moved.append(sum(of_workers.values()))
 
-    monkeypatch.setattr(skmoe._parts, "print_progress", count)
+    monkeypatch.setattr(skmoe._parts, "print_iteration", count)
     on_dask(estimator.set_params(verbose=1)).fit(*in_chunks(X, y, size=size))
     # Four parts: for each, parameters and statistics with what wraps them.
     assert len(moved) > 5 and np.diff(moved).max() < 4 * 8000

@@ -175,7 +175,7 @@ def test_block_size_does_not_change_the_mixture(name, size):
     mixture, theta = problem.mixture, random_theta(problem.mixture, 0)
     before = mixture.evaluate(theta, blend=True)
     gradient, step = mixture.gradient(before), mixture.project(before, 0.7)
-    mixture.blocks = blocks_of(100, size)
+    mixture.blocks = mixture.units.blocks(size)
     after = mixture.evaluate(theta, blend=True)
     assert after.objective == pytest.approx(before.objective, rel=1e-12)
     np.testing.assert_allclose(

@@ -12,6 +12,7 @@ import pyarrow.parquet
 import pytest
 from _data import MODELS, soft_start
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import PoissonRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -44,18 +45,23 @@ def test_api_reference_lists_every_public_name(module):
     assert not missing
 
 
-def test_the_solver_of_the_contributors_guide_runs():
-    """Its code, as it stands there, does what `solver='gd'` does with a fixed step."""
-    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = guide.partition("## A new solver\n")[2]
+@pytest.fixture(scope="module")
+def extending():
+    """Names that the code of the tutorials defines, run as it stands there."""
+    page = (DOC / "extending.md").read_text(encoding="utf-8")
     names = {}
-    exec(re.search(r"```python\n(.*?)```", section, re.DOTALL)[1], names)
+    for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(code, names)
+    return names
+
+
+def test_the_tutorials_solver_is_gradient_descent(extending):
     data = MODELS["linear-2"].data()
     mixture = MODELS["linear-2"].problem(data, alpha=0.01, gate_alpha=0.01).mixture
     start = soft_start(mixture, data.expert)
     curves = [
         minimise(mixture, start, solver, 20, 0.0).objective_curve
-        for solver in (names["FixedGradientDescent"](0.1), make_solver("gd", 0.1))
+        for solver in (extending["FixedGradientDescent"](0.1), make_solver("gd", 0.1))
     ]
     np.testing.assert_allclose(*curves, rtol=1e-12)
     assert curves[0][-1] < curves[0][0]
@@ -76,6 +82,34 @@ def test_the_parquet_code_of_large_data_runs(tmp_path, monkeypatch):
     model.fit(table.select(["x0", "x1", "x2"]).to_pandas(), data.target[0])
     np.testing.assert_allclose(names["model"].coef_, model.coef_, atol=1e-8)
     assert names["model"].feature_names_in_.tolist() == ["x0", "x1", "x2"]
+
+
+def test_the_tutorials_family_finds_both_regimes(extending):
+    assert (np.diff(extending["descent"].objective_curve) <= 1e-10).all()
+    slopes = np.sort(extending["fitted"]["coef_"].ravel())
+    np.testing.assert_allclose(slopes, [-1, 1], atol=0.1)
+
+
+def test_the_tutorials_family_is_poisson_regression_with_one_expert(extending):
+    x, counts = extending["x"], extending["counts"]
+    problem = extending["Problem"](
+        x,
+        counts,
+        np.ones(len(counts)),
+        lambda penalty: extending["PoissonExperts"](1, penalty, counts.mean()),
+        gate_columns=None,
+        expert_columns=None,
+        fit_intercept=True,
+        alpha=0.1,
+        gate_alpha=0.0,
+    )
+    solver = make_solver("em", "auto")
+    theta = minimise(
+        problem.mixture, problem.mixture.initial(), solver, 100, 1e-13
+    ).theta
+    fitted = problem.attributes(theta, np.float64)
+    alone = PoissonRegressor(alpha=0.1, tol=1e-10, max_iter=1000).fit(x, counts)
+    np.testing.assert_allclose(fitted["coef_"].ravel(), alone.coef_, rtol=1e-5)
 
 
 @pytest.fixture

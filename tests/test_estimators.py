@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe._restarts import start_rngs
 
 N, D = 300, 3
 SOLVERS = ["em", "md", "gd"]
@@ -922,8 +923,8 @@ class TestStarts:
         ],
     )
     def test_n_init_keeps_the_best(self, kind, init):
-        rng = np.random.RandomState(0)
-        singles = [fit(kind, init=init, random_state=rng)[0] for _ in range(4)]
+        rngs = start_rngs(0, 4)
+        singles = [fit(kind, init=init, random_state=rng)[0] for rng in rngs]
         best = min(singles, key=lambda model: model.objective_curve_[-1])
         model, _ = fit(kind, init=init, n_init=4, random_state=0)
         np.testing.assert_array_equal(model.objective_curve_, best.objective_curve_)

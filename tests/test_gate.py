@@ -37,7 +37,7 @@ def test_sample_of_many_rows_has_nearly_the_curvature_of_all(name):
     found = sampled.at(theta.gate).matrix
     everything = curvature_of(mixture, mixture.weight)
     everything.design, everything.weight = mixture.gate_design, mixture.weight
-    everything.blocks = mixture.blocks
+    everything.blocks = [block.units for block in mixture.blocks]
     expected = everything.at(theta.gate).matrix
     np.testing.assert_allclose(found, expected, atol=0.05 * np.abs(expected).max())
 

@@ -8,6 +8,7 @@ from skmoe.engine.curvature import DenseCurvature
 from skmoe.engine.descent import minimise
 from skmoe.engine.running import RunningMoments
 from skmoe.engine.state import State
+from skmoe.engine.sweep import sweep
 from skmoe.solvers import (
     AcceleratedEM,
     MirrorDescent,
@@ -45,8 +46,8 @@ def test_moments_of_linear_experts_move_with_the_parameters_exactly(name):
     data, mixture = make_mixture(name)
     here, there = random_theta(mixture, 0), random_theta(mixture, 1)
     posterior = mixture.row_moments(here).posterior
-    stats = mixture._sweep(here, True, False, None, posterior)
-    expected = mixture._sweep(there, True, False, None, posterior)
+    stats = sweep(mixture, here, True, False, None, posterior)
+    expected = sweep(mixture, there, True, False, None, posterior)
     curvature = DenseCurvature(np.zeros((here.gate.size,) * 2))
     state = State(here, np.nan, stats, None)
     found = mixture.recentred(state, curvature, there.minus(here))
@@ -63,8 +64,8 @@ def test_moments_of_softmaxes_move_to_first_order(name):
     here = soft_start(mixture, data.expert)
     change = random_theta(mixture, 1, scale=1e-4)
     posterior = mixture.row_moments(here).posterior
-    stats = mixture._sweep(here, True, False, None, posterior)
-    expected = mixture._sweep(here.plus(change), True, False, None, posterior)
+    stats = sweep(mixture, here, True, False, None, posterior)
+    expected = sweep(mixture, here.plus(change), True, False, None, posterior)
     state = State(here, np.nan, stats, None)
     curvature = mixture.gate_curvature.at(here.gate)
     found = mixture.recentred(state, curvature, change)

@@ -135,7 +135,10 @@ class DenseDesign:
     def _standardised(self, rows):
         """Standardised rows (slice or index array) with their ones, (p, b)."""
         if self._kept is not None:
-            return self._kept[:, rows]
+            if isinstance(rows, slice):
+                return self._kept[:, rows]
+            # The order in memory, and so rounding, is that of rows that are not kept.
+            return self._kept.take(rows, axis=1)
         X = self.X[rows] if self.columns is None else self.X[rows][:, self.columns]
         values = np.empty((self.n_columns, X.shape[0]))
         features = values[: self.mean.shape[0]]

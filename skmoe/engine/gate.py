@@ -31,7 +31,7 @@ class GateCurvature:
     Parameters
     ----------
     design : DenseDesign or SparseDesign
-    weight : ndarray of shape (n,), sums to 1
+    weight : ndarray of shape (n,)
     contrasts : ndarray of shape (K, K - 1)
     dense : bool, whether the matrix may be stored
     """
@@ -40,6 +40,10 @@ class GateCurvature:
         self.contrasts, self.dense = contrasts, dense
         self.design, self.weight = _sampled(design, weight, contrasts.shape[1])
         self.blocks = blocks_of(self.design.n_rows, block_rows(design.n_columns))
+        self.forget()
+
+    def forget(self):
+        """Forget the curvature of earlier coefficients."""
         self._known_at, self._known = None, None
 
     def on(self, design, weight):
@@ -88,7 +92,8 @@ def is_even(weight, share):
 
 def _sampled(design, weight, n_free):
     """Design and weights of a sample, or of all rows."""
+    total = weight.sum()
     rows = sample_rows(design.n_rows, design.n_columns, n_free)
-    if rows is None or not is_even(weight[rows], rows.shape[0] / design.n_rows):
+    if rows is None or not is_even(weight[rows], total * len(rows) / design.n_rows):
         return design, weight
-    return design.take(rows), weight[rows] / weight[rows].sum()
+    return design.take(rows), weight[rows] * (total / weight[rows].sum())

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.linalg import block_diag, eigh
 
 from skmoe.engine.curvature import SoftmaxCurvature
-from skmoe.engine.design import block_rows, blocks_of
+from skmoe.engine.design import block_rows
 from skmoe.engine.softmax import softmax_in_place
 from skmoe.engine.state import Parameters
 
@@ -71,12 +71,12 @@ def matrices_of(mixture, state):
     """All matrices at a state of `evaluated`; one pass."""
     theta, stats = state.theta, state.stats
     gate = SoftmaxCurvature(
-        mixture.gate_design, mixture.weight, mixture.contrasts, True
+        mixture.gate_design, mixture.units.weight, mixture.contrasts, True
     )
     size = sum(part.size for part in theta)
     missing, score_products = np.zeros((2, size, size))
-    for rows in blocks_of(mixture.weight.shape[0], block_rows(size)):
-        _add_block(mixture, theta, rows, gate, missing, score_products)
+    for block in mixture.units.blocks(block_rows(size)):
+        _add_block(mixture, theta, block, gate, missing, score_products)
     gate = gate.collected().matrix
     experts = mixture.experts
     complete, model_complete = (
@@ -94,37 +94,45 @@ def matrices_of(mixture, state):
     )
 
 
-def _add_block(mixture, theta, rows, gate_curvature, missing, score_products):
-    """Add a block of rows (slice) to the gate's curvature and the sums, in place."""
-    weight = mixture.weight[rows]
-    gate_block, expert_block = mixture.design_blocks(rows)
+def _add_block(mixture, theta, block, gate_curvature, missing, score_products):
+    """Add a block to the gate's curvature and the sums, in place.
+
+    The score of a group is the sum over its rows, as if they were one.
+    """
+    units = mixture.units
+    weight = units.weight[block.units]
+    gate_block, expert_block = mixture.design_blocks(block)
     gate = gate_block.dot(mixture.contrasts @ theta.gate)
-    local = mixture.experts.at(theta, expert_block, mixture.target[..., rows])
-    posterior = gate + local.log_density
+    local = mixture.experts.at(theta, expert_block, mixture.target[..., block.rows])
+    posterior = gate + units.sum(local.log_density, block)
     softmax_in_place(gate)
     softmax_in_place(posterior)
-    gate_curvature.add(rows, gate_block, gate)
+    gate_curvature.add(block.units, gate_block, gate)
 
     features = [
         gate_block.dot(np.eye(theta.gate.shape[-1])),
         expert_block.dot(np.eye(theta.experts.shape[-1])),
-        np.ones((1, weight.shape[0])),
+        np.ones((1, local.log_density.shape[-1])),
     ]
     of_gate = mixture.contrasts[:, :, None] - mixture.contrasts.T @ gate
     factors = [of_gate, *local.complete_score()]
-    means = [np.einsum("kb,kfb->fb", posterior, factor) for factor in factors]
-    score = _scores(means, features)
+    shares = [posterior, *[units.repeat(posterior, block)] * 2]
+    pairs = zip(shares, factors)
+    means = [np.einsum("kb,kfb->fb", share, factor) for share, factor in pairs]
+
+    def score_of(factors):
+        """Scores of the units, (P, u), from factors (f, u) and (f, b)."""
+        of_gate, *of_rows = map(_products, factors, features)
+        summed = (units.sum(part, block) for part in of_rows)
+        return np.concatenate([of_gate, *summed])
+
+    score = score_of(means)
     score_products += (weight * score) @ score.T
     for k, mass in enumerate(weight * posterior):
-        deviation = [factor[k] - mean for factor, mean in zip(factors, means)]
-        deviation = _scores(deviation, features)
+        deviation = score_of([factor[k] - mean for factor, mean in zip(factors, means)])
         missing += (mass * deviation) @ deviation.T
 
 
-def _scores(factors, features):
-    """Scores of the rows, factors (f, b) times features (p, b) each, (P, b)."""
-    parts = [
-        (factor[:, None] * values).reshape(-1, values.shape[-1])
-        for factor, values in zip(factors, features)
-    ]
-    return np.concatenate(parts)
+def _products(factor, values):
+    """Each factor (f, b) times each feature (p, b), (f * p, b)."""
+    return (factor[:, None] * values).reshape(-1, values.shape[-1])

@@ -11,13 +11,14 @@ import copy
 import numpy as np
 
 from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
-from skmoe.engine.design import block_rows, blocks_of
+from skmoe.engine.design import block_rows
 from skmoe.engine.gate import GateCurvature
 from skmoe.engine.soft_label import soft_label_regression
 from skmoe.engine.softmax import gate_contrasts, join_pairs
 from skmoe.engine.state import Parameters, RowMoments, State
 from skmoe.engine.sweep import sweep
 from skmoe.engine.tie import is_tied
+from skmoe.engine.units import SingleRows
 
 # Up to this many coefficients in one Newton system the curvature is stored.
 DENSE_LIMIT = 256
@@ -36,10 +37,20 @@ class Mixture:
     weight : ndarray of shape (n,), sums to 1
     gate_penalty : Penalty
     offset : float, added to F so that it is in the units of the original targets
+    units : Groups, default=None
+        Groups of rows that share a latent expert; each has a row of `gate_design`.
     """
 
     def __init__(
-        self, experts, gate_design, expert_design, target, weight, gate_penalty, offset
+        self,
+        experts,
+        gate_design,
+        expert_design,
+        target,
+        weight,
+        gate_penalty,
+        offset,
+        units=None,
     ):
         self.experts, self.target, self.weight = experts, target, weight
         self.gate_design, self.expert_design = gate_design, expert_design
@@ -49,12 +60,13 @@ class Mixture:
         self.n_experts = experts.tie.shape[0]
         self.contrasts = gate_contrasts(self.n_experts, gate_penalty.is_smooth)
         width = max(gate_design.n_columns, expert_design.n_columns)
-        self.blocks = blocks_of(weight.shape[0], block_rows(width))
+        self.units = SingleRows(weight) if units is None else units
+        self.blocks = self.units.blocks(block_rows(width))
         self.work = weight.shape[0] * width * self.n_experts
         self.gate_size = self.contrasts.shape[1] * gate_design.n_columns
         self.gate_curvature = GateCurvature(
             gate_design,
-            weight,
+            self.units.weight,
             self.contrasts,
             _is_stored(self.gate_size, gate_penalty),
         )
@@ -195,27 +207,27 @@ class Mixture:
             curvatures = self._expert_curvatures(state, step_size, exact=True)
             experts = self.experts.project(theta, stats, curvatures, step_size, 1, True)
             return Parameters(gate, *experts)
-        moments = (1 - step_size) * rows.model[:, None] * rows.expert
-        moments += (
-            step_size * rows.posterior[:, None] * self.experts.moments(self.target)
-        )
+        model, posterior = map(self.units.repeat, (rows.model, rows.posterior))
+        moments = (1 - step_size) * model[:, None] * rows.expert
+        moments += step_size * posterior[:, None] * self.experts.moments(self.target)
         experts = self._regress_experts(
             moments, theta.experts, step_size, max_iter, tol
         )
         return Parameters(gate, experts, theta.log_variance)
 
     def project_responsibilities(self, responsibilities, max_iter=3):
-        """Parameters that fit given responsibilities (K, n), from the neutral start."""
+        """Parameters that fit responsibilities (K, u), from the neutral start."""
         theta = self.initial()
         gate = self._regress_gate(responsibilities, theta.gate, 1.0, max_iter, 0.0)
         if self.experts.contrasts is None:
             return Parameters(gate, *self.first_experts(responsibilities))
+        responsibilities = self.units.repeat(responsibilities)
         moments = responsibilities[:, None] * self.experts.moments(self.target)
         experts = self._regress_experts(moments, theta.experts, 1.0, max_iter, 0.0)
         return Parameters(gate, experts, theta.log_variance)
 
     def first_step(self, responsibilities):
-        """One projection of given responsibilities (K, n) from the neutral start."""
+        """One projection of responsibilities (K, u) from the neutral start."""
         return self.project(self._first_state(responsibilities))
 
     def first_experts(self, responsibilities):
@@ -238,9 +250,10 @@ class Mixture:
         )
         return min(theta, other, key=self.penalty)
 
-    def take(self, rows, weight=None):
-        """The mixture on some rows (index array), of the same weight unless given."""
-        gate_design = expert_design = self.gate_design.take(rows)
+    def take(self, chosen, weight=None):
+        """The mixture on some units (index array), of the same weight unless given."""
+        units, rows = self.units.take(chosen, weight)
+        gate_design = expert_design = self.gate_design.take(chosen)
         if self.expert_design is not self.gate_design:
             expert_design = self.expert_design.take(rows)
         taken = Mixture(
@@ -248,12 +261,21 @@ class Mixture:
             gate_design,
             expert_design,
             self.target[..., rows],
-            np.full(rows.shape[0], 1.0 / rows.shape[0]) if weight is None else weight,
+            units.spread(units.weight),
             self.gate_penalty,
             self.offset,
+            units,
         )
         taken.map_threads, taken.n_threads = self.map_threads, self.n_threads
         return taken
+
+    def afresh(self, map_threads):
+        """The same mixture, knowing nothing of other descents on it."""
+        fresh = copy.copy(self)
+        fresh.gate_curvature = copy.copy(self.gate_curvature)
+        fresh.gate_curvature.forget()
+        fresh.map_threads = map_threads
+        return fresh
 
     def with_stored_curvature(self):
         """The same mixture with its curvature in matrices, whatever their size."""
@@ -269,17 +291,17 @@ class Mixture:
         return rows
 
     def _first_state(self, responsibilities):
-        """The neutral start with given responsibilities (K, n) for posterior ones."""
+        """The neutral start with given responsibilities (K, u) for posterior ones."""
         theta, rows = self.initial(), self._allocate_rows()
         stats = sweep(self, theta, True, False, rows, responsibilities)
         return State(theta, np.inf, stats, rows)
 
-    def design_blocks(self, rows):
+    def design_blocks(self, block):
         """Blocks of gate and experts, one object where they see the same columns."""
-        gate_block = self.gate_design.block(rows)
+        gate_block = self.gate_design.block(block.units)
         if self.expert_design is self.gate_design:
             return gate_block, gate_block
-        return gate_block, self.expert_design.block(rows)
+        return gate_block, self.expert_design.block(block.rows)
 
     def _expert_curvatures(self, state, step_size, exact=False):
         """Curvature of each free expert's log-partition at blended mass, a list."""
@@ -294,7 +316,7 @@ class Mixture:
             matrices = [join_pairs(gram, self.experts.n_free) for gram in grams]
             return list(map(DenseCurvature, matrices, (tie**2).T @ mass))
         blended = (1 - step_size) * rows.model + step_size * rows.posterior
-        mass = (tie**2).T @ (self.weight * blended)
+        mass = (tie**2).T @ self.units.spread(self.units.weight * blended)
         contrasts = self.experts.contrasts
         return [
             ImplicitCurvature(
@@ -308,10 +330,10 @@ class Mixture:
         ]
 
     def _regress_gate(self, blended, gate, step_size, max_iter, tol):
-        """Soft-label softmax regression of the gate on moments (K, n)."""
+        """Soft-label softmax regression of the gate on moments (K, u)."""
         return soft_label_regression(
             self.gate_design,
-            self.weight,
+            self.units.weight,
             blended,
             gate,
             self.contrasts,
@@ -319,7 +341,7 @@ class Mixture:
             dense=self.gate_curvature.dense,
             max_iter=max_iter,
             tol=tol,
-            scale=self.weight,
+            scale=self.units.weight,
         )
 
     def _regress_experts(self, moments, coef, step_size, max_iter, tol):
@@ -350,9 +372,10 @@ class Mixture:
             return None
         n, contrasts = self.weight.shape[0], self.experts.contrasts
         classes = 0 if contrasts is None else contrasts.shape[0]
+        n_units = self.units.weight.shape[0]
         return RowMoments(
-            np.empty((self.n_experts, n)),
-            np.empty((self.n_experts, n)),
+            np.empty((self.n_experts, n_units)),
+            np.empty((self.n_experts, n_units)),
             np.empty((self.n_experts, classes, n)),
         )
 

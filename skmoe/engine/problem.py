@@ -9,21 +9,22 @@ from skmoe.engine.penalty import Penalty
 from skmoe.engine.scaling import Scaling
 from skmoe.engine.state import Parameters
 from skmoe.engine.tie import expand, is_tied
+from skmoe.engine.units import Groups
 
 # Up to this many rows the fit does not depend on their order, to the last bit.
 _CANONICAL_ROWS, _CANONICAL_SIZE = 5_000, 2**22
 
 
-def canonical_rows(X, target, weight):
-    """Rows in an order of their own, equal rows merged; X, target, weight.
+def canonical_rows(X, target, weight, group):
+    """Rows in an order of their own, equal rows merged; X, target, weight, group.
 
     Steps that adapt (over-relaxation, Barzilai-Borwein) amplify rounding, and on few
     rows that can decide between two optima.  So that integer weights equal repeated
     rows all the same, small data is sorted by fixed random projections, in which equal
-    rows and only they agree.
+    rows and only they agree.  `group` (n,), codes or None, comes before the values.
     """
     if X.shape[0] > _CANONICAL_ROWS or X.size > _CANONICAL_SIZE:
-        return X, target, weight
+        return X, target, weight, group
     directions = np.random.RandomState(0).standard_normal((2, X.shape[1]))
     if sparse.issparse(X):
         keys = (X @ directions.T).T
@@ -31,11 +32,22 @@ def canonical_rows(X, target, weight):
         # Unlike a BLAS product, these sums give equal rows equal bits.
         keys = [(np.ascontiguousarray(X) * row).sum(axis=1) for row in directions]
     keys = np.concatenate([np.atleast_2d(target), keys])
+    if group is not None:
+        keys = np.concatenate([keys, group[None]])
     order = np.lexsort(keys)
     changes = (np.diff(keys[:, order]) != 0).any(axis=0)
     starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
     kept = order[starts]
-    return X[kept], target[..., kept], np.add.reduceat(weight[order], starts)
+    group = None if group is None else group[kept]
+    return X[kept], target[..., kept], np.add.reduceat(weight[order], starts), group
+
+
+def in_groups(X, target, weight, group):
+    """Rows in the order of their group's code; X, target, weight, group."""
+    if (np.diff(group) >= 0).all():
+        return X, target, weight, group
+    order = np.argsort(group, kind="stable")
+    return X[order], target[..., order], weight[order], group[order]
 
 
 class Problem:
@@ -51,6 +63,9 @@ class Problem:
     fit_intercept : bool
     alpha, gate_alpha : float, strengths of the penalties of experts and gate
     l1_ratio, gate_l1_ratio : float, shares of the lasso in them
+    group : ndarray of int of shape (n,), default=None
+        Codes of groups that share a latent expert, rising; the gate sees their first
+        rows.
     scaling : Scaling, default=None
         That of all rows, where these are a part of them.
     """
@@ -69,16 +84,19 @@ class Problem:
         gate_alpha,
         l1_ratio=0.0,
         gate_l1_ratio=0.0,
+        group=None,
         scaling=None,
     ):
         if scaling is None:
             moments = column_moments(X, weight, fit_intercept)
             scaling = Scaling(weight.sum(), *moments)
         mean, scale = scaling.mean, scaling.scale
+        units, X_units = _units(X, weight, group)
+        self.has_groups = units is not None
         gate_design = expert_design = make_design(
-            X, gate_columns, mean, scale, fit_intercept
+            X_units, gate_columns, mean, scale, fit_intercept
         )
-        if not _same(gate_columns, expert_columns):
+        if self.has_groups or not _same(gate_columns, expert_columns):
             expert_design = make_design(X, expert_columns, mean, scale, fit_intercept)
         self.gate_design, self.expert_design = gate_design, expert_design
         weight = weight / scaling.total
@@ -103,6 +121,7 @@ class Problem:
             weight,
             self._gate_penalty(gate_alpha, gate_l1_ratio),
             offset,
+            units,
         )
 
     def n_free_parameters(self, theta):
@@ -181,6 +200,14 @@ class Problem:
             return penalty
         # Two experts share one logit v, with w_1 = -w_2 = v / sqrt(2).
         return Penalty(penalty.ridge, np.sqrt(2) * penalty.lasso)
+
+
+def _units(X, weight, group):
+    """Groups, or None for single rows, and what the gate sees of X."""
+    if group is None:
+        return None, X
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    return Groups(np.append(starts, group.shape[0]), weight), X[starts]
 
 
 def _same(first, second):

@@ -48,11 +48,11 @@ _SAME_KEY = 1e-12
 def starting_point(mixture, strategy, rng):
     """Parameters to start from, by the name of a strategy in `STRATEGIES`."""
     if mixture.n_experts == 1:
-        return mixture.project_responsibilities(np.ones((1, mixture.weight.shape[0])))
+        return mixture.project_responsibilities(np.ones((1, _n_units(mixture))))
     if strategy == SHORT_RUNS:
         return mixture.lighter(_short_runs(mixture, rng))
     if strategy == "random":
-        drawn = rng.uniform(size=(mixture.n_experts, mixture.weight.shape[0]))
+        drawn = rng.uniform(size=(mixture.n_experts, _n_units(mixture)))
         return mixture.project_responsibilities(drawn / drawn.sum(axis=0))
     sample = _sampled(mixture, _sample_size(mixture), rng)
     draw = _Draw(sample, rng)
@@ -145,7 +145,8 @@ def _grown(mixture, theta, size, rng):
 
 def _clustered(sample, draw, number):
     """Parameters from a short clustering, in turn by distance and by experts."""
-    cluster = _cluster_by_experts if number % 2 else _cluster_by_distance
+    has_distance = sample.gate_design.scale.size > 0 and number % 2 == 0
+    cluster = _cluster_by_distance if has_distance else _cluster_by_experts
     return _from_labels(sample, cluster(sample, draw, _SHORT_CLUSTERING_ITER))
 
 
@@ -166,19 +167,30 @@ def _sampled(mixture, size, rng):
     n_rows = mixture.weight.shape[0]
     if size >= n_rows:
         return mixture
+    size = _in_units(mixture, size)
     if n_rows > _ORDERED_ROWS:
         positions = (np.arange(size) + rng.uniform(size=size)) / size
-        return mixture.take(_rows_at(positions, np.cumsum(mixture.weight)))
+        return mixture.take(_units_at(positions, np.cumsum(mixture.units.weight)))
     draw = _Draw(mixture, rng)
     if size >= draw.n_distinct:
         return mixture
     return mixture.take(draw.systematic(size))
 
 
-class _Draw:
-    """Draws of rows that repeated rows and integer weights leave the same.
+def _n_units(mixture):
+    """Number of units: of rows, or of groups of rows."""
+    return mixture.units.weight.shape[0]
 
-    Rows are put in the order of a random projection of their values, where equal rows
+
+def _in_units(mixture, n_rows):
+    """How many units have about so many rows."""
+    return -(-n_rows * _n_units(mixture) // mixture.weight.shape[0])
+
+
+class _Draw:
+    """Draws of units that repeated rows and integer weights leave the same.
+
+    Units are put in the order of a random projection of their values, where equal ones
     are neighbours, and drawn from the cumulated weights.
     """
 
@@ -187,19 +199,20 @@ class _Draw:
         width = mixture.gate_design.n_columns + mixture.expert_design.n_columns
         direction = rng.standard_normal(width)
         at_y = rng.standard_normal(mixture.target[..., 0].size)
-        key = np.empty(mixture.weight.shape[0])
-        for rows in mixture.blocks:
-            gate, experts = mixture.design_blocks(rows)
+        key = np.empty(_n_units(mixture))
+        for block in mixture.blocks:
+            gate, experts = mixture.design_blocks(block)
             split = mixture.gate_design.n_columns
-            key[rows] = gate.dot(direction[None, :split])[0]
-            key[rows] += experts.dot(direction[None, split:])[0]
-            key[rows] += at_y @ np.atleast_2d(mixture.target[..., rows])
+            of_rows = experts.dot(direction[None, split:])[0]
+            of_rows += at_y @ np.atleast_2d(mixture.target[..., block.rows])
+            key[block.units] = gate.dot(direction[None, :split])[0]
+            key[block.units] += mixture.units.sum(of_rows, block)
         self.order = np.argsort(key, kind="stable")
-        self.cumulated = np.cumsum(mixture.weight[self.order])
+        self.cumulated = np.cumsum(mixture.units.weight[self.order])
         gaps = np.diff(key[self.order])
         self.n_distinct = 1 + int((gaps > _SAME_KEY * np.abs(key).max()).sum())
 
-    def rows(self, size):
+    def independent(self, size):
         """Independent draws, (size,)."""
         return self._at(self.rng.uniform(size=size))
 
@@ -208,43 +221,43 @@ class _Draw:
         return self._at((self.rng.uniform() + np.arange(size)) / size)
 
     def _at(self, positions):
-        """Rows at positions in [0, 1) of the cumulated weights."""
-        return self.order[_rows_at(positions, self.cumulated)]
+        """Units at positions in [0, 1) of the cumulated weights."""
+        return self.order[_units_at(positions, self.cumulated)]
 
 
-def _rows_at(positions, cumulated):
-    """Index of the row at each position in [0, 1) of cumulated weights (n,)."""
+def _units_at(positions, cumulated):
+    """Index of the unit at each position in [0, 1) of cumulated weights (u,)."""
     index = np.searchsorted(cumulated, positions * cumulated[-1], "right")
     return np.minimum(index, cumulated.shape[0] - 1)
 
 
 def _from_labels(mixture, labels):
-    """Parameters that fit hard labels (n,), softened a little."""
+    """Parameters that fit hard labels (u,), softened a little."""
     rest = (1 - _LABEL_WEIGHT) / (mixture.n_experts - 1)
     softened = np.where(_onehot(mixture, labels) > 0, _LABEL_WEIGHT, rest)
     return mixture.first_step(softened)
 
 
 def _onehot(mixture, labels):
-    """Responsibilities of hard labels, (n,) -> (K, n)."""
+    """Responsibilities of hard labels, (u,) -> (K, u)."""
     return (np.arange(mixture.n_experts)[:, None] == labels).astype(np.float64)
 
 
 def _cluster_by_distance(mixture, draw, max_iter):
-    """Labels of a few Lloyd iterations on the gate's features, from K drawn rows."""
+    """Labels of a few Lloyd iterations on the gate's features, from K drawn units."""
     design = mixture.gate_design
-    centers = design.features(draw.rows(mixture.n_experts))
+    centers = design.features(draw.independent(mixture.n_experts))
     centers = centers.toarray() if sparse.issparse(centers) else centers
-    labels = np.full(mixture.weight.shape[0], -1)
+    labels = np.full(_n_units(mixture), -1)
     for _ in range(max_iter):
         half_norms = 0.5 * np.square(centers).sum(axis=1)
         coef = np.pad(centers, ((0, 0), (0, int(design.intercept))))
         sums, mass = np.zeros_like(coef), np.zeros(mixture.n_experts)
         previous = labels.copy()
-        for rows in mixture.blocks:
-            block = design.block(rows)
-            labels[rows] = (block.dot(coef) - half_norms[:, None]).argmax(axis=0)
-            weighted = _onehot(mixture, labels[rows]) * mixture.weight[rows]
+        for units, _ in mixture.blocks:
+            block = design.block(units)
+            labels[units] = (block.dot(coef) - half_norms[:, None]).argmax(axis=0)
+            weighted = _onehot(mixture, labels[units]) * mixture.units.weight[units]
             sums += block.adjoint(weighted)
             mass += weighted.sum(axis=1)
         if (labels == previous).all():
@@ -255,27 +268,29 @@ def _cluster_by_distance(mixture, draw, max_iter):
 
 
 def _elemental(mixture, draw):
-    """Labels by the best fitting of K experts, each fitted to a few drawn rows."""
-    n_rows, n_experts = mixture.weight.shape[0], mixture.n_experts
+    """Labels by the best fitting of K experts, each fitted to a few drawn units."""
+    n_experts, weight = mixture.n_experts, mixture.units.weight
     size = min(
         mixture.expert_design.n_columns + 1, max(draw.n_distinct // n_experts, 2)
     )
-    picked = np.zeros((n_experts, n_rows))
+    size = _in_units(mixture, size)
+    picked = np.zeros((n_experts, weight.shape[0]))
     for row in picked:
-        np.add.at(row, draw.rows(size), 1.0)
+        np.add.at(row, draw.independent(size), 1.0)
     # A weight may be too small to be told from zero.
-    return _best_experts(mixture, picked / np.maximum(mixture.weight, _TINY))
+    return _best_experts(mixture, picked / np.maximum(weight, _TINY))
 
 
 def _best_experts(mixture, responsibilities):
-    """Labels by the density, at unit noise, of experts fitted to (K, n)."""
+    """Labels by the density, at unit noise, of experts fitted to (K, u)."""
     experts, _ = mixture.first_experts(responsibilities)
     theta = mixture.initial()._replace(experts=experts)
-    labels = np.empty(mixture.weight.shape[0], dtype=np.intp)
-    for rows in mixture.blocks:
-        block = mixture.design_blocks(rows)[1]
-        local = mixture.experts.at(theta, block, mixture.target[..., rows])
-        labels[rows] = local.log_density.argmax(axis=0)
+    labels = np.empty(_n_units(mixture), dtype=np.intp)
+    for block in mixture.blocks:
+        design = mixture.design_blocks(block)[1]
+        local = mixture.experts.at(theta, design, mixture.target[..., block.rows])
+        log_density = mixture.units.sum(local.log_density, block)
+        labels[block.units] = log_density.argmax(axis=0)
     return labels
 
 
@@ -298,14 +313,16 @@ def _kmeans(mixture, with_target, rng):
     """
     designs = mixture.gate_design, mixture.expert_design
     design = next((d for d in designs if d.scale.size), designs[0])
-    features = design.features(np.arange(mixture.weight.shape[0]))
+    features = design.features(np.arange(design.n_rows))
+    if design is not mixture.gate_design:
+        features = mixture.units.averaged(features)
     if with_target or not design.scale.size:
-        moments = mixture.experts.moments(mixture.target).T
+        moments = mixture.units.averaged(mixture.experts.moments(mixture.target).T)
         stack = sparse.hstack if sparse.issparse(features) else np.hstack
         features = stack([features, moments])
-    n_clusters = min(mixture.n_experts, mixture.weight.shape[0])
+    n_clusters = min(mixture.n_experts, _n_units(mixture))
     kmeans = KMeans(n_clusters, n_init=1, random_state=rng)
     with warnings.catch_warnings():
         # Fewer distinct rows than experts leave experts without rows of their own.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return kmeans.fit(features, sample_weight=mixture.weight).labels_
+        return kmeans.fit(features, sample_weight=mixture.units.weight).labels_

@@ -52,8 +52,8 @@ class State(NamedTuple):
 
 
 class RowMoments(NamedTuple):
-    """Moments of each row, kept for projections without stored curvature."""
+    """Moments of units and rows, kept for projections without stored curvature."""
 
-    posterior: np.ndarray  # responsibilities r, (K, n)
-    model: np.ndarray  # gate probabilities pi, (K, n)
-    expert: np.ndarray  # class probabilities, (K, C, n), or empty
+    posterior: np.ndarray  # responsibilities r of units, (K, u)
+    model: np.ndarray  # gate probabilities pi of units, (K, u)
+    expert: np.ndarray  # class probabilities of rows, (K, C, n), or empty

@@ -16,8 +16,8 @@ def sweep(mixture, theta, curvature, blend, keep, given=None):
 
     def sweep_run(run):
         parts = (
-            _block_statistics(mixture, theta, rows, curvature, blend, keep, given)
-            for rows in run
+            _block_statistics(mixture, theta, block, curvature, blend, keep, given)
+            for block in run
         )
         # Threads do not inherit the caller's error state, see `minimise`.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -40,32 +40,34 @@ def _thread_runs(mixture):
     return [mixture.blocks[a:b] for a, b in zip(bounds, bounds[1:])]
 
 
-def _block_statistics(mixture, theta, rows, curvature, blend, keep, given=None):
-    """Statistics of one block of rows: the fused pass.
+def _block_statistics(mixture, theta, block, curvature, blend, keep, given=None):
+    """Statistics of one block: the fused pass.
 
-    `given` responsibilities (K, n) replace the posterior ones.
+    `given` responsibilities (K, u) replace the posterior ones.
     """
-    weight = mixture.weight[rows]
-    gate_block, expert_block = mixture.design_blocks(rows)
+    units = mixture.units
+    weight = units.weight[block.units]
+    gate_block, expert_block = mixture.design_blocks(block)
     gate = gate_block.dot(mixture.contrasts @ theta.gate)
-    local = mixture.experts.at(theta, expert_block, mixture.target[..., rows])
-    posterior = gate + local.log_density
+    local = mixture.experts.at(theta, expert_block, mixture.target[..., block.rows])
+    posterior = gate + units.sum(local.log_density, block)
     log_scale = softmax_in_place(gate)
     log_density = softmax_in_place(posterior) - log_scale
     if given is not None:
-        posterior = given[:, rows].copy()
+        posterior = given[:, block.units].copy()
     if keep is not None:
-        keep.posterior[:, rows], keep.model[:, rows] = posterior, gate
+        keep.posterior[:, block.units], keep.model[:, block.units] = posterior, gate
         if keep.expert.size:
-            keep.expert[..., rows] = local.probability
-    mass, model_mass = np.multiply(posterior, weight, out=posterior), gate
-    model_mass *= weight
+            keep.expert[..., block.rows] = local.probability
+    posterior *= weight
+    gate *= weight
+    mass, model_mass = units.spread(posterior, block), units.spread(gate, block)
     score = local.score(mass)
     return Statistics(
         weight @ log_density,
         mass.sum(axis=1),
         model_mass.sum(axis=1),
-        mixture.contrasts.T @ gate_block.adjoint(model_mass - mass),
+        mixture.contrasts.T @ gate_block.adjoint(gate - posterior),
         _adjoint(expert_block, score),
         local.spread(mass),
         _expert_grams(mixture, expert_block, local, mass, curvature),

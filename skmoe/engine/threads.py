@@ -48,9 +48,14 @@ _LIMIT = _BlasLimit()
 
 
 @contextmanager
-def block_map():
-    """A `map` over groups of blocks, and how many groups it runs at once."""
+def block_map(at_most=None):
+    """A `map` over groups of blocks, and how many groups it runs at once.
+
+    `at_most` is the share of a fit's threads that one of its parallel starts has.
+    """
     n_threads = _LIMIT.enter()
+    if at_most is not None:
+        n_threads = min(n_threads, at_most)
     try:
         if n_threads == 1:
             yield map, 1

@@ -266,6 +266,7 @@ def inference(
     X: MatrixLike,
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     *,
     robust: bool = False,
 ) -> Inference:
@@ -287,6 +288,8 @@ def inference(
         Targets of the fit.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the fit.  A weight counts as so many rows.
+    groups : array-like of shape (n_samples,), default=None
+        Groups of the fit, if it had any; scores add up within a group.
     robust : bool, default=False
         Whether to use the sandwich.
 
@@ -333,7 +336,7 @@ def inference(
     >>> result.wald_test(opposite).p_value > 0.05
     True
     """
-    fit = inspect_fit(estimator, X, y, sample_weight)
+    fit = inspect_fit(estimator, X, y, sample_weight, groups)
     mixture, n_samples = fit.problem.mixture, fit.n_samples
     learnt = fit.coordinates.learnt
     gradient = mixture.gradient(fit.state).flat()[learnt]

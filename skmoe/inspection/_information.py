@@ -126,6 +126,7 @@ def information(
     X: MatrixLike,
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> Information:
     """Complete, missing and observed information of a fitted mixture.
 
@@ -142,6 +143,8 @@ def information(
         Targets of the fit.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the fit.  A weight counts as so many rows.
+    groups : array-like of shape (n_samples,), default=None
+        Groups of the fit, if it had any; scores add up within a group.
 
     Returns
     -------
@@ -181,7 +184,7 @@ def information(
     >>> info.mirror_rate(info.best_step_size) < info.em_rate
     True
     """
-    fit = inspect_fit(estimator, X, y, sample_weight)
+    fit = inspect_fit(estimator, X, y, sample_weight, groups)
     learnt, relative = fit.coordinates.learnt, fit.coordinates.relative
     n_noises = fit.state.theta.log_variance.shape[0]
     names = relative_names(estimator, fit.problem.gate_design.intercept, n_noises)

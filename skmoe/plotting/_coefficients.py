@@ -91,6 +91,7 @@ class CoefficientsDisplay:
         X: MatrixLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         *,
         part: Literal["experts", "gate"] = "experts",
         level: float = 0.95,
@@ -114,6 +115,8 @@ class CoefficientsDisplay:
             Targets of the fit.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the fit.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the fit, if it had any.
         part : {'experts', 'gate'}, default='experts'
             Whose coefficients.
         level : float, default=0.95
@@ -149,7 +152,7 @@ class CoefficientsDisplay:
         _model.require_choice("part", part, ("experts", "gate"))
         _model.require_choice("color_scale", color_scale, ("std", "raw"))
         X = transform(X)
-        result = inference(mixture, X, y, sample_weight, robust=robust)
+        result = inference(mixture, X, y, sample_weight, groups, robust=robust)
         table = CoefficientTable(mixture, result.table(level), part)
         scale = np.ones(mixture.n_features_in_)
         if color_scale == "std":

@@ -83,6 +83,7 @@ class ResponsibilitiesDisplay:
         X: MatrixLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         *,
         bins: int = 20,
         ax: Axes | None = None,
@@ -100,6 +101,8 @@ class ResponsibilitiesDisplay:
             Their targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Their weights.  A weight counts as so many rows.
+        groups : array-like of shape (n_samples,), default=None
+            Their groups, as in `fit`.
         bins, ax, bar_kwargs
             As in :meth:`plot`.
 
@@ -130,7 +133,7 @@ class ResponsibilitiesDisplay:
         """
         mixture, transform = _model.fitted_mixture(estimator)
         _model.require_y(y)
-        rows = mixture.responsibilities(transform(X), y)
+        rows = mixture.responsibilities(transform(X), y, groups)
         weight = sample_weight
         if weight is not None:
             weight = _check_sample_weight(weight, rows, ensure_non_negative=True)

@@ -94,11 +94,11 @@ class StochasticGradientDescent:
 
 def batches(mixture, batch_size, rng):
     """The rows in random order, batch by batch, as Mixtures."""
-    n_rows = mixture.weight.shape[0]
-    order = rng.permutation(n_rows)
-    for rows in blocks_of(n_rows, batch_size):
+    unit_weight = mixture.units.weight
+    order = rng.permutation(unit_weight.shape[0])
+    for rows in blocks_of(order.shape[0], batch_size):
         rows = np.sort(order[rows])
-        weight = mixture.weight[rows]
+        weight = unit_weight[rows]
         yield mixture.take(rows, weight / weight.sum())
 
 

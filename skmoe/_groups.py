@@ -1,0 +1,59 @@
+"""Groups of rows that share a latent expert: checks, and sums over them."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from skmoe._docs import see
+
+
+def check_groups(groups, n_samples):
+    """Codes of the groups from 0 on, (n,), or None."""
+    if groups is None:
+        return None
+    groups = column_or_1d(groups)
+    check_consistent_length(groups, np.empty(n_samples))
+    # Missing labels: NaN is not itself, None and NA are neither sorted nor equal.
+    if any(label is None or label != label for label in groups.tolist()):
+        raise ValueError(
+            "groups has missing labels; give each sample a group of its own or leave "
+            "it out." + see("Groups")
+        )
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def check_gate_sees_groups(estimator, X, group, columns):
+    """Raise an error if what the gate sees changes within a group.
+
+    `group` (n,) are codes, `columns` indices or None for all of X.
+    """
+    first = np.unique(group, return_index=True)[1]
+    seen = X if columns is None else X[:, columns]
+    gap = abs(seen - seen[first[group]]).max(axis=0)
+    differs = (gap.toarray() if issparse(gap) else gap).ravel() > 0
+    if not differs.any():
+        return
+    column = np.flatnonzero(differs)[0]
+    column = column if columns is None else columns[column]
+    names = getattr(estimator, "feature_names_in_", np.arange(X.shape[1])).tolist()
+    raise ValueError(
+        f"gate_features={estimator.gate_features!r} has feature {names[column]!r}, "
+        "which varies within a group; the gate decides once for a group, so choose "
+        "features that are constant within groups, or [] for a constant gate."
+        + see("Groups")
+    )
+
+
+def joint_of_groups(log_gate, log_density, weight, group):
+    """Gate and weighted expert log-densities of groups, two arrays (G, K)."""
+    first = np.unique(group, return_index=True)[1]
+    total = np.zeros((first.shape[0], log_density.shape[1]))
+    np.add.at(total, group, weight[:, None] * log_density)
+    return log_gate[first], total
+
+
+def averaged_by_group(init, weight, group):
+    """Mean of responsibilities over the rows of each group, (K, n) -> (K, G)."""
+    total = np.zeros((group.max() + 1, init.shape[0]))
+    np.add.at(total, group, (weight * init).T)
+    return (total / np.bincount(group, weight)[:, None]).T

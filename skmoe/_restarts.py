@@ -1,0 +1,120 @@
+"""Starts of a fit: one after another, or in parallel through joblib."""
+
+import copy
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils import check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+
+from skmoe._callbacks import FitProgress, print_iteration
+from skmoe.engine.descent import minimise
+from skmoe.engine.mixture import Mixture
+from skmoe.engine.starts import starting_point
+from skmoe.engine.threads import block_map
+from skmoe.solvers import make_solver
+
+_SEEDS = 2**31 - 1
+
+
+class _Plan(NamedTuple):
+    """What every start has in common; it can be sent to another process."""
+
+    mixture: Mixture
+    start: object  # a strategy's name, responsibilities (K, n) or Parameters
+    solver: str
+    step_size: float | str
+    max_iter: int
+    tol: float
+
+
+def best_descent(estimator, task, warm_theta=None):
+    """The descent of the lowest objective among the starts of a fit.
+
+    Parameters
+    ----------
+    estimator : BaseMixtureOfExperts
+    task : _FitTask of it
+    warm_theta : Parameters, default=None
+        Where to go on, in place of a start.
+    """
+    start = estimator.init if task.init is None else task.init
+    start = start if warm_theta is None else warm_theta
+    n_init = estimator.n_init if isinstance(start, str) else 1
+    plan = _Plan(
+        task.problem.mixture,
+        start,
+        estimator.solver,
+        estimator.step_size,
+        estimator.max_iter,
+        estimator.tol,
+    )
+    rngs = start_rngs(estimator.random_state, n_init)
+    progress = FitProgress(estimator, task.data, n_init, task.describe)
+    n_jobs = min(effective_n_jobs(estimator.n_jobs), n_init)
+    if n_jobs == 1 or progress.is_watched:
+        best = _in_turn(plan, rngs, progress)
+    else:
+        best = _in_parallel(plan, rngs, n_jobs, estimator)
+    progress.finish(best)
+    return best
+
+
+def start_rngs(random_state, n_init):
+    """A generator for each start, whatever its turn and process.
+
+    The first is that of a fit of one start.
+    """
+    rng = check_random_state(random_state)
+    if n_init == 1:
+        return [rng]
+    first = copy.deepcopy(rng)
+    seeds = rng.randint(_SEEDS, size=n_init - 1)
+    return [first, *map(np.random.RandomState, seeds)]
+
+
+def _in_turn(plan, rngs, progress):
+    """The best of the starts made one after another; earlier ones win ties."""
+    best = None
+    for number, rng in enumerate(rngs):
+        report, finish = progress.run(number)
+        descent = _descent(plan, rng, report, plan.mixture.map_threads)
+        finish(descent)
+        if best is None or descent.objective_curve[-1] < best.objective_curve[-1]:
+            best = descent
+    return best
+
+
+def _in_parallel(plan, rngs, n_jobs, estimator):
+    """As `_in_turn`, in processes or threads of the joblib backend in use."""
+    mixture = plan.mixture
+    n_threads = max(1, mixture.n_threads // n_jobs)
+    plan = plan._replace(mixture=mixture.afresh(map))  # a pool cannot be pickled
+    descents = Parallel(n_jobs=estimator.n_jobs)(
+        delayed(_elsewhere)(plan, rng, number, n_threads, estimator.verbose)
+        for number, rng in enumerate(rngs)
+    )
+    return min(descents, key=lambda descent: descent.objective_curve[-1])
+
+
+def _elsewhere(plan, rng, number, n_threads, verbose):
+    """One start with its share of the threads."""
+    report = partial(print_iteration, number) if verbose else None
+    with block_map(n_threads) as (map_threads, _):
+        return _descent(plan, rng, report, map_threads)
+
+
+def _descent(plan, rng, report, map_threads):
+    """One start and what follows from it.
+
+    Blocks are grouped as in a fit without `n_jobs`, so that sums round alike.
+    """
+    mixture, start = plan.mixture.afresh(map_threads), plan.start
+    if isinstance(start, str):
+        start = starting_point(mixture, start, rng)
+    elif isinstance(start, np.ndarray):
+        start = mixture.project_responsibilities(start)
+    solver = make_solver(plan.solver, plan.step_size)
+    return minimise(mixture, start, solver, plan.max_iter, plan.tol, report)

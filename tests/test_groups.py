@@ -1,0 +1,353 @@
+"""Groups of rows that share one latent expert."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from _data import flat, random_theta, softmax, unflat
+from scipy.sparse import csr_array
+from scipy.special import logsumexp
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe.engine.information import information_matrices
+from skmoe.inspection import inference
+from skmoe.model_selection import n_experts_path
+from skmoe.plotting import CoefficientsDisplay, ResponsibilitiesDisplay
+
+both = pytest.mark.parametrize(
+    "kind", [MixtureOfLinearExperts, MixtureOfLogisticExperts]
+)
+COLUMNS = {"gate_features": [0], "expert_features": [1, 2]}
+
+
+def panel(kind, n_experts=2, n_groups=200, seed=0, noise=1.5):
+    """X (what the gate sees, then two more), y, groups and latent experts of rows."""
+    rng = np.random.default_rng(seed)
+    slopes = 3 * rng.standard_normal((n_experts, 2))
+    sizes = rng.integers(1, 9, n_groups)
+    of_group = rng.standard_normal(n_groups)
+    gate = softmax(2 * np.outer(np.arange(n_experts) - 0.5, of_group))
+    expert = (rng.uniform(size=n_groups) > gate.cumsum(axis=0)[:-1]).sum(axis=0)
+    groups = np.repeat(np.arange(n_groups), sizes)
+    x = rng.standard_normal((len(groups), 2))
+    mean = (x * slopes[expert[groups]]).sum(axis=1)
+    X = np.column_stack([of_group[groups], x])
+    if kind is MixtureOfLinearExperts:
+        y = mean + noise * rng.standard_normal(len(groups))
+    else:
+        y = (mean + rng.logistic(size=len(groups)) > 0).astype(int)
+    return X, y, groups, expert[groups]
+
+
+def fitted(kind, n_experts=2, **options):
+    X, y, groups, _ = panel(kind, n_experts)
+    options = {"tol": 1e-9, "random_state": 0, **COLUMNS, **options}
+    return kind(n_experts, **options).fit(X, y, groups=groups), X, y, groups
+
+
+def joint_by_loop(model, X, y, groups, weight=None):
+    """Joint log-densities of groups and experts, (G, K), one group at a time."""
+    weight = np.ones(len(y)) if weight is None else weight
+    joint = []
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        expert = model.predict_expert(X[rows])
+        if isinstance(model, MixtureOfLinearExperts):
+            variance = model.noise_variance_
+            square = (y[rows][:, None] - expert) ** 2
+            log_density = -0.5 * (np.log(2 * np.pi * variance) + square / variance)
+        else:
+            chosen = y[rows][:, None, None]
+            log_density = np.log(np.take_along_axis(expert, chosen, axis=2)[..., 0])
+        gate = np.log(model.gate_proba(X[rows[:1]])[0])
+        joint.append(gate + weight[rows] @ log_density)
+    return np.array(joint)
+
+
+def penalty(model, y):
+    scale = y.var() if isinstance(model, MixtureOfLinearExperts) else 1.0
+    experts = model.alpha * (model.coef_**2).sum() / scale
+    return 0.5 * (experts + model.gate_alpha * (model.gate_coef_**2).sum())
+
+
+@both
+@pytest.mark.parametrize("n_experts", [2, 3])
+@pytest.mark.parametrize("solver", ["em", "md", "gd"])
+def test_objective_and_responsibilities_are_those_of_brute_force(
+    kind, n_experts, solver
+):
+    options = {"solver": solver, "max_iter": 3000, "tol": 1e-7}
+    model, X, y, groups = fitted(kind, n_experts, **options)
+    joint = joint_by_loop(model, X, y, groups)
+    loss = -logsumexp(joint, axis=1).sum() / len(y)
+    assert model.objective_curve_[-1] == pytest.approx(
+        loss + penalty(model, y), abs=1e-10
+    )
+    assert np.diff(model.objective_curve_).max() < 1e-9
+    expected = softmax(joint.T).T[groups]
+    found = model.responsibilities(X, y, groups)
+    np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+@both
+def test_fit_is_a_minimum_of_the_groups_objective(kind):
+    model, X, y, groups = fitted(kind, tol=1e-12)
+    problem, theta, _ = model._fitted_problem(X, y, None, groups)
+    mixture = problem.mixture
+    assert np.abs(flat(mixture.gradient(mixture.evaluate(theta)))).max() < 1e-5
+    away = random_theta(mixture, 1)
+    gradient = flat(mixture.gradient(mixture.evaluate(away)))
+    for j in range(gradient.size):
+        ends = []
+        for sign in (1, -1):
+            moved = flat(away) + sign * 1e-6 * (np.arange(gradient.size) == j)
+            ends.append(mixture.evaluate(unflat(moved, away)).objective)
+        assert gradient[j] == pytest.approx((ends[0] - ends[1]) / 2e-6, abs=1e-7)
+
+
+@both
+def test_groups_tell_apart_what_rows_cannot(kind):
+    X, y, groups, expert = panel(kind)
+    model = kind(random_state=0, **COLUMNS)
+    together = model.fit(X, y, groups=groups).responsibilities(X, y, groups)
+    alone = clone(model).fit(X, y).responsibilities(X, y)
+
+    def accuracy(proba):
+        labels = proba.argmax(axis=1)
+        orders = itertools.permutations(range(2))
+        return max(np.mean(np.array(order)[labels] == expert) for order in orders)
+
+    assert accuracy(together) > accuracy(alone) + 0.04
+
+
+@both
+def test_groups_of_one_row_are_no_groups(kind):
+    X, y, _, _ = panel(kind)
+    model = kind(random_state=0, tol=1e-10)
+    alone = clone(model).fit(X, y)
+    ones = clone(model).fit(X, y, groups=np.arange(len(y)))
+    np.testing.assert_allclose(ones.coef_, alone.coef_, atol=1e-6)
+    np.testing.assert_allclose(ones.gate_coef_, alone.gate_coef_, atol=1e-6)
+    assert ones.bic(X, y, groups=np.arange(len(y))) == pytest.approx(alone.bic(X, y))
+
+
+@both
+def test_order_of_rows_and_kind_of_label_do_not_matter(kind):
+    model, X, y, groups = fitted(kind)
+    order = np.random.default_rng(1).permutation(len(y))
+    labels = np.array([f"unit {group:03d}" for group in groups])[order]
+    other = clone(model).fit(X[order], y[order], groups=pd.Series(labels))
+    np.testing.assert_allclose(other.coef_, model.coef_, rtol=1e-9)
+    np.testing.assert_allclose(
+        other.responsibilities(X[order], y[order], labels),
+        model.responsibilities(X, y, groups)[order],
+        atol=1e-9,
+    )
+
+
+@both
+def test_weights_repeat_rows_of_their_group(kind):
+    X, y, groups, _ = panel(kind)
+    weight = np.random.default_rng(1).integers(0, 3, len(y))
+    repeated = np.repeat(np.arange(len(y)), weight)
+    model = kind(random_state=0, **COLUMNS)
+    weighted = clone(model).fit(X, y, weight, groups)
+    rows = X[repeated], y[repeated]
+    more = clone(model).fit(*rows, groups=groups[repeated])
+    np.testing.assert_allclose(weighted.coef_, more.coef_, rtol=1e-8)
+    np.testing.assert_allclose(weighted.gate_coef_, more.gate_coef_, rtol=1e-8)
+    for criterion in ("aic", "bic", "icl"):
+        by_weight = getattr(weighted, criterion)(X, y, weight, groups)
+        by_rows = getattr(weighted, criterion)(*rows, groups=groups[repeated])
+        if criterion != "icl":
+            assert by_weight == pytest.approx(by_rows, rel=1e-12)
+
+
+@both
+def test_criteria_are_those_of_groups(kind):
+    model, X, y, groups = fitted(kind, 3)
+    joint = joint_by_loop(model, X, y, groups)
+    log_likelihood = logsumexp(joint, axis=1).sum()
+    n_free = 2 * 2 + 3 * 3 + 3 * (kind is MixtureOfLinearExperts)
+    bic = n_free * np.log(len(y)) - 2 * log_likelihood
+    assert model.aic(X, y, groups=groups) == pytest.approx(
+        2 * n_free - 2 * log_likelihood
+    )
+    assert model.bic(X, y, groups=groups) == pytest.approx(bic)
+    proba = softmax(joint.T)
+    entropy = -(proba * np.log(np.maximum(proba, 1e-300))).sum()
+    assert model.icl(X, y, groups=groups) == pytest.approx(bic + 2 * entropy)
+
+
+@both
+def test_sparse_input(kind):
+    model, X, y, groups = fitted(kind)
+    sparse = clone(model).fit(csr_array(X), y, groups=groups)
+    np.testing.assert_allclose(sparse.coef_, model.coef_, atol=1e-4)
+    with pytest.raises(ValueError, match="feature 1, which varies"):
+        clone(model).set_params(gate_features=None).fit(csr_array(X), y, groups=groups)
+
+
+@both
+@pytest.mark.parametrize(
+    "init", ["short_runs", "kmeans", "kmeans_xy", "regression_clustering", "random"]
+)
+@pytest.mark.parametrize("gate_features", [[], [0]])
+def test_every_start_knows_groups(kind, init, gate_features):
+    options = {"init": init, "gate_features": gate_features, "n_init": 3}
+    model, X, y, groups = fitted(kind, **options)
+    proba = model.responsibilities(X, y, groups)
+    assert np.isfinite(model.objective_curve_).all()
+    for group in np.unique(groups):
+        assert np.ptp(proba[groups == group], axis=0).max() == 0
+
+
+@both
+def test_given_responsibilities_are_averaged_over_a_group(kind):
+    X, y, groups, expert = panel(kind)
+    noisy = np.where(np.random.default_rng(1).uniform(size=len(y)) < 0.2, 0, expert)
+    first = kind(init=noisy, max_iter=20, tol=1e9, **COLUMNS)
+    mean = pd.DataFrame(np.eye(2)[noisy]).groupby(groups).transform("mean").to_numpy()
+    other = clone(first).set_params(init=mean)
+    first.fit(X, y, groups=groups), other.fit(X, y, groups=groups)
+    np.testing.assert_allclose(first.coef_, other.coef_, rtol=1e-9)
+
+
+@both
+def test_many_rows_and_threads(kind):
+    X, y, groups, _ = panel(kind, n_groups=20_000)
+    model = kind(random_state=0, **COLUMNS).fit(X, y, groups=groups)
+    few, *data = fitted(kind)
+    np.testing.assert_allclose(
+        np.sort(model.coef_, axis=0), np.sort(few.coef_, axis=0), atol=1.0
+    )
+    joint = joint_by_loop(model, X[groups < 20], y[groups < 20], groups[groups < 20])
+    proba = model.responsibilities(X, y, groups)[groups < 20]
+    expected = softmax(joint.T).T[groups[groups < 20]]
+    np.testing.assert_allclose(proba, expected, atol=1e-10)
+
+
+@both
+def test_information_is_the_hessian(kind):
+    model, X, y, groups = fitted(kind, tol=1e-12, alpha=0.01, gate_alpha=0.01)
+    problem, theta, _ = model._fitted_problem(X, y, None, groups)
+    mixture, vector = problem.mixture, flat(theta)
+
+    def gradient(point):
+        return flat(mixture.gradient(mixture.evaluate(unflat(point, theta))))
+
+    numeric = np.array(
+        [
+            (gradient(vector + 1e-5 * unit) - gradient(vector - 1e-5 * unit)) / 2e-5
+            for unit in np.eye(vector.size)
+        ]
+    )
+    found = information_matrices(mixture, theta).objective_hessian()
+    np.testing.assert_allclose(found, numeric, atol=1e-7 * np.abs(numeric).max())
+
+
+def test_sandwich_is_of_groups():
+    X, y, groups, _ = panel(MixtureOfLinearExperts)
+    model = MixtureOfLinearExperts(1, gate_features=[0], alpha=0, expert_features=[1])
+    robust = inference(model.fit(X, y, groups=groups), X, y, groups=groups, robust=True)
+    scores = []
+    residual = y - model.predict(X)
+    for group in np.unique(groups):
+        rows = groups == group
+        inner = np.column_stack([np.ones(rows.sum()), X[rows, 1]])
+        scores.append(residual[rows] @ inner)
+    inner = np.column_stack([np.ones(len(y)), X[:, 1]])
+    bread = np.linalg.inv(inner.T @ inner)
+    expected = np.sqrt(np.diag(bread @ np.transpose(scores) @ np.array(scores) @ bread))
+    found = dict(zip(robust.names, robust.standard_error))
+    assert found["expert 0: (intercept)"] == pytest.approx(expected[0], rel=1e-5)
+    assert found["expert 0: x1"] == pytest.approx(expected[1], rel=1e-5)
+
+
+def test_path_over_the_number_of_experts():
+    X, y, groups, _ = panel(MixtureOfLinearExperts, 3)
+    model = MixtureOfLinearExperts(random_state=0, **COLUMNS)
+    path = n_experts_path(model, X, y, max_experts=4, groups=groups)
+    assert path.best("bic").n_experts == 3
+
+
+def test_displays_take_groups():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    model, X, y, groups = fitted(MixtureOfLinearExperts)
+    shown = ResponsibilitiesDisplay.from_estimator(model, X, y, groups=groups)
+    np.testing.assert_array_equal(
+        shown.responsibilities, model.responsibilities(X, y, groups)
+    )
+    CoefficientsDisplay.from_estimator(model, X, y, groups=groups)
+    plt.close("all")
+
+
+class TestMetadataRouting:
+    @pytest.fixture(autouse=True)
+    def routing(self):
+        with sklearn.config_context(enable_metadata_routing=True):
+            yield
+
+    def test_search_passes_groups_to_fit(self):
+        X, y, groups, _ = panel(MixtureOfLinearExperts)
+        model = MixtureOfLinearExperts(random_state=0, gate_features=[0])
+        search = GridSearchCV(
+            model.set_fit_request(groups=True), {"n_experts": [1, 2]}, cv=GroupKFold(3)
+        )
+        search.fit(X, y, groups=groups)
+        assert search.best_estimator_._had_groups
+
+    def test_pipeline_passes_groups_to_fit(self):
+        X, y, groups, _ = panel(MixtureOfLinearExperts)
+        model = MixtureOfLinearExperts(random_state=0, gate_features=[0])
+        pipeline = make_pipeline(StandardScaler(), model.set_fit_request(groups=True))
+        assert pipeline.fit(X, y, groups=groups)[-1]._had_groups
+
+
+class TestBadInput:
+    @both
+    def test_gate_must_see_what_is_constant_in_groups(self, kind):
+        X, y, groups, _ = panel(kind)
+        model = kind(random_state=0)
+        with pytest.raises(ValueError, match="gate_features=None has feature 1, which"):
+            model.fit(X, y, groups=groups)
+        frame = pd.DataFrame(X, columns=["age", "dose", "time"])
+        model.set_params(gate_features=["age", "time"])
+        with pytest.raises(ValueError, match="feature 'time', which varies"):
+            model.fit(frame, y, groups=groups)
+        model.set_params(gate_features=["age"]).fit(frame, y, groups=groups)
+        with pytest.raises(ValueError, match="feature 'age', which varies"):
+            model.responsibilities(frame, y, np.zeros(len(y)))
+
+    @both
+    def test_criteria_and_inspection_need_the_groups(self, kind):
+        model, X, y, groups = fitted(kind)
+        for method in (model.aic, model.bic, model.icl):
+            with pytest.raises(ValueError, match="groups=None, but the model was"):
+                method(X, y)
+        with pytest.raises(ValueError, match="groups=None, but the model was"):
+            inference(model, X, y)
+
+    @both
+    @pytest.mark.parametrize(
+        "groups, message",
+        [
+            (lambda n: np.zeros(n - 1), "inconsistent numbers of samples"),
+            (lambda n: np.zeros((n, 2)), "1d array"),
+            (lambda n: np.full(n, np.nan), "missing labels"),
+            (lambda n: [None] * n, "missing labels"),
+            (lambda n: np.zeros(n), "groups = 1 of positive weight.*n_experts=2"),
+        ],
+    )
+    def test_groups_must_be_labels_of_rows(self, kind, groups, message):
+        X, y, _, _ = panel(kind)
+        model = kind(gate_features=[], random_state=0)
+        with pytest.raises(ValueError, match=message):
+            model.fit(X, y, groups=groups(len(y)))
+        assert not hasattr(model, "coef_")
