@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
 from skmoe._callbacks import print_iteration
 from skmoe._docs import see
@@ -20,6 +19,7 @@ from skmoe._part_checks import (
     encoded,
     summary,
 )
+from skmoe._restarts import start_rngs
 from skmoe._validation import check_columns, check_enough, restored_on_failure
 from skmoe.engine.descent import minimise
 from skmoe.engine.parts import Rows, Sampling, added, on_parts
@@ -181,9 +181,9 @@ def _best_fit(estimator, data, threads):
     parts = data.rows.map(_mixture_of, data.model, data.scaling)
     mixture = on_parts(sample, parts, gate_sample)
     is_warm = estimator.warm_start and hasattr(estimator, "converged_")
-    rng = check_random_state(estimator.random_state)
+    rngs = start_rngs(estimator.random_state, 1 if is_warm else estimator.n_init)
     best = None
-    for number in range(1 if is_warm else estimator.n_init):
+    for number, rng in enumerate(rngs):
         if is_warm:
             start = estimator._fitted_theta(problem)
         else:

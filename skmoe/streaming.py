@@ -1,5 +1,6 @@
 """Fits to data that does not fit in memory, in exact passes over batches of rows."""
 
+import mmap
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
@@ -67,7 +68,8 @@ def fit_batches(estimator: _Estimator, batches: _Batches) -> _Estimator:
     starts are tried on a random sample of that size.  The matrices of the Newton steps
     are stored: memory grows with the square of the number of coefficients.
 
-    `init` must be the name of a strategy.  Callbacks are not called.
+    `init` must be the name of a strategy.  Callbacks are not called, and `n_jobs` does
+    nothing: starts take their turns.
 
     Examples
     --------
@@ -103,7 +105,7 @@ def array_batches(
     ----------
     X : array-like of shape (n_samples, n_features)
         Anything whose slices of rows are dense arrays: an array, a memory map, a data
-        set of HDF5 or Zarr.
+        set of HDF5 or Zarr.  Pages of a read-only memory map do not stay in memory.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     sample_weight : array-like of shape (n_samples,), default=None
     batch_size : int, default=65536
@@ -139,8 +141,17 @@ def array_batches(
     def batches():
         for start in range(0, lengths[0], batch_size):
             yield tuple(array[start : start + batch_size] for array in arrays)
+            _let_go(arrays)
 
     return batches
+
+
+def _let_go(arrays):
+    """Unload the pages of read-only memory maps, which count as this process's."""
+    for array in arrays:
+        pages = getattr(array, "_mmap", None)
+        if getattr(array, "mode", None) == "r" and hasattr(pages, "madvise"):
+            pages.madvise(mmap.MADV_DONTNEED)
 
 
 class Stream:

@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from _data import MODELS, soft_start
 from sklearn.exceptions import ConvergenceWarning
@@ -27,10 +29,12 @@ DOC = ROOT / "doc"
     [
         "skmoe",
         "skmoe.callbacks",
+        "skmoe.dask",
         "skmoe.inspection",
         "skmoe.model_selection",
         "skmoe.onnx",
         "skmoe.plotting",
+        "skmoe.streaming",
     ],
 )
 def test_api_reference_lists_every_public_name(module):
@@ -61,6 +65,23 @@ def test_the_tutorials_solver_is_gradient_descent(extending):
     ]
     np.testing.assert_allclose(*curves, rtol=1e-12)
     assert curves[0][-1] < curves[0][0]
+
+
+def test_the_parquet_code_of_large_data_runs(tmp_path, monkeypatch):
+    page = (DOC / "large_data.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    data = MODELS["linear-3"].data(600, d=3)
+    columns = {f"x{j}": column for j, column in enumerate(data.X.T)}
+    table = pa.table({**columns, "y": data.target[0]})
+    (tmp_path / "measurements").mkdir()
+    pa.parquet.write_table(table, tmp_path / "measurements" / "0.parquet")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code, names)
+    model = MixtureOfLinearExperts(3, random_state=0)
+    model.fit(table.select(["x0", "x1", "x2"]).to_pandas(), data.target[0])
+    np.testing.assert_allclose(names["model"].coef_, model.coef_, atol=1e-8)
+    assert names["model"].feature_names_in_.tolist() == ["x0", "x1", "x2"]
 
 
 def test_the_tutorials_family_finds_both_regimes(extending):

@@ -83,6 +83,14 @@ def test_fit_is_that_in_memory(name, solver):
     assert found._n_free_parameters == expected._n_free_parameters
 
 
+def test_several_starts_are_those_in_memory():
+    X, y, weight, estimator = drawn("linear-3")
+    estimator.set_params(n_init=3, init="random")
+    expected = clone(estimator).fit(X, y, weight)
+    found = fit_batches(estimator, array_batches(X, y, weight, batch_size=700))
+    assert_same_fit(found, expected)
+
+
 @many
 @solvers
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

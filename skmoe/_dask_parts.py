@@ -1,0 +1,247 @@
+"""Collections of Dask as parts: partitions that stay with the workers."""
+
+from collections import defaultdict
+from functools import reduce
+
+import dask
+import dask.array as da
+import numpy as np
+from dask.sizeof import sizeof
+from distributed import wait
+
+from skmoe._part_checks import Given
+from skmoe.engine.mixture import Mixture
+from skmoe.engine.parts import added
+
+# Statistics that one task adds up.
+_FAN_IN = 8
+# Seconds after which a pass looks whether a worker was lost.
+_PATIENCE = 1.0
+
+
+class Partitions:
+    """Parts that workers hold, as futures, with the methods of `Stream`.
+
+    Futures remember how they were made: what a worker held that died is made again.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    parts : list of Future
+    """
+
+    def __init__(self, client, parts):
+        self.client, self.parts = client, parts
+        self._known_holders = None
+
+    @classmethod
+    def of(cls, client, parts):
+        """Partitions of delayed parts."""
+        return cls(client, client.compute(parts))
+
+    def with_threads(self, map_threads, n_threads):
+        """The same: workers have threads of their own."""
+        return self
+
+    def map(self, function, *common):
+        """Partitions of `function(part, *common)`, which workers hold too."""
+        return Partitions(self.client, self._futures(function, common))
+
+    def select(self, numbers):
+        """Some of the partitions, by their positions."""
+        return Partitions(self.client, [self.parts[number] for number in numbers])
+
+    def collect(self, function, *common, each=None):
+        """List of `function(part, *common)`, or of `function(part, own, *common)`."""
+        return self.client.gather(self._futures(function, common, each))
+
+    def total(self, function, *common):
+        """Sum of `function(part, *common)`, added up in a tree."""
+        holders = self._holders()
+        total = self._tree(self._futures(function, common, holders=holders))
+        while True:
+            try:
+                return total.result(timeout=_PATIENCE)
+            except TimeoutError:
+                if self._is_lost(holders):
+                    break
+        self._known_holders = None
+        return self.total(function, *common)
+
+    def _tree(self, level):
+        """Future of the sum of futures, always in the same order."""
+        while len(level) > 1:
+            groups = [level[i : i + _FAN_IN] for i in range(0, len(level), _FAN_IN)]
+            level = self.client.map(_sum, groups, pure=False)
+        return level[0]
+
+    def _futures(self, function, common, each=None, holders=None):
+        """Futures of a function of each part; what is common travels once a worker."""
+        common = self.client.submit(_packed, *common, pure=False)
+        own = [()] * len(self.parts) if each is None else [(one,) for one in each]
+        everywhere = {None: range(len(self.parts))}
+        futures = {}
+        for holder, numbers in (holders or everywhere).items():
+            found = self.client.map(
+                _called,
+                [self.parts[number] for number in numbers],
+                [own[number] for number in numbers],
+                function=function,
+                common=common,
+                pure=False,
+                workers=holder,
+            )
+            futures.update(zip(numbers, found))
+        return [futures[number] for number in range(len(self.parts))]
+
+    def _holders(self):
+        """Numbers of the parts that each worker holds; None holds those in the making.
+
+        Each part is worked on where it is: a scheduler that steals work moves rows.
+        """
+        if self._known_holders is None:
+            wait(self.parts)
+            found, holders = self.client.who_has(self.parts), defaultdict(list)
+            for number, part in enumerate(self.parts):
+                holders[next(iter(found.get(part.key, ())), None)].append(number)
+            self._known_holders = holders
+        return self._known_holders
+
+    def _is_lost(self, holders):
+        """Whether a worker is gone that tasks wait for."""
+        alive = self.client.nthreads()
+        return any(holder not in alive for holder in holders if holder is not None)
+
+
+@sizeof.register(Mixture)
+def _size_of_part(part):
+    """Bytes of a part, for the scheduler and for memory limits of workers."""
+    return part.gate_design.X.nbytes + part.target.nbytes + part.weight.nbytes
+
+
+def _packed(*common):
+    """Arguments that a worker can make again, unlike scattered ones."""
+    return common
+
+
+def _called(part, own, function, common):
+    """What a function makes of a part."""
+    return function(part, *own, *common)
+
+
+def _sum(parts):
+    """Sum of statistics."""
+    return reduce(added, parts)
+
+
+def is_collection(data):
+    """Whether data is an array, data frame or series of Dask."""
+    return isinstance(data, da.Array) or _is_frame(data)
+
+
+def given_parts(data):
+    """Delayed `Given` of each partition.
+
+    Parameters
+    ----------
+    data : dict with the keys X, y and sample_weight, which may be None
+    """
+    collections = {k: v for k, v in data.items() if v is not None or k == "y"}
+    for name, found in collections.items():
+        if not is_collection(found):
+            raise TypeError(
+                f"{name} is of type {type(found).__name__}; give an array, data frame "
+                "or series of Dask, or use the plain estimator."
+            )
+    pieces = _aligned(collections)
+    absent = [None] * len(pieces["X"])
+    rows = zip(pieces["X"], pieces["y"], pieces.get("sample_weight", absent))
+    make = dask.delayed(Given, pure=False)
+    return [make(f"partition {i}", *row) for i, row in enumerate(rows)]
+
+
+def lazily(local, method, X, y=None):
+    """What a method of a fitted estimator gives for each partition, a dask array."""
+    given = {"X": X} if y is None else {"X": X, "y": y}
+    for name, found in given.items():
+        if not is_collection(found):
+            raise TypeError(
+                f"{name} is of type {type(found).__name__}, but X is a collection of "
+                "Dask; give both in the same way."
+            )
+    example = _example(local, method, X, y is not None)
+    sizes = X.chunks[0] if isinstance(X, da.Array) else [np.nan] * X.npartitions
+    call = dask.delayed(_method_of, pure=False)
+    shared = dask.delayed(local)
+    blocks = [
+        da.from_delayed(
+            call(shared, method, example, *row),
+            shape=(size, *example.shape[1:]),
+            meta=example,
+        )
+        for size, *row in zip(sizes, *_aligned(given).values())
+    ]
+    return da.concatenate(blocks, allow_unknown_chunksizes=True)
+
+
+def _method_of(local, method, example, X, *y):
+    """What a method gives; nothing for an empty partition."""
+    return getattr(local, method)(X, *y) if len(X) else example
+
+
+def _example(local, method, X, with_target):
+    """What a method gives for no rows."""
+    if isinstance(X, da.Array):
+        row = np.zeros((1, X.shape[1]), X.dtype)
+    else:
+        row = X._meta_nonempty.iloc[:1]
+    target = ()
+    if with_target:
+        classes = getattr(local, "classes_", None)
+        y = np.zeros((1, *local.intercept_.shape[1:]))
+        target = (y if classes is None else classes[:1],)
+    return getattr(local, method)(row, *target)[:0]
+
+
+def _is_frame(data):
+    """Whether data is a data frame or series of Dask."""
+    return dask.is_dask_collection(data) and hasattr(data, "divisions")
+
+
+def _aligned(collections):
+    """Delayed partitions of each collection, equally many; a dict of lists."""
+    X = collections["X"]
+    pieces = {}
+    for name, data in collections.items():
+        data = _like(name, data, X) if name != "X" else data
+        pieces[name] = _pieces(data)
+        if len(pieces[name]) != len(pieces["X"]):
+            raise ValueError(
+                f"{name} has {len(pieces[name])} partitions, but X has "
+                f"{len(pieces['X'])}; partition i of both must hold the same rows. "
+                "Rechunk or repartition one of them."
+            )
+    return pieces
+
+
+def _like(name, data, X):
+    """An array in the chunks of X, where the sizes of both are known."""
+    if not (isinstance(data, da.Array) and isinstance(X, da.Array)):
+        return data
+    if np.isnan(data.shape[0]) or np.isnan(X.shape[0]):
+        return data
+    if data.shape[0] != X.shape[0]:
+        raise ValueError(
+            f"{name} has {data.shape[0]} rows, but X has {X.shape[0]}; give one for "
+            "each row of X."
+        )
+    return data.rechunk({0: X.chunks[0]})
+
+
+def _pieces(data):
+    """Delayed partitions, each with all columns."""
+    if not isinstance(data, da.Array):
+        return list(data.to_delayed())
+    if data.ndim == 2 and data.numblocks[1] > 1:
+        data = data.rechunk({1: -1})
+    return list(data.to_delayed().ravel())

@@ -1,0 +1,270 @@
+"""Fits on a real cluster of two worker processes: the plain estimator's results."""
+
+import inspect
+import os
+import pickle
+import signal
+
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+from distributed import Client, LocalCluster
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from test_streaming import assert_same_fit, drawn
+
+import skmoe._parts
+from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe.dask import DaskMixtureOfLinearExperts, DaskMixtureOfLogisticExperts
+from skmoe.engine import parts
+
+KINDS = {
+    MixtureOfLinearExperts: DaskMixtureOfLinearExperts,
+    MixtureOfLogisticExperts: DaskMixtureOfLogisticExperts,
+}
+
+
+@pytest.fixture(scope="module")
+def client():
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**options) as cluster, Client(cluster) as client:
+        yield client
+
+
+def on_dask(estimator, **more):
+    """The estimator of this module with the same parameters."""
+    return KINDS[type(estimator)](**estimator.get_params(), **more)
+
+
+def in_chunks(*arrays, size=700):
+    """Arrays of Dask, in chunks of so many rows."""
+    return [da.from_array(array, chunks=(size,) + array.shape[1:]) for array in arrays]
+
+
+@pytest.mark.parametrize(
+    "name", ["shared-noise-two-outputs", "own-columns", "lasso", "three-class"]
+)
+def test_fit_is_the_plain_one(name, client):
+    X, y, weight, estimator = drawn(name, 2000)
+    found = on_dask(estimator).fit(*in_chunks(X, y, weight))
+    assert found.client_ is client
+    assert_same_fit(found.to_local(), estimator.fit(X, y, weight))
+    assert type(found.to_local()) is type(estimator)
+
+
+@pytest.mark.parametrize("name", ["linear-3", "three-class"])
+@pytest.mark.parametrize("solver", ["em", "md", "gd"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_warm_fit_beyond_the_sample_is_the_plain_one(name, solver, client, monkeypatch):
+    monkeypatch.setattr(parts, "_MOST_ROWS", 3000)
+    X, y, _, estimator = drawn(name, 20_000, solver)
+    estimator.set_params(warm_start=True).fit(X[:2000], y[:2000])
+    distributed = on_dask(estimator)
+    fitted = {k: v for k, v in vars(estimator).items() if k not in vars(distributed)}
+    vars(distributed).update(fitted)
+    distributed.fit(*in_chunks(X, y, size=4000))
+    assert_same_fit(distributed.to_local(), estimator.fit(X, y))
+
+
+def test_many_partitions_are_added_up_in_a_tree(client):
+    X, y, weight, estimator = drawn("linear-3", 2000)
+    found = on_dask(estimator).fit(*in_chunks(X, y, weight, size=27))
+    assert_same_fit(found.to_local(), estimator.fit(X, y, weight))
+
+
+def test_frames_and_unknown_chunk_sizes(client):
+    X, y, _, estimator = drawn("binary-3", 2000)
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=y)
+    frame = dd.from_pandas(frame, npartitions=3)
+    features = frame[["a", "b", "c"]]
+    estimator.set_params(gate_features=["a", "c"])
+    found = on_dask(estimator).fit(features, frame["y"])
+    local = found.to_local()
+    assert_same_fit(local, estimator.fit(features.compute(), y))
+    proba = found.predict_proba(features)
+    assert isinstance(proba, da.Array) and proba.shape[1] == 2
+    np.testing.assert_array_equal(proba, local.predict_proba(features.compute()))
+    # Their arrays do not know how many rows they have.
+    estimator.set_params(gate_features=[0, 2])
+    unknown = features.values, frame["y"].values
+    found = on_dask(estimator).fit(*unknown)
+    assert_same_fit(found.to_local(), estimator.fit(X, y))
+    score = found.score_samples(*unknown).compute()
+    np.testing.assert_allclose(score, estimator.score_samples(X, y), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["linear-3", "shared-noise-two-outputs", "binary-3"])
+def test_predictions_are_lazy_and_the_plain_ones(name, client):
+    X, y, _, estimator = drawn(name, 1000)
+    # Columns in two chunks, and the rows of y in others.
+    lazy_X = da.from_array(X, chunks=(300, 2))
+    lazy_y = da.from_array(y, chunks=(400, 1)[: y.ndim])
+    found = on_dask(estimator).fit(lazy_X, lazy_y)
+    local = found.to_local()
+    assert_same_fit(local, estimator.fit(X, y))
+    for method in ["predict", "gate_proba", "predict_proba"]:
+        if hasattr(local, method):
+            lazy, plain = getattr(found, method)(lazy_X), getattr(local, method)(X)
+            assert isinstance(lazy, da.Array)
+            assert (lazy.shape, lazy.dtype) == (plain.shape, plain.dtype)
+            assert lazy.chunks[0] == lazy_X.chunks[0]
+            np.testing.assert_array_equal(lazy.compute(), plain)
+            np.testing.assert_array_equal(getattr(found, method)(X), plain)
+    for method in ["responsibilities", "score_samples"]:
+        lazy = getattr(found, method)(lazy_X, lazy_y).compute()
+        np.testing.assert_array_equal(lazy, getattr(local, method)(X, y))
+
+
+def test_empty_partitions_and_partitions_of_one_class(client):
+    X, y, _, estimator = drawn("binary-3", 2000)
+    order = np.argsort(y, kind="stable")
+    X, y = X[order], y[order]
+    lazy_X, lazy_y = in_chunks(X, y, size=100)
+    empty = lazy_X[:100][lazy_X[:100, 0] > 100], lazy_y[:100][lazy_X[:100, 0] > 100]
+    lazy_X = da.concatenate([empty[0], lazy_X], allow_unknown_chunksizes=True)
+    lazy_y = da.concatenate([empty[1], lazy_y], allow_unknown_chunksizes=True)
+    found = on_dask(estimator).fit(lazy_X, lazy_y)
+    assert_same_fit(found.to_local(), estimator.fit(X, y))
+    assert found.predict(lazy_X).compute().shape == (2000,)
+
+
+def test_fit_goes_on_when_a_worker_is_killed(client, monkeypatch):
+    X, y, weight, estimator = drawn("binary-3", 3000)
+    expected = clone(estimator).fit(X, y, weight)
+    killed = []
+
+    def kill_one(number, iteration, *progress):
+        if iteration == 3:
+            processes = client.run(os.getpid)
+            killed.append(next(iter(processes)))
+            os.kill(processes[killed[0]], signal.SIGKILL)
+
+    monkeypatch.setattr(skmoe._parts, "print_iteration", kill_one)
+    lazy = in_chunks(X, y, weight, size=300)
+    found = on_dask(estimator.set_params(verbose=1)).fit(*lazy)
+    assert found.n_iter_ > 5 and len(killed) == 1
+    assert_same_fit(found.to_local(), expected)
+    client.wait_for_workers(2, timeout=60)
+    assert killed[0] not in client.scheduler_info()["workers"]
+
+
+@pytest.mark.parametrize("size", [100, 5000])
+def test_an_iteration_moves_statistics_only(size, client, monkeypatch):
+    X, y, _, estimator = drawn("binary-3", 4 * size)
+    moved = []
+
+    def count(*progress):
+        of_workers = client.run(
+            lambda dask_worker: dask_worker.transfer_outgoing_bytes_total
+        )
+        moved.append(sum(of_workers.values()))
+
+    monkeypatch.setattr(skmoe._parts, "print_iteration", count)
+    on_dask(estimator.set_params(verbose=1)).fit(*in_chunks(X, y, size=size))
+    # Four parts: for each, parameters and statistics with what wraps them.
+    assert len(moved) > 5 and np.diff(moved).max() < 4 * 8000
+
+
+X, y, _, LINEAR = drawn("linear-3", 60)
+LOGISTIC = MixtureOfLogisticExperts()
+CODES = (X[:, 0] > 0).astype(int)
+
+
+def unknown(array):
+    """The array in chunks of unknown sizes."""
+    lazy = da.from_array(array, chunks=(20,) + array.shape[1:])
+    return lazy[da.ones(60, chunks=20) > 0]
+
+
+@pytest.mark.parametrize(
+    "estimator, data, message",
+    [
+        (
+            LINEAR,
+            in_chunks(np.where(np.arange(60)[:, None] == 47, np.nan, X), y, size=20),
+            "partition 2: Input X contains NaN",
+        ),
+        (LINEAR, in_chunks(X, y[:50], size=20), "y has 50 rows, but X has 60"),
+        (
+            LINEAR,
+            [unknown(X), in_chunks(y, size=30)[0]],
+            "y has 2 partitions, but X has 3",
+        ),
+        (
+            LINEAR,
+            [unknown(X), da.from_array(y[:50], chunks=((20, 10, 20), 1))],
+            "partition 1: .*inconsistent numbers of samples: .20, 10",
+        ),
+        (
+            LINEAR,
+            in_chunks(X, y, np.where(np.arange(60) == 25, -1.0, 1.0), size=20),
+            "partition 1: sample_weight has a negative value",
+        ),
+        (LOGISTIC, in_chunks(X, CODES * 0, size=20), "y has one class only"),
+        (
+            LOGISTIC,
+            in_chunks(X, np.where(np.arange(60) < 25, X[:, 0], CODES), size=30),
+            "partition 0: Unknown label type",
+        ),
+        (MixtureOfLinearExperts(init=CODES), in_chunks(X, y), "init is of type"),
+    ],
+)
+def test_bad_partition_is_named(estimator, data, message, client):
+    with pytest.raises(ValueError, match=message):
+        on_dask(estimator).fit(*data)
+
+
+def test_other_collections_are_told(client):
+    lazy_X, lazy_y = in_chunks(X, y)
+    with pytest.raises(TypeError, match="X is of type ndarray; give an array"):
+        on_dask(LINEAR).fit(X, y)
+    with pytest.raises(TypeError, match="y is of type NoneType"):
+        on_dask(LINEAR).fit(lazy_X, None)
+    found = on_dask(LINEAR).fit(lazy_X, lazy_y)
+    with pytest.raises(TypeError, match="y is of type ndarray, but X is a collection"):
+        found.score_samples(lazy_X, y)
+
+
+def test_failed_fit_leaves_an_earlier_one(client):
+    lazy_X, lazy_y = in_chunks(X, y)
+    model = on_dask(LINEAR).fit(lazy_X, lazy_y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="partition 0"):
+        model.fit(lazy_X[:, :2] * np.nan, lazy_y)
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
+@pytest.mark.parametrize("plain", KINDS)
+def test_conventions_of_an_estimator(plain, client):
+    model = KINDS[plain](3, alpha=0.5, client=client)
+    assert {*model.get_params()} == {*plain().get_params(), "client"}
+    ours, theirs = (inspect.signature(kind).parameters for kind in (type(model), plain))
+    for name, parameter in theirs.items():
+        assert ours[name].default == parameter.default
+    assert clone(model).client is client and clone(model).alpha == 0.5
+    assert pickle.loads(pickle.dumps(model)).client is None
+    assert "alpha=0.5" in repr(KINDS[plain](alpha=0.5))
+    assert is_classifier(model) == is_classifier(plain())
+    assert is_regressor(model) == is_regressor(plain())
+    with pytest.raises(NotFittedError):
+        model.to_local()
+
+
+def test_a_short_fit_warns(client):
+    with pytest.warns(ConvergenceWarning, match="max_iter=1") as caught:
+        on_dask(clone(LINEAR).set_params(max_iter=1)).fit(*in_chunks(X, y))
+    assert caught[0].filename == __file__
+
+
+def test_a_client_is_needed():
+    model = DaskMixtureOfLinearExperts()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("skmoe.dask.get_client", no_client)
+        with pytest.raises(ValueError, match="client=None, and there is no"):
+            model.fit(*in_chunks(X, y))
+
+
+def no_client():
+    raise ValueError("No clients found")
