@@ -72,6 +72,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     objective_curve_: FloatArray
 
     _doc_link_module = "skmoe"
+    _fits_in_parts = True
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],
