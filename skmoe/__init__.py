@@ -1,8 +1,13 @@
 """Mixtures of linear and logistic experts, fitted by EM as mirror descent."""
 
+from skmoe._glm import MixtureOfGLMExperts
 from skmoe._linear import MixtureOfLinearExperts
 from skmoe._logistic import MixtureOfLogisticExperts
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["MixtureOfLinearExperts", "MixtureOfLogisticExperts"]
+__all__ = [
+    "MixtureOfGLMExperts",
+    "MixtureOfLinearExperts",
+    "MixtureOfLogisticExperts",
+]

@@ -62,6 +62,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     n_samples_seen_: float
 
     _doc_link_module = "skmoe"
+    _fits_in_parts = True
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],

@@ -88,6 +88,11 @@ def fit_parts(estimator, source):
 
 def _check_parameters(estimator):
     """Valid parameters, for rows that are never all in one place."""
+    if not estimator._fits_in_parts:
+        raise TypeError(
+            f"estimator is of type {type(estimator).__name__}, which is not fitted to "
+            "rows in parts; give a MixtureOfLinearExperts or MixtureOfLogisticExperts."
+        )
     estimator._validate_params()
     estimator._check_symmetric()
     if not isinstance(estimator.init, str):

@@ -62,7 +62,7 @@ def _responses(problem):
     if problem.target_scale is not None:
         return np.diag(problem.target_scale)
     contrasts = problem.experts.contrasts
-    return np.eye(1) if contrasts.shape[0] == 2 else contrasts
+    return np.eye(1) if problem.experts.n_free == 1 else contrasts
 
 
 def _learnt(problem, theta, mass):

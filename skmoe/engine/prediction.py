@@ -151,6 +151,22 @@ def _quantile_of_rows(q, gate, mean, deviation):
     return at
 
 
+def quantile_between(q, cdf, low, high, is_discrete):
+    """Quantiles of rows by bisection of the mixture's `cdf` between two ends, (n,).
+
+    They lie between those of the components.  Of counts it is the least that reaches q.
+    """
+    if is_discrete:
+        low = low - 1
+    for _ in range(_MAX_ROOT_STEPS):
+        middle = np.floor((low + high) / 2) if is_discrete else (low + high) / 2
+        if ((middle <= low) | (middle >= high)).all():
+            break
+        reached = cdf(middle) >= q
+        low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+    return high
+
+
 def draw_categories(probability, n_samples, random_state):
     """Independent draws for each row, (n, C) -> (n, n_samples)."""
     cumulated = np.cumsum(probability, axis=1)

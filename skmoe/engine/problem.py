@@ -147,12 +147,15 @@ class Problem:
         coef, intercept = _to_units(coef, self.expert_design)
         if classes is not None and classes.shape[0] > 2:
             intercept = intercept - intercept.mean(axis=-1, keepdims=True)
+        unit = 1.0
         if self.target_scale is not None:
-            coef = coef * self.target_scale[:, None]
-            intercept = intercept * self.target_scale + self.target_mean
-            variance = np.exp(theta.log_variance) * self.target_scale**2
+            unit = self.target_scale
+            coef = coef * unit[:, None]
+            intercept = intercept * unit + self.target_mean
+        if theta.log_variance.size:
+            variance = np.exp(theta.log_variance) * np.square(unit)
             shape = (self.mixture.n_experts, self.experts.n_free)
-            fitted["noise_variance_"] = np.broadcast_to(variance, shape).copy()
+            fitted[self.experts.noise_name] = np.broadcast_to(variance, shape).copy()
         fitted["coef_"], fitted["intercept_"] = coef, intercept
         return {name: value.astype(dtype) for name, value in fitted.items()}
 
@@ -163,11 +166,13 @@ class Problem:
         )
         gate = self.mixture.contrasts.T @ gate
         coef, intercept = fitted["coef_"], fitted["intercept_"]
-        log_variance = np.zeros((0, 0))
+        unit, log_variance = 1.0, np.zeros((0, 0))
         if self.target_scale is not None:
-            coef = coef / self.target_scale[:, None]
-            intercept = (intercept - self.target_mean) / self.target_scale
-            log_variance = np.log(fitted["noise_variance_"] / self.target_scale**2)
+            unit = self.target_scale
+            coef = coef / unit[:, None]
+            intercept = (intercept - self.target_mean) / unit
+        if self.experts.n_noises:
+            log_variance = np.log(fitted[self.experts.noise_name] / np.square(unit))
             if self.experts.shares_noise:
                 log_variance = log_variance[:1]
         experts = _from_units(coef, intercept, self.expert_design)

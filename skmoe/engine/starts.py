@@ -47,6 +47,13 @@ _SAME_KEY = 1e-12
 
 def starting_point(mixture, strategy, rng):
     """Parameters to start from, by the name of a strategy in `STRATEGIES`."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        # Experts of a few rows may overflow on others; they are not the best there.
+        return _starting_point(mixture, strategy, rng)
+
+
+def _starting_point(mixture, strategy, rng):
+    """The start itself."""
     if mixture.n_experts == 1:
         return mixture.project_responsibilities(np.ones((1, _n_units(mixture))))
     if strategy == SHORT_RUNS:

@@ -71,15 +71,17 @@ def _block_statistics(mixture, theta, block, curvature, blend, keep, given=None)
         _adjoint(expert_block, score),
         local.spread(mass),
         _expert_grams(mixture, expert_block, local, mass, curvature),
-        _expert_grams(mixture, expert_block, local, model_mass, curvature and blend),
+        _expert_grams(
+            mixture, expert_block, local, model_mass, curvature and blend, at_model=True
+        ),
     )
 
 
-def _expert_grams(mixture, block, local, mass, curvature):
+def _expert_grams(mixture, block, local, mass, curvature, at_model=False):
     """Gram matrices of the experts' curvature, (J, pairs, p, p), or empty."""
     if not (curvature and mixture.experts_are_dense):
         return np.zeros(0)
-    weights = local.curvature_weights(mass)
+    weights = local.curvature_weights(mass, at_model)
     grams = block.gram(weights.reshape(-1, weights.shape[-1]))
     return grams.reshape(weights.shape[:2] + grams.shape[1:])
 

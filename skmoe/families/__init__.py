@@ -2,5 +2,6 @@
 
 from skmoe.families.categorical import CategoricalExperts
 from skmoe.families.gaussian import GaussianExperts
+from skmoe.families.glm import Gamma, GLMExperts, Poisson
 
-__all__ = ["CategoricalExperts", "GaussianExperts"]
+__all__ = ["CategoricalExperts", "GLMExperts", "Gamma", "GaussianExperts", "Poisson"]

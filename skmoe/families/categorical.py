@@ -116,7 +116,7 @@ class CategoricalRows:
         """No noise parameters: an empty array."""
         return np.zeros((0, 0))
 
-    def curvature_weights(self, mass):
+    def curvature_weights(self, mass, at_model=False):
         """Weights of the Gram matrices, (J, pairs, b)."""
         contrasts = self.family.contrasts
         weights = np.stack([pair_weights(p, contrasts) for p in self.probability])
@@ -152,7 +152,7 @@ class BinaryRows:
         """No noise parameters: an empty array."""
         return np.zeros((0, 0))
 
-    def curvature_weights(self, mass):
+    def curvature_weights(self, mass, at_model=False):
         """Weights of the Gram matrices, (J, 1, b)."""
         return fold(self.family.tie**2, mass * self.variance)[:, None]
 

@@ -28,7 +28,7 @@ class GaussianExperts:
     symmetric : bool
     """
 
-    contrasts = None
+    contrasts, noise_name = None, "noise_variance_"
     noise_bounds = NOISE_FLOOR, NOISE_CEILING
 
     def __init__(self, n_experts, n_outputs, penalty, noise, symmetric):
@@ -228,6 +228,6 @@ class GaussianRows:
         """Weighted squared residuals, (K, m)."""
         return (self.square @ mass[:, :, None])[:, :, 0]
 
-    def curvature_weights(self, mass):
+    def curvature_weights(self, mass, at_model=False):
         """Weights of the Gram matrices, one per set of coefficients, (J, 1, b)."""
         return fold(self.family.tie**2, mass)[:, None]

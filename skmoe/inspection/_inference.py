@@ -14,7 +14,7 @@ from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe.inspection._fit import inspect_fit
-from skmoe.inspection._names import Entry, reported_entries
+from skmoe.inspection._names import Entry, noise_of, reported_entries
 
 # Standard errors between a fit and the optimum that are worth a warning.
 _FAR = 0.25
@@ -389,12 +389,11 @@ def _estimates(estimator):
 
     The scale is the derivative by what `Coordinates.reported` leads to.
     """
-    K = estimator.gate_coef_.shape[0]
     gate = _beside(estimator.gate_coef_, estimator.gate_intercept_, estimator)
     experts = _beside(estimator.coef_, estimator.intercept_, estimator)
-    noise = np.asarray(getattr(estimator, "noise_variance_", np.zeros((K, 0))))
     parts = [
-        np.asarray(part, dtype=np.float64).ravel() for part in (gate, experts, noise)
+        np.asarray(part, dtype=np.float64).ravel()
+        for part in (gate, experts, noise_of(estimator)[1])
     ]
     scale = np.ones(sum(part.size for part in parts))
     scale[scale.size - parts[2].size :] = parts[2]

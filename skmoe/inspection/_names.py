@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 
 class Entry(NamedTuple):
     """One entry of the fitted attributes."""
@@ -14,6 +16,15 @@ class Entry(NamedTuple):
     def __str__(self):
         output = "" if self.output is None else f", {self.output}"
         return f"{self.part} {self.expert}{output}: {self.feature}"
+
+
+def noise_of(estimator):
+    """What the noise parameter of a fitted estimator is, and its values."""
+    if hasattr(estimator, "noise_variance_"):
+        return "variance", estimator.noise_variance_
+    if hasattr(estimator, "dispersion_") and estimator._distribution().has_dispersion:
+        return "dispersion", estimator.dispersion_
+    return "", np.zeros(0)
 
 
 def feature_names(estimator):
@@ -37,9 +48,10 @@ def reported_entries(estimator, has_intercept):
         for output in outputs
         for name in own
     ]
-    if hasattr(estimator, "noise_variance_"):
+    kind, noise = noise_of(estimator)
+    if noise.size:
         entries += [
-            Entry("noise", k, output, "(variance)")
+            Entry("noise", k, output, f"({kind})")
             for k in experts
             for output in outputs
         ]
@@ -56,8 +68,7 @@ def relative_names(estimator, has_intercept, n_noises):
     outputs, n_experts = _outputs(estimator), estimator.gate_coef_.shape[0]
     names = [f"gate {k} - gate 0: {name}" for k in range(1, n_experts) for name in gate]
     free_experts = range(1 if estimator.symmetric else n_experts)
-    is_linear = hasattr(estimator, "noise_variance_")
-    if len(outputs) > 1 and not is_linear:
+    if len(outputs) > 1 and hasattr(estimator, "classes_"):
         reference = outputs[0]
         outputs = [f"{output} - {reference}" for output in outputs[1:]]
     names += [
@@ -66,12 +77,12 @@ def relative_names(estimator, has_intercept, n_noises):
         for output in outputs
         for name in own
     ]
-    if is_linear:
-        names += [
-            str(Entry("noise", k, output, "log(variance)"))
-            for k in range(n_noises)
-            for output in outputs
-        ]
+    kind, _ = noise_of(estimator)
+    names += [
+        str(Entry("noise", k, output, f"log({kind})"))
+        for k in range(n_noises)
+        for output in outputs
+    ]
     return names
 
 

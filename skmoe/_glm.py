@@ -1,0 +1,412 @@
+"""Mixture of generalised linear experts: counts and positive amounts."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin
+from sklearn.metrics import d2_tweedie_score
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, StrOptions
+
+from skmoe._base import BaseMixtureOfExperts
+from skmoe._typing import Columns, FloatArray, MatrixLike, RandomState, Solver, Start
+from skmoe._validation import check_n_samples, check_probabilities
+from skmoe.engine import prediction
+from skmoe.families import Gamma, GLMExperts, Poisson
+
+_FAMILIES = {"poisson": Poisson, "gamma": Gamma}
+_METHODS = [
+    "check",
+    "log_density",
+    "residual",
+    "curvature",
+    "expected_curvature",
+    "cdf",
+    "quantile",
+    "sample",
+]
+
+
+class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
+    """Mixture of generalised linear experts, for counts and positive amounts.
+
+    With ``x~ = (x, 1)``, the gate gives expert k the probability
+    ``pi_k(x) = softmax_k(x~' w_k)``, and expert k is a Poisson or Gamma distribution
+    with the mean ``mu_k(x) = exp(x~' beta_k)``.  `fit` minimises ``F``, the sum of
+    ``mean_i[-log p(y_i | x_i)]``, ``alpha/2 ||beta||^2`` and
+    ``gate_alpha/2 ||w||^2``; means weighted by `sample_weight`, intercepts free.
+
+    Parameters
+    ----------
+    n_experts : int, default=2
+        Number of experts, K.
+    family : {'poisson', 'gamma'} or object, default='poisson'
+        Distribution of y under an expert.  'poisson' is for counts, ``y >= 0``; 'gamma'
+        for amounts, ``y > 0``, and has a dispersion for each expert,
+        ``var(y) = phi_k mu_k^2``.  An object with the methods of
+        ``skmoe.families.Poisson``, or its class, is a family of your own.
+    solver : {'em', 'md', 'gd'}, default='em'
+        As of :class:`MixtureOfLinearExperts`.
+    step_size : float or 'auto', default='auto'
+        Step of 'md' and 'gd'.
+    alpha : float, default=1e-3
+        Penalty of the experts, per sample; ridge unless `l1_ratio` is positive.  With
+        one expert it is that of PoissonRegressor; of GammaRegressor, times the
+        dispersion.
+    gate_alpha : float, default=1e-3
+        Penalty of the gate's coefficients, per sample.
+    l1_ratio : float, default=0.0
+        Share of the L1 norm in the experts' penalty (elastic net).
+    gate_l1_ratio : float, default=0.0
+        The same for the gate and `gate_alpha`.
+    fit_intercept : bool, default=True
+        Whether gate and experts have intercepts.
+    gate_features : array-like or callable, default=None
+        Columns that the gate sees: names, indices, a boolean mask, or a callable that
+        is given X and returns one of them.  None means all; an empty list means a
+        constant gate.
+    expert_features : array-like or callable, default=None
+        Columns that the experts see, in the same forms.
+    init : {'short_runs', 'kmeans', 'kmeans_xy', 'regression_clustering', \
+            'random'} or array-like, default='short_runs'
+        Starting point, or labels of shape (n_samples,) or responsibilities of shape
+        (n_samples, n_experts).
+    n_init : int, default=1
+        Number of starts; the best objective wins.  1 if `init` is an array.
+    max_iter : int, default=1000
+        Most iterations of one start.
+    tol : float, default=1e-5
+        Fit stops once the decrease of F still to come is estimated below `tol`, in
+        nats per sample.
+    warm_start : bool, default=False
+        Whether to go on from the previous fit.
+    random_state : int, RandomState instance or None, default=None
+        Randomness of the starts.
+    n_jobs : int, default=None
+        Number of starts made at the same time.
+    verbose : int, default=0
+        Whether to print iteration, objective, change and step.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_experts, n_features)
+        Coefficients of the logarithm of the experts' means.
+    intercept_ : ndarray of shape (n_experts,)
+        Intercepts of the logarithm of the experts' means.
+    dispersion_ : ndarray of shape (n_experts,)
+        Dispersions phi of the experts, between 1e-6 and 1e6; ones for counts.
+    gate_coef_ : ndarray of shape (n_experts, n_gate_features)
+        Coefficients of the gate's logits; they sum to zero over the experts, unless
+        three or more have an L1 penalty, which picks zeros instead.
+    gate_intercept_ : ndarray of shape (n_experts,)
+        Intercepts of the gate's logits.
+    n_iter_ : int
+        Iterations of the best start.
+    converged_ : bool
+        Whether the best start met `tol`.
+    objective_curve_ : ndarray of shape (`n_iter_` + 1,)
+        F at the start and after each iteration, in nats per sample.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features, where X had names that are all strings.
+
+    See Also
+    --------
+    MixtureOfLinearExperts : Normal experts.
+    sklearn.linear_model.PoissonRegressor : Counts, one expert.
+    sklearn.linear_model.GammaRegressor : Amounts, one expert.
+
+    Notes
+    -----
+    Experts come in the order of decreasing mass.
+
+    **Exposure.**  As for PoissonRegressor, give rates, counts divided by exposures, as
+    y and the exposures as `sample_weight`.  A weight counts as so many rows, each with
+    an expert of its own; where a whole count comes from one expert, make each row a
+    group: ``fit(X, counts / exposure, exposure, groups=np.arange(n_samples))``.
+
+    References
+    ----------
+    Fruytier, Mokhtari, Sanghavi, "Learning Mixtures of Experts with EM: A Mirror
+    Descent Perspective", arXiv 2411.06056, appendix: EM is mirror descent for
+    exponential families.  Gruen and Leisch, "FlexMix Version 2", 2008.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmoe import MixtureOfGLMExperts
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-2, 2, size=1000)
+    >>> y = rng.poisson(np.exp(2 - np.abs(x)))
+    >>> model = MixtureOfGLMExperts(random_state=0).fit(x[:, None], y)
+    >>> np.sort(model.coef_[:, 0]).round(1)
+    array([-1. ,  1.1])
+    """
+
+    symmetric, _fits_in_parts = False, False
+    _target_checks = {"y_numeric": True}
+    _parameter_constraints: dict = {
+        name: kinds
+        for name, kinds in BaseMixtureOfExperts._parameter_constraints.items()
+        if name != "symmetric"
+    } | {
+        "family": [StrOptions(set(_FAMILIES)), HasMethods(_METHODS)],
+        "fit_intercept": ["boolean"],
+    }
+
+    dispersion_: FloatArray
+
+    def __init__(
+        self,
+        n_experts: int = 2,
+        *,
+        family: Literal["poisson", "gamma"] | Any = "poisson",
+        solver: Solver = "em",
+        step_size: float | Literal["auto"] = "auto",
+        alpha: float = 1e-3,
+        gate_alpha: float = 1e-3,
+        l1_ratio: float = 0.0,
+        gate_l1_ratio: float = 0.0,
+        fit_intercept: bool = True,
+        gate_features: Columns = None,
+        expert_features: Columns = None,
+        init: Start = "short_runs",
+        n_init: int = 1,
+        max_iter: int = 1000,
+        tol: float = 1e-5,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_experts = n_experts
+        self.family = family
+        self.solver = solver
+        self.step_size = step_size
+        self.alpha = alpha
+        self.gate_alpha = gate_alpha
+        self.l1_ratio = l1_ratio
+        self.gate_l1_ratio = gate_l1_ratio
+        self.fit_intercept = fit_intercept
+        self.gate_features = gate_features
+        self.expert_features = expert_features
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def predict(self, X: MatrixLike) -> FloatArray:
+        """Mean of y given x, E[y | x].
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y_mean : ndarray of shape (n_samples,)
+        """
+        X = self._checked(X)
+        gate = prediction.gate_probability(*self._gate_arguments(X))
+        return (gate * self._expert_mean(X)).sum(axis=1)
+
+    def predict_expert(self, X: MatrixLike) -> FloatArray:
+        """Mean of y given x under each expert.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        means : ndarray of shape (n_samples, n_experts)
+        """
+        return self._expert_mean(self._checked(X))
+
+    def score(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Share of the deviance explained, D^2, as of scikit-learn's GLMs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            At most 1; 0 for the mean of y.  The deviance is that of the variance
+            ``mu**family.power``.
+        """
+        power = self._distribution().power
+        return d2_tweedie_score(
+            y, self.predict(X), sample_weight=sample_weight, power=power
+        )
+
+    def predict_quantile(self, X: MatrixLike, q: ArrayLike = 0.5) -> FloatArray:
+        """Quantiles of y given x, of the mixture.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        q : float or array-like of shape (n_quantiles,), default=0.5
+            Probabilities, between 0 and 1.
+
+        Returns
+        -------
+        quantiles : ndarray of shape (n_samples,) or (n_samples, n_quantiles)
+            Of counts, the least that reaches the probability.
+
+        Raises
+        ------
+        ValueError
+            If a probability is not between 0 and 1, both excluded.
+        """
+        levels = check_probabilities("q", q)
+        X, family = self._checked(X), self._distribution()
+        gate = prediction.gate_probability(*self._gate_arguments(X)).T
+        mean = self._expert_mean(X).T.astype(np.float64)
+        dispersion = self.dispersion_[:, None].astype(np.float64)
+
+        def cdf(y):
+            return (gate * family.cdf(y, mean, dispersion)).sum(axis=0)
+
+        found = []
+        for level in levels.ravel():
+            ends = family.quantile(level, mean, dispersion)
+            bracket = ends.min(axis=0), ends.max(axis=0)
+            found.append(
+                prediction.quantile_between(level, cdf, *bracket, family.is_discrete)
+            )
+        quantiles = np.stack(found, axis=1).astype(X.dtype)
+        return quantiles if levels.ndim else quantiles[:, 0]
+
+    def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> FloatArray:
+        """Interval that y given x falls into with some probability.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        coverage : float, default=0.9
+            Probability of the interval; y is as probable below as above it.
+
+        Returns
+        -------
+        interval : ndarray of shape (n_samples, 2)
+            Lower and upper ends; for counts both included, and the probability is at
+            least `coverage`.
+
+        Raises
+        ------
+        ValueError
+            If `coverage` is not between 0 and 1, both excluded.
+        """
+        coverage = float(check_probabilities("coverage", [coverage])[0])
+        tail = (1 - coverage) / 2
+        return self.predict_quantile(X, [tail, 1 - tail])
+
+    def cdf(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
+        """Probability that a new y given x is at most the given one.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+
+        Returns
+        -------
+        probability : ndarray of shape (n_samples,)
+        """
+        X, y = self._checked_pair(X, y)
+        gate = prediction.gate_probability(*self._gate_arguments(X))
+        target = self._fitted_target(y)[:, None]
+        below = self._distribution().cdf(target, self._expert_mean(X), self.dispersion_)
+        return (gate * below).sum(axis=1)
+
+    def sample(
+        self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None
+    ) -> FloatArray:
+        """Draw y given x from the fitted mixture.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples_X, n_features)
+        n_samples : int, default=1
+            Number of draws for each row of X.
+        random_state : int, RandomState instance or None, default=None
+
+        Returns
+        -------
+        y_samples : ndarray of shape (n_samples_X, n_samples)
+        """
+        n_samples = check_n_samples(n_samples)
+        X, rng = self._checked(X), check_random_state(random_state)
+        gate = prediction.gate_probability(*self._gate_arguments(X))
+        expert = prediction.draw_categories(gate, n_samples, rng)
+        mean = self._expert_mean(X)[np.arange(X.shape[0])[:, None], expert]
+        drawn = self._distribution().sample(mean, self.dispersion_[expert], rng)
+        return drawn.astype(X.dtype)
+
+    def _distribution(self):
+        """The family as an object."""
+        family = self.family
+        if isinstance(family, str):
+            family = _FAMILIES[family]
+        return family() if isinstance(family, type) else family
+
+    def _encode_target(self, y):
+        y = np.asarray(y, dtype=np.float64)
+        self._distribution().check(y)
+        if not y.any():
+            raise ValueError(
+                "y is zero in all samples of positive weight, so that the experts have "
+                "no mean; give some that are positive."
+            )
+        return y
+
+    def _make_experts(self, penalty, target):
+        return GLMExperts(
+            self._distribution(),
+            self.n_experts,
+            penalty,
+            target.mean(),
+            self.fit_intercept,
+        )
+
+    def _shape_fitted(self, fitted):
+        for name in ("coef_", "intercept_"):
+            fitted[name] = fitted[name][:, 0]
+        ones = np.ones((self.n_experts, 1), dtype=fitted["coef_"].dtype)
+        fitted["dispersion_"] = fitted.get("dispersion_", ones)[:, 0]
+
+    def _unshape_fitted(self, fitted):
+        names = ("coef_", "intercept_", "dispersion_")
+        return {k: v[:, None] if k in names else v for k, v in fitted.items()}
+
+    def _expert_mean(self, X):
+        """Mean of each expert, (n, K)."""
+        return np.exp(prediction.linear_predictor(*self._expert_arguments(X)))
+
+    def _fitted_target(self, y):
+        y = np.asarray(y, dtype=np.float64)
+        self._distribution().check(y)
+        return y
+
+    def _expert_log_density(self, X, target):
+        predictor = prediction.linear_predictor(*self._expert_arguments(X))
+        return self._distribution().log_density(
+            predictor, np.exp(predictor), target[:, None], self.dispersion_
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = True
+        return tags

@@ -1,0 +1,317 @@
+"""Generalised linear experts with a log link: counts and positive amounts.
+
+``y | x, z=k`` has the mean ``exp(x' beta_k)`` and, but for counts, a dispersion
+``phi_k``.  What tells one distribution from another is in a few functions, those of
+`Poisson` and `Gamma`.
+"""
+
+import numpy as np
+from scipy import stats
+from scipy.linalg import block_diag
+from scipy.special import gammainc, gammaincinv, gammaln, pdtr, polygamma, psi, xlogy
+
+from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.mixture import DEAD_MASS
+from skmoe.engine.tie import tie_matrix
+
+_DISPERSION_BOUNDS = 1e-6, 1e6
+_MAX_NEWTON = 50
+
+
+class Poisson:
+    """Counts: variance mu.
+
+    Also the protocol of a family: means are exp(predictor), targets and means of the
+    experts have shapes that broadcast, and a dispersion is 1 where there is none.
+    `power` is that of the variance ``mu**power``, for the deviance.
+    """
+
+    has_dispersion, is_discrete, power = False, True, 1
+
+    def check(self, target):
+        """Raise an error if the targets cannot come from the family."""
+        if (target < 0).any():
+            raise ValueError(
+                f"y has a negative value, {target.min()}; family='poisson' is for "
+                "counts, y >= 0."
+            )
+
+    def cdf(self, target, mean, dispersion):
+        """P(Y <= target)."""
+        return pdtr(np.floor(target), mean)
+
+    def quantile(self, q, mean, dispersion):
+        """Least count whose cdf is at least q."""
+        return stats.poisson.ppf(q, mean)
+
+    def sample(self, mean, dispersion, rng):
+        """Draws, of the shape of `mean`."""
+        return rng.poisson(mean)
+
+    def log_density(self, predictor, mean, target, dispersion):
+        """Of each expert, (K, b)."""
+        return target * predictor - mean - gammaln(target + 1)
+
+    def residual(self, mean, target):
+        """Derivative of the log-density by the predictor, times the dispersion."""
+        return target - mean
+
+    def curvature(self, mean, target):
+        """Minus its derivative by the predictor."""
+        return mean
+
+    def expected_curvature(self, mean):
+        """The mean of the curvature."""
+        return mean
+
+
+class Gamma:
+    """Positive amounts: variance phi mu^2; 1 / phi is the shape.
+
+    A family with a dispersion has the last four methods too.
+    """
+
+    has_dispersion, is_discrete, power = True, False, 2
+
+    def check(self, target):
+        """Raise an error if the targets cannot come from the family."""
+        if (target <= 0).any():
+            raise ValueError(
+                f"y has a value that is not positive, {target.min()}; family='gamma' "
+                "is for amounts, y > 0."
+            )
+
+    def cdf(self, target, mean, dispersion):
+        """P(Y <= target)."""
+        return gammainc(1 / dispersion, target / (mean * dispersion))
+
+    def quantile(self, q, mean, dispersion):
+        """Inverse of `cdf`."""
+        return gammaincinv(1 / dispersion, q) * mean * dispersion
+
+    def sample(self, mean, dispersion, rng):
+        """Draws, of the shape of `mean`."""
+        return rng.gamma(1 / dispersion, mean * dispersion)
+
+    def log_density(self, predictor, mean, target, dispersion):
+        """Of each expert, (K, b)."""
+        shape = 1 / dispersion
+        constant = xlogy(shape, shape) - gammaln(shape) - shape
+        return constant - shape * self.spread(mean, target) - np.log(target)
+
+    def residual(self, mean, target):
+        """Derivative of the log-density by the predictor, times the dispersion."""
+        return target / mean - 1
+
+    def curvature(self, mean, target):
+        """Minus its derivative by the predictor."""
+        return target / mean
+
+    def expected_curvature(self, mean):
+        """The mean of the curvature."""
+        return np.ones_like(mean)
+
+    def spread(self, mean, target):
+        """Half the unit deviance, the sufficient statistic of the dispersion."""
+        ratio = target / mean
+        return ratio - np.log(ratio) - 1
+
+    def expected_spread(self, dispersion):
+        """The mean of the spread, ``log(shape) - psi(shape)``."""
+        return -np.log(dispersion) - psi(1 / dispersion)
+
+    def spread_slope(self, dispersion):
+        """Derivative of the expected spread by log(dispersion)."""
+        shape = 1 / dispersion
+        return shape * polygamma(1, shape) - 1
+
+    def dispersion_of(self, spread):
+        """Dispersion whose expected spread is the given one."""
+        spread = np.maximum(spread, self.expected_spread(_DISPERSION_BOUNDS[0]))
+        # Within 2% (Minka 2002), and then Newton's method in the logarithm.
+        root = np.sqrt(np.square(spread - 3) + 24 * spread)
+        log = np.log(12 * spread / (3 - spread + root))
+        for _ in range(_MAX_NEWTON):
+            dispersion = np.exp(log)
+            excess = self.expected_spread(dispersion) - spread
+            step = excess / self.spread_slope(dispersion)
+            log = log - np.clip(step, -1, 1)
+            if np.abs(step).max(initial=0.0) < 1e-13:
+                break
+        return np.clip(np.exp(log), *_DISPERSION_BOUNDS)
+
+
+class GLMExperts:
+    """Family of generalised linear experts; targets are (n,).
+
+    Parameters
+    ----------
+    distribution : Poisson, Gamma, or an object with the methods of one of them
+    n_experts : int, K
+    penalty : Penalty
+    level : float, mean of the targets
+    has_intercept : bool
+    """
+
+    contrasts, n_free, noise_name = None, 1, "dispersion_"
+    shares_noise = False
+
+    def __init__(self, distribution, n_experts, penalty, level, has_intercept):
+        self.distribution, self.penalty = distribution, penalty
+        self.level, self.has_intercept = level, has_intercept
+        self.tie = tie_matrix(n_experts, False)
+        self.curvature_size = penalty.ridge.shape[0]
+        self.n_coefs = n_experts * self.curvature_size
+        has_dispersion = distribution.has_dispersion
+        self.noise_tie = self.tie[:, : n_experts * has_dispersion]
+        self.n_noises = n_experts * has_dispersion
+        self.noise_bounds = _DISPERSION_BOUNDS if has_dispersion else (1.0, 1.0)
+
+    def initial(self):
+        """Experts of the targets' mean (K, 1, p); log-dispersions 0, (K or 0, 1)."""
+        coef = np.zeros((self.tie.shape[0], 1, self.curvature_size))
+        if self.has_intercept:
+            coef[..., -1] = np.log(self.level)
+        return coef, np.zeros((self.n_noises, 1))
+
+    def moments(self, target):
+        """Sufficient statistics of the targets, (n,) -> (1, n)."""
+        return target[None]
+
+    def at(self, theta, block, target):
+        """Rows of a block under `theta`; `target` is (b,)."""
+        return GLMRows(self, theta, block.dot(theta.experts[:, 0]), target)
+
+    def gradient(self, theta, stats):
+        """Gradient of the mean loss in coefficients and log-dispersions."""
+        precision = self._precision(theta)
+        score = -precision[:, None, None] * stats.expert_score
+        if not self.n_noises:
+            return score, theta.log_variance
+        lack = self._lack_of_spread(theta, stats.mass, stats.spread)
+        return score, precision[:, None] * lack
+
+    def complete_information(self, theta, stats, at_model):
+        """Hessian of -log p(y | x, z), a matrix, as of `GaussianExperts`."""
+        precision = self._precision(theta)
+        grams = stats.model_grams if at_model else stats.expert_grams
+        matrix = block_diag(*(a * gram[0] for a, gram in zip(precision, grams)))
+        if not self.n_noises:
+            return matrix
+        dispersion, distribution = 1 / precision, self.distribution
+        mass = stats.model_mass if at_model else stats.mass
+        bend = precision * mass * distribution.spread_slope(dispersion)
+        pull = np.zeros_like(stats.expert_score[:, 0])
+        if not at_model:
+            lack = self._lack_of_spread(theta, mass, stats.spread)
+            bend = bend - precision * lack[:, 0]
+            pull = precision[:, None] * stats.expert_score[:, 0]
+        cross = block_diag(*pull[:, :, None])
+        return np.block([[matrix, cross], [cross.T, np.diag(bend)]])
+
+    def natural_step(self, theta, stats, curvatures, gradient):
+        """Complete information to the -1, times a gradient; coefficients and noise."""
+        dispersion = 1 / self._precision(theta)
+        step = np.stack(
+            [
+                self.penalty.times(scale).natural_step(curvature, scale * slope, coef)
+                for scale, curvature, slope, coef in zip(
+                    dispersion, curvatures, gradient.experts, theta.experts
+                )
+            ]
+        )
+        if not self.n_noises:
+            return step, gradient.log_variance
+        bend = self.distribution.spread_slope(dispersion) / dispersion * stats.mass
+        noise = gradient.log_variance / np.maximum(bend, DEAD_MASS)[:, None]
+        return step, noise
+
+    def recentred(self, stats, curvatures, change):
+        """Statistics after a change of the coefficients, (K, 1, p), to first order."""
+        bend = [curvature.dot(step) for curvature, step in zip(curvatures, change)]
+        return stats._replace(expert_score=stats.expert_score - np.stack(bend))
+
+    def project(self, theta, stats, curvatures, step_size, damping):
+        """A damped Newton step of the coefficients, and dispersions at the old ones."""
+        mass = (1 - step_size) * stats.model_mass + step_size * stats.mass
+        if (mass < -DEAD_MASS).any():
+            raise InfeasibleStep("an expert's blended mass is negative")
+        alive, coef = mass > DEAD_MASS, theta.experts.copy()
+        dispersion = 1 / self._precision(theta)
+        for k in np.flatnonzero(alive):
+            penalty = self.penalty.times(step_size * dispersion[k])
+            pull = step_size * stats.expert_score[k]
+            coef[k] += damping * penalty.solve(curvatures[k], pull, coef[k])
+        log_variance = theta.log_variance.copy()
+        if self.n_noises:
+            spread = step_size * stats.spread[:, 0]
+            expected = self.distribution.expected_spread(dispersion)
+            spread += (1 - step_size) * stats.model_mass * expected
+            if step_size > 1 and (spread[alive] <= 0).any():
+                raise InfeasibleStep("a blended spread is not positive")
+            found = self.distribution.dispersion_of(spread[alive] / mass[alive])
+            log_variance[alive, 0] = np.log(found)
+        return coef, log_variance
+
+    def _precision(self, theta):
+        """1 / dispersion of each expert, (K,)."""
+        if not self.n_noises:
+            return np.ones(self.tie.shape[0])
+        return np.exp(-theta.log_variance[:, 0])
+
+    def _lack_of_spread(self, theta, mass, spread):
+        """Expected less found spread of each expert, (K, 1)."""
+        expected = self.distribution.expected_spread(np.exp(theta.log_variance))
+        return mass[:, None] * expected - spread
+
+
+class GLMRows:
+    """A block's means (K, b) and what follows from them."""
+
+    probability = None
+
+    def __init__(self, family, theta, predictor, target):
+        self.family, self.theta, self.target = family, theta, target
+        self.mean = np.exp(predictor)
+        dispersion = 1 / family._precision(theta)[:, None]
+        self.log_density = family.distribution.log_density(
+            predictor, self.mean, target, dispersion
+        )
+
+    def score(self, mass):
+        """Weighted residuals, (K, 1, b)."""
+        residual = self.family.distribution.residual(self.mean, self.target)
+        return (mass * residual)[:, None]
+
+    def complete_score(self):
+        """Gradient of log p(y | x, z=k) by coefficients and dispersion, two arrays."""
+        family = self.family
+        precision = family._precision(self.theta)[:, None]
+        residual = family.distribution.residual(self.mean, self.target)
+        scaled = _own(precision * residual)
+        if not family.n_noises:
+            return scaled, np.zeros((len(scaled), 0, scaled.shape[2]))
+        spread = family.distribution.spread(self.mean, self.target)
+        excess = spread - family.distribution.expected_spread(1 / precision)
+        return scaled, _own(precision * excess)
+
+    def spread(self, mass):
+        """Weighted spreads, (K, 1), or an empty array."""
+        if not self.family.n_noises:
+            return np.zeros((0, 0))
+        spread = self.family.distribution.spread(self.mean, self.target)
+        return (mass * spread).sum(axis=1, keepdims=True)
+
+    def curvature_weights(self, mass, at_model=False):
+        """Weights of the Gram matrices, (K, 1, b); with `at_model` expected ones."""
+        distribution = self.family.distribution
+        if at_model:
+            weights = distribution.expected_curvature(self.mean)
+        else:
+            weights = distribution.curvature(self.mean, self.target)
+        return (mass * weights)[:, None]
+
+
+def _own(values):
+    """Values of each expert (K, b) in a column of its own, (K, K, b)."""
+    return np.eye(values.shape[0])[:, :, None] * values[:, None]

@@ -1,0 +1,372 @@
+"""Mixtures of generalised linear experts: counts and positive amounts."""
+
+import csv
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from _data import flat, unflat
+from _paper import ROOT, load
+from scipy import stats
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.linear_model import GammaRegressor, PoissonRegressor
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skmoe import MixtureOfGLMExperts
+from skmoe.engine.information import information_matrices
+from skmoe.families import Poisson
+from skmoe.inspection import inference, information
+from skmoe.model_selection import log_likelihood_scorer, n_experts_path
+from skmoe.plotting import (
+    CoefficientsDisplay,
+    ExpertCurvesDisplay,
+    GateRegionsDisplay,
+    ObjectiveDisplay,
+    ResponsibilitiesDisplay,
+)
+from skmoe.streaming import fit_batches
+
+every_family = pytest.mark.parametrize("family", ["poisson", "gamma"])
+every_solver = pytest.mark.parametrize("solver", ["em", "md", "gd"])
+SHAPE = 2.5
+
+
+def two_regimes(family, n=1500, seed=0):
+    """X with two columns, y whose logarithmic mean has another slope where x0 > 0."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-2, 2, size=(n, 2))
+    mean = np.exp(np.where(X[:, 0] > 0, 0.5 + X[:, 1], 1.5 - X[:, 1]))
+    if family == "poisson":
+        return X, rng.poisson(mean).astype(np.float64)
+    return X, rng.gamma(SHAPE, mean / SHAPE)
+
+
+def fitted(family, n_experts=2, **options):
+    X, y = two_regimes(family)
+    options = {"random_state": 0, **options}
+    return MixtureOfGLMExperts(n_experts, family=family, **options).fit(X, y), X, y
+
+
+@parametrize_with_checks(
+    [
+        MixtureOfGLMExperts(family="gamma"),
+        MixtureOfGLMExperts(family="poisson"),
+        MixtureOfGLMExperts(family="poisson", solver="gd", max_iter=20_000),
+    ]
+)
+def test_estimator_check(estimator, check):
+    check(estimator)
+
+
+@every_solver
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_expert_is_poisson_regression(solver, weighted):
+    X, y = two_regimes("poisson")
+    weight = np.random.default_rng(1).integers(0, 3, len(y)) if weighted else None
+    options = {"solver": solver, "tol": 1e-12, "max_iter": 20_000}
+    model = MixtureOfGLMExperts(1, alpha=0.1, **options).fit(X, y, weight)
+    alone = PoissonRegressor(alpha=0.1, tol=1e-10, max_iter=1000).fit(X, y, weight)
+    np.testing.assert_allclose(model.coef_[0], alone.coef_, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(model.intercept_[0], alone.intercept_, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(X), alone.predict(X), rtol=1e-5)
+    assert model.score(X, y, weight) == pytest.approx(alone.score(X, y, weight))
+    np.testing.assert_array_equal(model.dispersion_, [1.0])
+
+
+@every_solver
+def test_one_expert_is_gamma_regression(solver):
+    X, y = two_regimes("gamma")
+    options = {"solver": solver, "tol": 1e-12, "max_iter": 20_000}
+    model = MixtureOfGLMExperts(1, family="gamma", alpha=0.1, **options).fit(X, y)
+    strength = 0.1 * model.dispersion_[0]
+    alone = GammaRegressor(alpha=strength, tol=1e-10, max_iter=1000).fit(X, y)
+    np.testing.assert_allclose(model.coef_[0], alone.coef_, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model.predict(X), alone.predict(X), rtol=1e-4)
+    assert model.score(X, y) == pytest.approx(alone.score(X, y), abs=1e-8)
+    # Maximum likelihood of the shape at these means.
+    mean = model.predict(X)
+
+    def loss(shape):
+        return -stats.gamma.logpdf(y, shape, scale=mean / shape).sum()
+
+    shape = 1 / model.dispersion_[0]
+    assert loss(shape) < min(loss(shape * 1.001), loss(shape / 1.001))
+
+
+@every_family
+@every_solver
+def test_every_solver_finds_both_regimes(family, solver):
+    model, X, y = fitted(family, solver=solver, max_iter=5000)
+    assert np.diff(model.objective_curve_).max() < 1e-9
+    np.testing.assert_allclose(np.sort(model.coef_[:, 1]), [-1, 1], atol=0.15)
+    if family == "gamma":
+        np.testing.assert_allclose(model.dispersion_, 1 / SHAPE, rtol=0.2)
+    assert model.score(X, y) > MixtureOfGLMExperts(1, family=family).fit(X, y).score(
+        X, y
+    )
+
+
+@every_family
+def test_objective_is_that_of_brute_force(family):
+    model, X, y = fitted(family, 3)
+    mean = np.exp(X @ model.coef_.T + model.intercept_)
+    if family == "poisson":
+        density = stats.poisson.pmf(y[:, None], mean)
+    else:
+        phi = model.dispersion_
+        density = stats.gamma.pdf(y[:, None], 1 / phi, scale=mean * phi)
+    log_density = np.log((model.gate_proba(X) * density).sum(axis=1))
+    np.testing.assert_allclose(model.score_samples(X, y), log_density, atol=1e-9)
+    penalty = model.alpha * (model.coef_**2).sum()
+    penalty += model.gate_alpha * (model.gate_coef_**2).sum()
+    expected = penalty / 2 - log_density.mean()
+    assert model.objective_curve_[-1] == pytest.approx(expected, abs=1e-12)
+
+
+@every_family
+def test_gradient_and_information_are_derivatives(family):
+    model, X, y = fitted(family)
+    problem, theta, _ = model._fitted_problem(X, y, None, None)
+    mixture = problem.mixture
+    vector = flat(theta) + 0.05 * np.random.default_rng(0).standard_normal(
+        flat(theta).size
+    )
+    away = unflat(vector, theta)
+
+    def difference(function, size):
+        moves = size * np.eye(vector.size)
+        return np.array(
+            [
+                (function(vector + move) - function(vector - move)) / (2 * size)
+                for move in moves
+            ]
+        )
+
+    def objective(point):
+        return mixture.evaluate(unflat(point, theta)).objective
+
+    def gradient(point):
+        return flat(mixture.gradient(mixture.evaluate(unflat(point, theta))))
+
+    np.testing.assert_allclose(gradient(vector), difference(objective, 1e-6), atol=1e-8)
+    hessian = information_matrices(mixture, away).objective_hessian()
+    np.testing.assert_allclose(hessian, difference(gradient, 1e-5), atol=1e-8)
+
+
+@every_family
+@pytest.mark.parametrize("step_size", [0.5, 1.0, 1.5])
+def test_fixed_steps_of_md(family, step_size):
+    model, X, y = fitted(family, solver="md", step_size=step_size, tol=1e-9)
+    assert np.diff(model.objective_curve_).max() < 1e-9
+    best = fitted(family)[0].objective_curve_[-1]
+    assert model.objective_curve_[-1] == pytest.approx(best, abs=1e-4)
+
+
+@every_family
+def test_standard_errors_are_those_of_draws(family):
+    """Of many refits to data drawn from the model."""
+    model, X, _ = fitted(family)
+    y = model.sample(X, 200, random_state=1)
+    options = {"warm_start": True, "alpha": 0, "gate_alpha": 0}
+    refits = []
+    for drawn in y.T:
+        again = pickle.loads(pickle.dumps(model)).set_params(**options)
+        refits.append(again.fit(X, drawn).coef_.ravel())
+    answer = inference(model.set_params(**options).fit(X, y[:, 0]), X, y[:, 0])
+    found = [
+        error
+        for name, error in zip(answer.names, answer.standard_error)
+        if name.startswith("expert") and "intercept" not in name
+    ]
+    np.testing.assert_allclose(found, np.std(refits, axis=0), rtol=0.25)
+
+
+@every_family
+def test_quantiles_invert_the_cdf(family):
+    model, X, y = fitted(family)
+    levels = [0.001, 0.05, 0.5, 0.9, 0.999]
+    quantiles = model.predict_quantile(X[:50], levels)
+    for level, at in zip(levels, quantiles.T):
+        reached = model.cdf(X[:50], at)
+        if family == "gamma":
+            np.testing.assert_allclose(reached, level, atol=1e-8)
+            continue
+        assert (reached >= level).all()
+        positive = at > 0
+        below = model.cdf(X[:50], np.maximum(at - 1, 0))[positive]
+        assert (below < level).all()
+    interval = model.predict_interval(X, 0.8)
+    inside = (y >= interval[:, 0]) & (y <= interval[:, 1])
+    assert 0.78 < inside.mean() < 0.95
+
+
+@every_family
+def test_draws_have_the_models_mean_and_cdf(family):
+    model, X, _ = fitted(family)
+    drawn = model.sample(X[:20], 20_000, random_state=0)
+    error = drawn.std(axis=1) / np.sqrt(20_000)
+    assert (np.abs(drawn.mean(axis=1) - model.predict(X[:20])) < 5 * error).all()
+    at = np.median(drawn, axis=1)
+    share = (drawn <= at[:, None]).mean(axis=1)
+    np.testing.assert_allclose(share, model.cdf(X[:20], at), atol=0.02)
+
+
+@pytest.mark.parametrize("model", ["poisson 2", "poisson 3", "gamma 2", "gamma 3"])
+def test_numbers_are_those_recorded_from_flexmix(model):
+    """To 1e-4: its gate, and the shapes, which are not quite maximum likelihood."""
+    script = load("flexmix_glm", "benchmarks")
+    numbers = script.ours(model, script.glm_data())
+    with (ROOT / "tests/recorded/flexmix_glm.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["model"] == model]
+    assert {row["name"] for row in rows} == set(numbers)
+    for row in rows:
+        rel = 5e-4 if row["name"].endswith("shape") else 1e-4
+        expected = pytest.approx(float(row["value"]), rel=rel, abs=1e-4)
+        if row["name"] == "logLik per row":
+            expected = pytest.approx(float(row["value"]), abs=1e-6)
+        assert numbers[row["name"]] == expected
+
+
+def test_exposure_as_weights_within_rows():
+    """Counts of a row of its own group: one expert for the whole count."""
+    rng = np.random.default_rng(0)
+    X, _ = two_regimes("poisson")
+    exposure = rng.uniform(0.5, 5, size=len(X))
+    rate = np.exp(np.where(rng.uniform(size=len(X)) < 0.5, 1 + X[:, 1], 1 - X[:, 1]))
+    counts = rng.poisson(exposure * rate)
+    model = MixtureOfGLMExperts(gate_features=[], random_state=0, alpha=0, tol=1e-10)
+    model.fit(X, counts / exposure, exposure, groups=np.arange(len(X)))
+    np.testing.assert_allclose(np.sort(model.coef_[:, 1]), [-1, 1], atol=0.1)
+    mean = exposure[:, None] * model.predict_expert(X)
+    density = stats.poisson.pmf(counts[:, None], mean)
+    log_likelihood = np.log((model.gate_proba(X) * density).sum(axis=1)).sum()
+    moved = clone(model).set_params(warm_start=True)
+    for factor in (0.99, 1.01):
+        moved = pickle.loads(pickle.dumps(model))
+        moved.coef_ = factor * model.coef_
+        mean = exposure[:, None] * moved.predict_expert(X)
+        density = stats.poisson.pmf(counts[:, None], mean)
+        other = np.log((moved.gate_proba(X) * density).sum(axis=1)).sum()
+        assert other < log_likelihood
+
+
+@every_family
+def test_lasso_sparse_input_and_groups(family):
+    X, y = two_regimes(family)
+    X = np.column_stack([X, np.random.default_rng(1).standard_normal((len(y), 4))])
+    lasso = {"l1_ratio": 1, "alpha": 0.02, "gate_l1_ratio": 1, "gate_alpha": 0.02}
+    model = MixtureOfGLMExperts(family=family, random_state=0, **lasso).fit(X, y)
+    assert (np.abs(model.coef_[:, 1]) > 0.5).all()
+    assert (model.gate_coef_[:, 2:] == 0).all()
+    dense = MixtureOfGLMExperts(family=family, random_state=0, fit_intercept=False)
+    sparse = clone(dense).fit(csr_array(X), y)
+    np.testing.assert_allclose(sparse.coef_, dense.fit(X, y).coef_, atol=1e-3)
+    grouped = MixtureOfGLMExperts(family=family, gate_features=[], random_state=0)
+    groups = np.arange(len(y)) // 2
+    proba = grouped.fit(X, y, groups=groups).responsibilities(X, y, groups)
+    np.testing.assert_array_equal(proba[::2], proba[1::2])
+
+
+@every_family
+def test_works_with_the_rest_of_the_package(family):
+    model, X, y = fitted(family)
+    frame = pd.DataFrame(X, columns=["x0", "x1"])
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), clone(model)),
+        {"mixtureofglmexperts__n_experts": [1, 2]},
+        scoring=log_likelihood_scorer,
+        cv=3,
+    )
+    assert search.fit(X, y).best_params_["mixtureofglmexperts__n_experts"] == 2
+    path = n_experts_path(clone(model), X, y, max_experts=3)
+    assert path.best("bic").n_experts == 2
+    assert 0 < information(model, X, y).em_rate < 1
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    single = clone(model).fit(X.astype(np.float32), y)
+    assert single.predict(X.astype(np.float32)).dtype == np.float32
+    plt = pytest.importorskip("matplotlib.pyplot")
+    named = clone(model).fit(frame, y)
+    ObjectiveDisplay.from_estimators({"em": named})
+    GateRegionsDisplay.from_estimator(named, frame)
+    ExpertCurvesDisplay.from_estimator(named, frame, y, feature="x1")
+    CoefficientsDisplay.from_estimator(named, frame, y)
+    ResponsibilitiesDisplay.from_estimator(named, frame, y)
+    plt.close("all")
+
+
+class HalfCounts(Poisson):
+    """A family of one's own: counts of which each is seen with probability 1/2."""
+
+    def log_density(self, predictor, mean, target, dispersion):
+        return super().log_density(predictor - np.log(2), mean / 2, target, dispersion)
+
+    def residual(self, mean, target):
+        return target - mean / 2
+
+    def curvature(self, mean, target):
+        return mean / 2
+
+    def expected_curvature(self, mean):
+        return mean / 2
+
+
+def test_a_family_of_ones_own():
+    X, y = two_regimes("poisson")
+    options = {"alpha": 0, "gate_alpha": 0, "random_state": 0, "tol": 1e-10}
+    plain = MixtureOfGLMExperts(**options).fit(X, y)
+    own = MixtureOfGLMExperts(family=HalfCounts, **options).fit(X, y)
+    np.testing.assert_allclose(own.coef_, plain.coef_, atol=1e-5)
+    np.testing.assert_allclose(own.intercept_, plain.intercept_ + np.log(2), atol=1e-5)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        "family, value, message",
+        [
+            ("poisson", -1.0, "y has a negative value, -1.0; family='poisson'"),
+            ("gamma", 0.0, "y has a value that is not positive, 0.0; family='gamma'"),
+            ("gamma", -2.0, "y has a value that is not positive, -2.0"),
+        ],
+    )
+    def test_targets_out_of_range_are_named(self, family, value, message):
+        X, y = two_regimes(family)
+        model = MixtureOfGLMExperts(family=family, random_state=0).fit(X, y)
+        before = model.coef_.copy()
+        y[3] = value
+        for method in (model.fit, model.responsibilities, model.score_samples):
+            with pytest.raises(ValueError, match=message):
+                method(X, y)
+        np.testing.assert_array_equal(model.coef_, before)
+
+    def test_no_counts_at_all(self):
+        with pytest.raises(ValueError, match="y is zero in all samples"):
+            MixtureOfGLMExperts().fit(np.ones((5, 1)), np.zeros(5))
+
+    @pytest.mark.parametrize("family", ["normal", None, 3, object()])
+    def test_unknown_families(self, family):
+        with pytest.raises(ValueError, match="The 'family' parameter"):
+            MixtureOfGLMExperts(family=family).fit(*two_regimes("gamma"))
+
+    def test_batches_are_refused(self):
+        batches = [two_regimes("poisson")]
+        with pytest.raises(TypeError, match="MixtureOfGLMExperts"):
+            fit_batches(MixtureOfGLMExperts(), batches)
+
+
+def test_hard_data_stays_finite():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 2))
+    for y in (np.full(60, 1e6), rng.poisson(0.05, 60) + 0.0, rng.poisson(1e5, 60)):
+        model = MixtureOfGLMExperts(3, random_state=0).fit(X, np.asarray(y, float))
+        assert np.isfinite(model.objective_curve_).all()
+        assert np.isfinite(model.coef_).all()
+    for y in (np.full(60, 1e-8), rng.gamma(0.1, size=60) + 1e-20):
+        model = MixtureOfGLMExperts(2, family="gamma", random_state=0).fit(X, y)
+        assert np.isfinite(model.objective_curve_).all()
+        assert np.isfinite(model.dispersion_).all()
