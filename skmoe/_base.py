@@ -293,10 +293,6 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """Targets as the engine wants them; learns what predictions need."""
 
     @abstractmethod
-    def _batch_target(self, y, classes, is_first):
-        """As `_encode_target`, of one batch for partial_fit."""
-
-    @abstractmethod
     def _make_experts(self, penalty, target):
         """Family of the experts."""
 

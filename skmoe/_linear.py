@@ -469,6 +469,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         return np.atleast_2d(y.T)
 
     def _batch_target(self, y, classes, is_first):
+        """As `_encode_target`, of one batch for partial_fit."""
         return self._encode_target(y) if is_first else self._fitted_target(y)
 
     def _make_experts(self, penalty, target):

@@ -375,6 +375,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         return codes
 
     def _batch_target(self, y, classes, is_first):
+        """As `_encode_target`, of one batch for partial_fit."""
         check_classification_targets(y)
         if is_first:
             self.classes_ = first_classes(classes)
