@@ -11,13 +11,14 @@ from skmoe._docs import see
 
 @contextmanager
 def restored_on_failure(estimator):
-    """Put the fitted attributes back if the block fails."""
+    """Put the fitted attributes, private ones too, back if the block fails."""
 
     def fitted():
+        # scikit-learn takes its callbacks' attributes away by itself.
         return {
             name: value
             for name, value in vars(estimator).items()
-            if name.endswith("_") and not name.startswith("_")
+            if name.endswith("_") or (name.startswith("_") and "callback" not in name)
         }
 
     before = fitted()

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe.inspection import inference
 
 N, D = 60, 3
 rng = np.random.default_rng(0)
@@ -545,6 +546,15 @@ class TestFailedRefit:
         with pytest.raises(error):
             model.fit(other, changed, sample_weight=weight)
         assert_untouched(model, before, self.frame, y)
+
+    def test_leaves_what_inspection_needs(self):
+        model = clone(REGRESSOR).set_params(warm_start=True).fit(X, Y)
+        before = dict(vars(model))
+        with pytest.raises(ValueError, match="warm_start=True"):
+            model.fit(X, Y[:, None])
+        assert vars(model).keys() == before.keys()
+        assert all(vars(model)[name] is value for name, value in before.items())
+        assert np.isfinite(inference(model, X, Y).log_likelihood)
 
     @both
     @pytest.mark.parametrize(
