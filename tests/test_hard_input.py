@@ -278,6 +278,15 @@ def test_weights_of_wild_scales(estimator, solver, spread):
     assert_sound(model, X, y)
 
 
+def test_weights_that_leave_one_row_give_gradient_descent_no_step():
+    X = np.array([[0, 0, 2], [0, -2, 1], [4, 3, -2]])
+    y, weight = np.array([-3, 1, 2]), np.array([1e-94, 1e45, 1e-65])
+    keywords = {"init": "regression_clustering", "l1_ratio": 0.5}
+    model = fit(REGRESSOR, X, y, "gd", weight, **keywords)
+    assert (np.diff(model.objective_curve_) <= 0).all()
+    assert np.isfinite(model.predict_expert(X)).all()
+
+
 @every_solver
 def test_separable_classes_are_told_apart(solver):
     X, y = DATA["separable"]
