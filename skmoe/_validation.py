@@ -42,6 +42,13 @@ def check_weights(sample_weight, X):
             "sample_weight: all weights are zero; at least one must be positive."
             + see("Sample weights")
         )
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not np.isfinite(total):
+        raise ValueError(
+            f"sample_weight: the sum is {total}, the largest {weight.max():.3g}; "
+            "divide all by a constant, which changes no fit." + see("Sample weights")
+        )
     return weight
 
 

@@ -153,6 +153,12 @@ class TestWeights:
             clone(estimator).fit(X, y, sample_weight=with_entry(np.ones(N), value))
 
     @both
+    def test_must_have_a_finite_sum(self, estimator, y):
+        with pytest.raises(ValueError, match="sample_weight.*sum is inf.*divide all"):
+            clone(estimator).fit(X, y, sample_weight=np.full(N, 1e307))
+        clone(estimator).fit(X, y, sample_weight=np.full(N, 1e305))
+
+    @both
     @pytest.mark.parametrize("shape", [(N - 1,), (N, 1), (N, 2)])
     def test_must_be_one_for_each_row(self, estimator, y, shape):
         with pytest.raises(ValueError, match="[Ss]ample.?weight"):
