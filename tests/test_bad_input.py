@@ -54,6 +54,15 @@ class TestData:
             clone(CLASSIFIER).fit(X, with_entry(LABELS, value))
 
     @both
+    def test_squares_must_be_finite(self, estimator, y):
+        for given in (1e160 * X, sparse.csr_array(1e160 * X)):
+            with pytest.raises(ValueError, match="X has values .*overflow; scale X"):
+                clone(estimator).fit(given, y)
+        if estimator is REGRESSOR:
+            with pytest.raises(ValueError, match="y has values .*overflow; scale y"):
+                clone(estimator).fit(X, 1e160 * y)
+
+    @both
     def test_x_must_have_two_dimensions(self, estimator, y):
         with pytest.raises(
             ValueError, match="(?s)Expected 2D array.*Reshape your data"
