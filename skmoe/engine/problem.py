@@ -208,10 +208,11 @@ def _fitting(name, value, dtype):
         cast = value.astype(dtype)
     is_vanished = name == "noise_variance_" and not cast.all()
     if is_vanished or not np.isfinite(cast).all():
+        wider = " give X as float64," if cast.dtype == np.float32 else ""
         raise ValueError(
             f"{name} has values {value.min():.3g} to {value.max():.3g}, which do not "
-            f"fit into {np.dtype(dtype)}, the type of X; scale X and y, give X as "
-            "float64, or shorten a fixed step_size."
+            f"fit into {cast.dtype}, the type of X; scale X and y,{wider} or shorten a "
+            "fixed step_size."
         )
     return cast
 
