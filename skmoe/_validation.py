@@ -8,26 +8,17 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
 from skmoe._docs import see
 
-_PRIVATE = {
-    "_column_units",
-    "_expert_columns",
-    "_gate_columns",
-    "_n_free_parameters",
-    "_online",
-    "_target_units",
-    "_y_is_flat",
-}
-
 
 @contextmanager
 def restored_on_failure(estimator):
-    """Put the fitted attributes back if the block fails."""
+    """Put the fitted attributes, private ones too, back if the block fails."""
 
     def fitted():
+        # scikit-learn takes its callbacks' attributes away by itself.
         return {
             name: value
             for name, value in vars(estimator).items()
-            if (name.endswith("_") and not name.startswith("_")) or name in _PRIVATE
+            if name.endswith("_") or (name.startswith("_") and "callback" not in name)
         }
 
     before = fitted()
@@ -50,6 +41,13 @@ def check_weights(sample_weight, X):
         raise ValueError(
             "sample_weight: all weights are zero; at least one must be positive."
             + see("Sample weights")
+        )
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not np.isfinite(total):
+        raise ValueError(
+            f"sample_weight: the sum is {total}, the largest {weight.max():.3g}; "
+            "divide all by a constant, which changes no fit." + see("Sample weights")
         )
     return weight
 

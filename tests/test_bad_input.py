@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe.inspection import inference
 
 N, D = 60, 3
 rng = np.random.default_rng(0)
@@ -51,6 +52,15 @@ class TestData:
                 clone(REGRESSOR).fit(X, with_entry(y, value))
         with pytest.raises(ValueError, match=f"y contains.*{word}"):
             clone(CLASSIFIER).fit(X, with_entry(LABELS, value))
+
+    @both
+    def test_squares_must_be_finite(self, estimator, y):
+        for given in (1e160 * X, sparse.csr_array(1e160 * X)):
+            with pytest.raises(ValueError, match="X has values .*overflow; scale X"):
+                clone(estimator).fit(given, y)
+        if estimator is REGRESSOR:
+            with pytest.raises(ValueError, match="y has values .*overflow; scale y"):
+                clone(estimator).fit(X, 1e160 * y)
 
     @both
     def test_x_must_have_two_dimensions(self, estimator, y):
@@ -150,6 +160,12 @@ class TestWeights:
     def test_must_be_finite(self, estimator, y, value):
         with pytest.raises(ValueError, match="sample_weight contains"):
             clone(estimator).fit(X, y, sample_weight=with_entry(np.ones(N), value))
+
+    @both
+    def test_must_have_a_finite_sum(self, estimator, y):
+        with pytest.raises(ValueError, match="sample_weight.*sum is inf.*divide all"):
+            clone(estimator).fit(X, y, sample_weight=np.full(N, 1e307))
+        clone(estimator).fit(X, y, sample_weight=np.full(N, 1e305))
 
     @both
     @pytest.mark.parametrize("shape", [(N - 1,), (N, 1), (N, 2)])
@@ -545,6 +561,15 @@ class TestFailedRefit:
         with pytest.raises(error):
             model.fit(other, changed, sample_weight=weight)
         assert_untouched(model, before, self.frame, y)
+
+    def test_leaves_what_inspection_needs(self):
+        model = clone(REGRESSOR).set_params(warm_start=True).fit(X, Y)
+        before = dict(vars(model))
+        with pytest.raises(ValueError, match="warm_start=True"):
+            model.fit(X, Y[:, None])
+        assert vars(model).keys() == before.keys()
+        assert all(vars(model)[name] is value for name, value in before.items())
+        assert np.isfinite(inference(model, X, Y).log_likelihood)
 
     @both
     @pytest.mark.parametrize(

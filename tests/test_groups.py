@@ -195,6 +195,21 @@ def test_sparse_input(kind):
 
 
 @both
+@pytest.mark.parametrize("init", ["kmeans", "kmeans_xy"])
+def test_kmeans_starts_sparse_data_whatever_its_indices(kind, init):
+    X, y, groups, _ = panel(kind)
+    narrow, wide = csr_array(X), csr_array(X)
+    wide.indices, wide.indptr = (
+        part.astype(np.int64) for part in (narrow.indices, narrow.indptr)
+    )
+    for columns in (COLUMNS, {"gate_features": []}):
+        model = kind(init=init, random_state=0, **columns)
+        expected = clone(model).fit(narrow, y, groups=groups)
+        found = clone(model).fit(wide, y, groups=groups)
+        np.testing.assert_array_equal(found.coef_, expected.coef_)
+
+
+@both
 @pytest.mark.parametrize(
     "init", ["short_runs", "kmeans", "kmeans_xy", "regression_clustering", "random"]
 )

@@ -169,6 +169,22 @@ def test_float32_may_be_hard_too(case, solver):
     assert np.isfinite(model.predict_expert(X.astype(np.float32))).all()
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_float32_without_room_for_the_noise_variance_is_an_error(scale):
+    model = REGRESSOR(init="random", random_state=0).fit(X, scale * NOISY)
+    assert_sound(model, X, scale * NOISY)
+    message = "noise_variance_ has values .* fit into float32.*scale X and y"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X.astype(np.float32), scale * NOISY)
+
+
+def test_float32_without_room_for_a_divergent_step_is_an_error():
+    small = (1e-30 * X).astype(np.float32)
+    model = REGRESSOR(solver="gd", step_size=10.0, init="random", random_state=0)
+    with pytest.raises(ValueError, match="do not fit into float32.*fixed step_size"):
+        model.fit(small, 1e8 * NOISY)
+
+
 @every_penalty
 @every_solver
 @pytest.mark.parametrize(
@@ -260,6 +276,15 @@ def test_weights_of_wild_scales(estimator, solver, spread):
     weight = np.where(np.arange(N) % 2, 1.0, spread)
     model = fit(estimator, X, y, solver, sample_weight=weight)
     assert_sound(model, X, y)
+
+
+def test_weights_that_leave_one_row_give_gradient_descent_no_step():
+    X = np.array([[0, 0, 2], [0, -2, 1], [4, 3, -2]])
+    y, weight = np.array([-3, 1, 2]), np.array([1e-94, 1e45, 1e-65])
+    keywords = {"init": "regression_clustering", "l1_ratio": 0.5}
+    model = fit(REGRESSOR, X, y, "gd", weight, **keywords)
+    assert (np.diff(model.objective_curve_) <= 0).all()
+    assert np.isfinite(model.predict_expert(X)).all()
 
 
 @every_solver

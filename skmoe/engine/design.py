@@ -52,7 +52,9 @@ def column_moments(X, sample_weight, fit_intercept):
     total = sample_weight.sum()
     if sparse.issparse(X):
         mean = np.zeros(X.shape[1])
-        scale = np.sqrt(X.power(2, dtype=np.float64).T @ sample_weight / total)
+        with np.errstate(over="ignore"):
+            square = X.power(2, dtype=np.float64).T @ sample_weight
+        scale = np.sqrt(check_squares("X", square) / total)
         scale[scale == 0] = np.inf
         return mean, scale
     mean = np.zeros(X.shape[1])
@@ -71,7 +73,19 @@ def column_sums(X, sample_weight):
 def column_squares(X, sample_weight, mean):
     """Weighted sum of squared deviations of each column of dense X, (d,)."""
     rows = blocks_of(X.shape[0], block_rows(X.shape[1]))
-    return sum(sample_weight[r] @ np.square(X[r] - mean) for r in rows)
+    with np.errstate(over="ignore"):
+        total = sum(sample_weight[r] @ np.square(X[r] - mean) for r in rows)
+    return check_squares("X", total)
+
+
+def check_squares(name, square):
+    """Weighted sums of squares of X or y, if they are finite."""
+    if not np.isfinite(square).all():
+        raise ValueError(
+            f"{name} has values whose squares, times their weights, overflow; "
+            f"scale {name}, or large weights."
+        )
+    return square
 
 
 def column_scale(square, mean, dtype):

@@ -157,7 +157,7 @@ class Problem:
             shape = (self.mixture.n_experts, self.experts.n_free)
             fitted[self.experts.noise_name] = np.broadcast_to(variance, shape).copy()
         fitted["coef_"], fitted["intercept_"] = coef, intercept
-        return {name: value.astype(dtype) for name, value in fitted.items()}
+        return {name: _fitting(name, v, dtype) for name, v in fitted.items()}
 
     def parameters(self, fitted):
         """Standardised parameters of fitted attributes, as `attributes` gives them."""
@@ -206,6 +206,21 @@ class Problem:
             return penalty
         # Two experts share one logit v, with w_1 = -w_2 = v / sqrt(2).
         return Penalty(penalty.ridge, np.sqrt(2) * penalty.lasso)
+
+
+def _fitting(name, value, dtype):
+    """A fitted attribute as another type, if it has room for it."""
+    with np.errstate(over="ignore", under="ignore"):
+        cast = value.astype(dtype)
+    is_vanished = name == "noise_variance_" and not cast.all()
+    if is_vanished or not np.isfinite(cast).all():
+        wider = " give X as float64," if cast.dtype == np.float32 else ""
+        raise ValueError(
+            f"{name} has values {value.min():.3g} to {value.max():.3g}, which do not "
+            f"fit into {cast.dtype}, the type of X; scale X and y,{wider} or shorten a "
+            "fixed step_size."
+        )
+    return cast
 
 
 def _units(X, weight, group):

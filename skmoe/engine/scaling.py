@@ -8,6 +8,7 @@ from scipy import sparse
 from skmoe.engine.design import (
     block_rows,
     blocks_of,
+    check_squares,
     column_scale,
     column_squares,
     column_sums,
@@ -121,7 +122,9 @@ def _largest(target):
 def _target_squares(target, weight, mean):
     """Weighted sum of squared deviations of targets, block by block, (m,)."""
     rows = blocks_of(target.shape[1], block_rows(target.shape[0]))
-    return sum(np.square(target[:, r] - mean[:, None]) @ weight[r] for r in rows)
+    with np.errstate(over="ignore"):
+        total = sum(np.square(target[:, r] - mean[:, None]) @ weight[r] for r in rows)
+    return check_squares("y", total)
 
 
 def _target_scale(square, largest):

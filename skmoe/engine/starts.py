@@ -327,9 +327,17 @@ def _kmeans(mixture, with_target, rng):
         moments = mixture.units.averaged(mixture.experts.moments(mixture.target).T)
         stack = sparse.hstack if sparse.issparse(features) else np.hstack
         features = stack([features, moments])
+    features = _narrow(features) if sparse.issparse(features) else features
     n_clusters = min(mixture.n_experts, _n_units(mixture))
     kmeans = KMeans(n_clusters, n_init=1, random_state=rng)
     with warnings.catch_warnings():
         # Fewer distinct rows than experts leave experts without rows of their own.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return kmeans.fit(features, sample_weight=mixture.units.weight).labels_
+
+
+def _narrow(features):
+    """CSR with indices of 32 bits: KMeans takes no others, and a sample needs none."""
+    features = sparse.csr_array(features)
+    ends, indices = (a.astype(np.int32) for a in (features.indptr, features.indices))
+    return sparse.csr_array((features.data, indices, ends), shape=features.shape)

@@ -7,6 +7,7 @@ from skmoe.solvers.mirror import ROUNDING
 
 _SUFFICIENT_DECREASE = 1e-4
 _MAX_HALVINGS = 50
+_SHORTEST_STEP = 1e-100
 
 
 class GradientDescent:
@@ -66,9 +67,9 @@ class GradientDescent:
             return self.step_size
         change = theta.minus(self._previous[0])
         bend = change.dot(gradient.minus(self._previous[1]))
-        if bend <= 0:
-            return 2 * self.step_size
-        return change.dot(change) / bend
+        step_size = change.dot(change) / bend if bend > 0 else 0.0
+        # A change so small that its square vanishes tells no step.
+        return step_size if step_size > _SHORTEST_STEP else 2 * self.step_size
 
     def _move(self, mixture, state, gradient, step_size):
         """State after a step; it stays feasible."""

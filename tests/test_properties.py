@@ -1,0 +1,315 @@
+"""Properties of every fit, on data sets that hypothesis makes up.
+
+HYPOTHESIS_PROFILE=long tries 4,000 data sets for each property instead of a few.
+"""
+
+import copy
+import os
+import signal
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from _generated import CLASSIFIER, REGRESSOR, assert_documented, cases, fit_quietly
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+from skmoe.engine.mixture import Mixture
+
+SHARED = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+settings.register_profile("ci", max_examples=40, derandomize=True, **SHARED)
+settings.register_profile("long", max_examples=4000, print_blob=True, **SHARED)
+PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def is_monotone(case):
+    """Whether F must not rise."""
+    return case.parameters["solver"] != "gd" or "step_size" not in case.parameters
+
+
+def predictions(model, X):
+    """What the model says about rows of X, a dict of arrays with rows first."""
+    found = {
+        "gate_proba": model.gate_proba(X),
+        "predict": model.predict(X),
+        "predict_expert": model.predict_expert(X),
+    }
+    if isinstance(model, CLASSIFIER):
+        found["predict_proba"] = model.predict_proba(X)
+        found["predict_log_proba"] = model.predict_log_proba(X)
+    else:
+        found["std"] = model.predict(X, return_std=True)[1]
+    return found
+
+
+def responsibilities(case, model):
+    """Those of single rows, and of groups; only of classes that fit has seen."""
+    X, y, groups = case.X, case.y, case.groups
+    if case.estimator is CLASSIFIER:
+        seen = np.flatnonzero(np.isin(y, model.classes_))
+        X, y = X[seen], y[seen]
+        groups = None if groups is None else groups[seen]
+    found = [model.responsibilities(X, y)]
+    if groups is not None:
+        found.append(model.responsibilities(X, y, groups))
+    return found
+
+
+def assert_distribution(proba, precision):
+    """Rows of probabilities: none negative, the sum 1."""
+    assert (proba >= 0).all()
+    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=0, atol=precision)
+
+
+def assert_fitted_soundly(case, model):
+    """Finite attributes, and an objective that did not rise."""
+    for name, value in vars(model).items():
+        if name.endswith("_") and name not in ("classes_", "feature_names_in_"):
+            assert np.isfinite(value).all(), name
+    if isinstance(model, REGRESSOR):
+        assert (model.noise_variance_ > 0).all()
+    if is_monotone(case):
+        # Solvers refuse whatever raises F, so no allowance for rounding is due.
+        assert (np.diff(model.objective_curve_) <= 0).all()
+    assert model.objective_curve_.shape == (model.n_iter_ + 1,)
+
+
+@settings(PROFILE)
+@given(case=cases())
+def test_fit_is_finite_monotone_and_quiet(case):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model = case.model().fit(case.X, case.y, case.weight, groups=case.groups)
+        except ValueError as error:
+            assert_documented(error)
+            event("documented error")
+            return
+    assert {warning.category for warning in caught} <= {ConvergenceWarning}
+    assert bool(caught) == (not model.converged_)
+    assert_fitted_soundly(case, model)
+
+
+@settings(PROFILE)
+@given(case=cases())
+def test_probabilities_are_distributions(case):
+    model = case.fitted()
+    precision = 1e-12 if model.gate_coef_.dtype == np.float64 else 1e-6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = predictions(model, case.X)
+        proba = [found["gate_proba"]]
+        if case.estimator is CLASSIFIER:
+            proba.append(found["predict_proba"])
+            assert (found["predict_log_proba"] <= precision).all()
+        proba += responsibilities(case, model)
+    for values in proba:
+        assert_distribution(values, precision)
+    for name in found.keys() - {"predict", "predict_log_proba"}:
+        assert np.isfinite(found[name]).all(), name
+
+
+def row_sizes(X, coef, intercept):
+    """Size of the terms of each row's largest linear predictor, (n,)."""
+    flat = np.abs(coef).reshape(intercept.size, -1)
+    size = abs(X).astype(np.float64) @ flat.T.astype(np.float64)
+    return (size + np.abs(intercept).ravel()).max(axis=1)
+
+
+def sizes(model, X):
+    """Size of the terms in the predictors of gate and experts, two arrays (n,)."""
+    gate, experts = model._gate_arguments(X), model._expert_arguments(X)
+    return row_sizes(*gate), row_sizes(*experts)
+
+
+def assert_rows_alone(model, X, rows):
+    """Some rows on their own have the predictions that they have among all.
+
+    CSR rows keep their bits.  BLAS sums the terms of a dense row in an order that
+    depends on the number of rows, so the bound is relative to those terms: logarithms
+    of probabilities, and means, move by rounding of the terms of their predictors.
+    """
+    among, alone = predictions(model, X), predictions(model, X[rows])
+    if sparse.issparse(X):
+        for name, values in among.items():
+            np.testing.assert_array_equal(alone[name], values[rows], err_msg=name)
+        return
+    gate, experts = (1 + size[rows] for size in sizes(model, X))
+    is_double = model.gate_coef_.dtype == np.float64
+    rounding = 1e-12 if is_double else 1e-4
+    joint = gate + experts
+    bounds = {"gate_proba": gate, "predict_expert": experts}
+    if isinstance(model, REGRESSOR):
+        bounds |= {"predict": gate * experts, "std": gate * experts}
+    else:
+        bounds |= {"predict_proba": joint, "predict_log_proba": joint}
+    for name, bound in bounds.items():
+        gap = np.abs(np.subtract(alone[name], among[name][rows], dtype=np.float64))
+        gap = gap.reshape(len(gap), -1).max(axis=1)
+        assert (gap <= rounding * bound).all(), name
+
+
+@settings(PROFILE)
+@given(case=cases(), data=st.data())
+def test_rows_do_not_see_each_other(case, data):
+    model = case.fitted()
+    X = case.X
+    n = X.shape[0]
+    rows = data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=n))
+    assert_rows_alone(model, X, rows)
+
+
+def same(first, second):
+    """Whether two attributes are the same, to the last bit."""
+    if isinstance(first, np.ndarray):
+        return first.dtype == second.dtype and np.array_equal(first, second)
+    return first is second or (type(first) is type(second) and first == second)
+
+
+def assert_same_state(found, expected):
+    """Two estimators' attributes, private ones too, are the same."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert same(found[name], value), name
+
+
+def state(model):
+    """All attributes, copied."""
+    return copy.deepcopy(vars(model))
+
+
+@settings(PROFILE)
+@given(case=cases())
+def test_fit_again_gives_the_same_bits(case):
+    model = case.fitted()
+    once = state(model)
+    assert_same_state(vars(case.fit(model)), once)
+    assert_same_state(vars(case.fitted()), once)
+
+
+def spoilt(case, how, rng):
+    """Arguments of a fit that must fail, and parameters to set before."""
+    X, y, weight = case.X, case.y, case.weight
+    n = X.shape[0]
+    parameters = {}
+    if how == "target":
+        y = y.astype(object if case.estimator is CLASSIFIER else float)
+        y.flat[rng.integers(y.size)] = np.nan
+    elif how == "feature":
+        X = (X.toarray() if sparse.issparse(X) else X).astype(float)
+        X[rng.integers(n), -1] = np.nan
+    elif how == "weight":
+        weight = -np.ones(n)
+    elif how == "parameter":
+        parameters = {rng.choice(["alpha", "tol", "n_experts", "solver"]): -1}
+    elif how == "penalty":
+        parameters = {"alpha": np.nan}
+    elif how == "warm start":
+        # Noticed late: y had another shape, or the model fewer experts.
+        parameters = {"warm_start": True, "n_experts": case.parameters["n_experts"] + 1}
+        if case.estimator is REGRESSOR:
+            y = y[:, 0] if y.ndim == 2 else np.column_stack([y, y])
+    elif how == "groups":
+        return parameters, (X, y, weight, np.zeros(n + 1))
+    return parameters, (X, y, weight, case.groups)
+
+
+WAYS_TO_FAIL = (
+    "target",
+    "feature",
+    "weight",
+    "parameter",
+    "penalty",
+    "warm start",
+    "groups",
+)
+
+
+@settings(PROFILE)
+@given(case=cases(), how=st.sampled_from(WAYS_TO_FAIL), seed=st.integers(0, 99))
+def test_failing_fit_leaves_the_earlier_one(case, how, seed):
+    model = case.fitted()
+    parameters, arguments = spoilt(case, how, np.random.default_rng(seed))
+    model.set_params(**parameters)
+    before = state(model)
+    with pytest.raises(ValueError):
+        model.fit(*arguments)
+    assert_same_state(vars(model), before)
+
+
+class Interrupted:
+    """A pass over the rows during which the user presses Ctrl-C, at the n-th."""
+
+    def __init__(self, after):
+        self.left, self.evaluate = after, Mixture.evaluate
+
+    def __enter__(self):
+        def evaluate(mixture, *args, **kwargs):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return self.evaluate(mixture, *args, **kwargs)
+
+        Mixture.evaluate = evaluate
+
+    def __exit__(self, *error):
+        Mixture.evaluate = self.evaluate
+
+
+@settings(PROFILE)
+@given(case=cases(), after=st.integers(0, 30), was_fitted=st.booleans())
+def test_interrupt_leaves_what_was_there(case, after, was_fitted):
+    model = case.model()
+    if was_fitted:
+        # The earlier fit is of other data, in other columns, without groups.
+        X = np.random.default_rng(0).standard_normal((20, 4))
+        y = np.arange(20) % 2
+        earlier = {"gate_features": None, "expert_features": [1, 3]}
+        fit_quietly(model.set_params(**earlier), X, y)
+        model.set_params(**{name: getattr(case.model(), name) for name in earlier})
+    before = state(model)
+    try:
+        with Interrupted(after):
+            case.fit(model)
+    except KeyboardInterrupt:
+        event("interrupted")
+        assert_same_state(vars(model), before)
+        return
+    except ValueError as error:
+        assert_documented(error)
+        assert_same_state(vars(model), before)
+        return
+    assert_fitted_soundly(case, model)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals to oneself need POSIX")
+@pytest.mark.parametrize("was_fitted", [False, True])
+@pytest.mark.parametrize("delay", [0.01, 0.1, 0.3])
+def test_real_interrupt_leaves_what_was_there(delay, was_fitted):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4000, 4))
+    y = np.abs(X).sum(axis=1) + rng.standard_normal(4000)
+    model = REGRESSOR(n_experts=4, tol=0, max_iter=10**6, solver="gd", step_size=1e-9)
+    if was_fitted:
+        model.set_params(n_experts=2, max_iter=1)
+        with pytest.warns(ConvergenceWarning):
+            model.fit(X[:, :2], y > 1)
+        model.set_params(n_experts=4, max_iter=10**6)
+    before = state(model)
+    ctrl_c = threading.Timer(delay, signal.raise_signal, [signal.SIGINT])
+    with pytest.raises(KeyboardInterrupt):
+        ctrl_c.start()
+        model.fit(X, y)
+    ctrl_c.join()
+    assert_same_state(vars(model), before)
+    if was_fitted:
+        assert np.isfinite(model.predict(X[:, :2])).all()
+    else:
+        with pytest.raises(NotFittedError):
+            model.predict(X)
