@@ -1,5 +1,7 @@
 """What both estimators share: the scikit-learn shell around the engine."""
 
+from __future__ import annotations
+
 import warnings
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real

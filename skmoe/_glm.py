@@ -1,5 +1,7 @@
 """Mixture of generalised linear experts: counts and positive amounts."""
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Mixture of linear experts: the regressor."""
 
+from __future__ import annotations
+
 from typing import Literal, Self, overload
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Mixture of logistic experts: the classifier."""
 
+from __future__ import annotations
+
 from typing import Any, Literal, Self
 
 import numpy as np

@@ -206,7 +206,7 @@ def _columns_by_name(estimator, name, selection):
             "names; give indices or a data frame."
         )
     known = list(known)
-    missing = [feature for feature in selection if feature not in known]
+    missing = [str(feature) for feature in selection if feature not in known]
     if missing:
         raise _column_error(
             f"{name}: {missing} are not features of X, which has {known}."

@@ -4,6 +4,8 @@ A fit sends parameters to the workers and adds up statistics of fixed size, once
 each evaluation of the objective.  Needs the extra ``dask``.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Literal, Self
 

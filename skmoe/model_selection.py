@@ -1,5 +1,7 @@
 """How many experts: a path over their number, and a score of held-out likelihood."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
 from numbers import Integral
@@ -130,7 +132,8 @@ def n_experts_path(
     Returns
     -------
     path : ExpertsPath
-        Fits and their criteria.
+        Fits and their criteria.  Fitted again, on folds for instance, they start as
+        `init` of `estimator` says if it is a name, else by 'short_runs'.
 
     Raises
     ------
@@ -180,9 +183,11 @@ def n_experts_path(
 
 
 def _fit(estimator, X, y, weight, groups, n_experts, init="short_runs"):
-    """A fit of a copy with so many experts."""
+    """A fit of a copy with so many experts; `init` is for this fit only."""
     copy = clone(estimator).set_params(n_experts=n_experts, init=init, warm_start=False)
-    return copy.fit(X, y, weight, groups)
+    copy.fit(X, y, weight, groups)
+    name = estimator.init if isinstance(estimator.init, str) else "short_runs"
+    return copy.set_params(init=name)
 
 
 def _split(fit, X, y, weight, groups):

@@ -1,5 +1,7 @@
 """Fits to data that does not fit in memory, in exact passes over batches of rows."""
 
+from __future__ import annotations
+
 import mmap
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice

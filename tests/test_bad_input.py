@@ -253,7 +253,10 @@ class TestColumns:
     @pytest.mark.parametrize(
         "selection, message",
         [
-            (["age", "width"], r"width.* not features of X.*age.*height.*size"),
+            (
+                ["age", "width"],
+                r": \['width'\] are not features of X.*age.*height.*size",
+            ),
             ("width", r"width.* not features of X.*age.*height.*size"),
             ([0, 3], "index out of range.*3 features"),
             ([-4], "index out of range.*3 features"),

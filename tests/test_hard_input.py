@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
@@ -266,6 +267,13 @@ class TestExpertWithoutMass:
             model.fit(X, NOISY)
         assert model.objective_curve_[0] == pytest.approx(last, rel=1e-9)
         assert_sound(model, X, NOISY)
+
+    def test_keep_coefficients_of_the_size_of_y(self):
+        X, y = load_diabetes(return_X_y=True)
+        X, y = X[:150], y[:150]
+        model = fit(REGRESSOR, X, y, "em", n_experts=12, init="kmeans_xy")
+        assert model.responsibilities(X, y).sum(axis=0).min() < 1e-8
+        assert np.abs(model.predict_expert(X)).max() < 10 * np.abs(y).max()
 
 
 @every_solver

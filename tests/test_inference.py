@@ -225,6 +225,7 @@ def test_table_names_classes():
 def test_summary_shows_what_the_table_holds():
     model, X, y = fitted()
     text = str(inference(model, X, y))
+    assert repr(inference(model, X, y)) == text
     lines = text.splitlines()
     assert lines[0] == "MixtureOfLinearExperts, 2 experts"
     assert "600 samples" in lines[1] and "observed information" in lines[1]
@@ -274,6 +275,7 @@ def test_no_minimum_is_an_error():
         ([1.0, 2.0], "shape"),
         ({}, "all zero"),
         ({"expert 0: x0": np.nan}, "not finite"),
+        ("x0 = 1", "'x0 = 1' is no array of weights; give a dict"),
     ],
 )
 def test_bad_contrasts_are_named(contrast, message):
@@ -290,7 +292,7 @@ def test_bad_levels_and_data_are_named():
         inference(model, X, y).wald_test({"expert 0: x0": 1}, [0, 0])
     with pytest.raises(ValueError, match="features"):
         inference(model, X[:, :1], y)
-    with pytest.raises(TypeError, match="last step"):
+    with pytest.raises(TypeError, match="last step, .* of a search best_estimator_"):
         inference(make_pipeline(model), X, y)
     with pytest.raises(ValueError, match="outputs"):
         inference(model, X, np.column_stack([y, y]))

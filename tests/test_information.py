@@ -325,6 +325,12 @@ def test_eigenvalues_fall_from_the_rate_to_zero_or_more():
     assert info.mirror_rate(info.best_step_size) < info.em_rate
 
 
+def test_information_shows_its_rates():
+    model, X, y = fitted()
+    info = information(model, X, y)
+    assert f"11 parameters: em_rate {info.em_rate:.4g}" in repr(info)
+
+
 def test_strong_convexity_is_what_information_is_not_missing():
     """On average over samples of the model itself, 1 - lambda_max."""
     model, X, _ = fitted(alpha=0, gate_alpha=0)

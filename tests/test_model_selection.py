@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from _paper import load
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -67,6 +67,17 @@ def test_a_path_leaves_the_estimator_alone():
     parameters = clone(model).get_params()
     n_experts_path(model, X, y, max_experts=2)
     assert model.get_params() == parameters and not hasattr(model, "coef_")
+
+
+@pytest.mark.parametrize(
+    "init, left", [("kmeans", "kmeans"), (np.zeros(300, dtype=int), "short_runs")]
+)
+def test_fits_of_a_path_can_be_fitted_to_other_rows(init, left):
+    X, y = draw(2, 0, n=300)
+    model = MixtureOfLinearExperts(init=init, random_state=0)
+    best = n_experts_path(model, X, y, max_experts=2).best()
+    assert best.n_experts == 2 and best.init == left
+    assert cross_val_score(best, X, y).mean() > 0.5
 
 
 def test_a_path_goes_on_where_no_expert_can_be_split():

@@ -6,10 +6,11 @@ import sys
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.inspection import inference
@@ -331,7 +332,7 @@ def test_options_reach_the_artists(ax):
 def test_displays_refuse_what_they_cannot_draw(display_class):
     model, X, y = fitted("regressor")
     draw = display_class.from_estimator
-    with pytest.raises(TypeError, match="estimator is a Ridge; give"):
+    with pytest.raises(TypeError, match="is a Ridge; give .* its best_estimator_"):
         draw(Ridge().fit(X, y), X, y)
     with pytest.raises(NotFittedError, match="estimator: .* call fit"):
         draw(MixtureOfLinearExperts(), X, y)
@@ -364,6 +365,18 @@ def test_errors_name_the_parameter(display_class, options, message):
     model, X, y = fitted("regressor")
     with pytest.raises(ValueError, match=message):
         display_class.from_estimator(model, X, y, **options)
+
+
+@pytest.mark.parametrize("display_class", [ExpertCurvesDisplay, GateRegionsDisplay])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_pictures_over_features_name_columns_of_text(display_class, library):
+    frames = pytest.importorskip(library)
+    X, y = make_data()
+    X = frames.DataFrame({"size": X[:, 0], "kind": np.where(X[:, 1] > 3, "a", "b")})
+    one_hot = make_column_transformer((OneHotEncoder(), ["kind"]), remainder="drop")
+    model = make_pipeline(one_hot, MixtureOfLinearExperts(random_state=0)).fit(X, y)
+    with pytest.raises(ValueError, match=r"no numbers, \['kind'\], .* transformed X"):
+        display_class.from_estimator(model, X, y)
 
 
 def test_curves_need_a_class_or_output_where_there_are_several():

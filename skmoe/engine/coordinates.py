@@ -5,8 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import block_diag
 
-from skmoe.engine.mixture import DEAD_MASS
-
 # A noise variance this near a bound, in logarithms, is held there by it.
 _AT_BOUND = 1e-5
 
@@ -72,9 +70,10 @@ def _learnt(problem, theta, mass):
     coef = np.ones(theta.experts.shape, dtype=bool)
     for part, design in ((gate, problem.gate_design), (coef, problem.expert_design)):
         part[..., : design.scale.shape[0]] &= np.isfinite(design.scale)
-    coef &= (np.abs(experts.tie).T @ mass > DEAD_MASS)[:, None, None]
+    has_rows, has_noise_rows = problem.mixture.learning(mass)
+    coef &= has_rows[:, None, None]
     low, high = np.log(experts.noise_bounds)
     noise = theta.log_variance - low > _AT_BOUND
     noise &= high - theta.log_variance > _AT_BOUND
-    noise &= (experts.noise_tie.T @ mass > DEAD_MASS)[:, None]
+    noise &= has_noise_rows[:, None]
     return np.flatnonzero(np.concatenate([gate.ravel(), coef.ravel(), noise.ravel()]))

@@ -119,13 +119,24 @@ class Mixture:
             slope += penalty.rough_value(part) - penalty.rough_value(old)
         return slope
 
+    def learning(self, mass):
+        """Whether experts of some mass (K,) have rows to learn from.
+
+        Of each set of coefficients, (J,), and of each noise, (K or 1,).
+        """
+        ties = np.abs(self.experts.tie), self.experts.noise_tie
+        return tuple(tie.T @ mass > DEAD_MASS for tie in ties)
+
     def face_gradient(self, state, gradient):
-        """Gradient of F where the signs of coefficients with a lasso are kept."""
-        faces = (
+        """Gradient of F where lassoed signs and experts without rows are kept."""
+        gate, experts = (
             penalty.face_gradient(slope, part)
             for penalty, slope, part in zip(self.penalties, gradient, state.theta)
         )
-        return Parameters(*faces, gradient.log_variance)
+        coefs, noises = self.learning(state.stats.mass)
+        experts = np.where(coefs[:, None, None], experts, 0.0)
+        noise = np.where(noises[:, None], gradient.log_variance, 0.0)
+        return Parameters(gate, experts, noise)
 
     def stays_on_face(self, state, gradient):
         """Whether no coefficient of a state has reason to leave zero."""
@@ -138,13 +149,13 @@ class Mixture:
         kept = (penalty.within_orthant(*part) for penalty, *part in parts)
         return Parameters(*kept, theta.log_variance)
 
-    def is_same_face(self, theta, other):
-        """Whether coefficients with a lasso have the same signs."""
-        parts = zip(self.penalties, theta, other)
-        return all(
-            np.array_equal(penalty.face(one), penalty.face(two))
-            for penalty, one, two in parts
-        )
+    def is_same_face(self, state, other):
+        """Whether two states have the same lassoed signs, and experts with rows."""
+        parts = zip(self.penalties, state.theta, other.theta)
+        faces = [(penalty.face(one), penalty.face(two)) for penalty, one, two in parts]
+        masses = state.stats.mass, other.stats.mass
+        faces += zip(*(self.learning(mass) for mass in masses))
+        return all(np.array_equal(one, two) for one, two in faces)
 
     def shrunk(self, theta, length):
         """Proximal step of the lasso after a gradient step of some length."""

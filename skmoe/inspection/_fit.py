@@ -25,7 +25,7 @@ def check_estimator(estimator):
         raise TypeError(
             f"estimator is a {type(estimator).__name__}; give a fitted "
             "MixtureOfLinearExperts or MixtureOfLogisticExperts: of a pipeline the "
-            "last step, with X as that step sees it."
+            "last step, with X as that step sees it; of a search best_estimator_."
         )
 
 

@@ -1,5 +1,7 @@
 """Standard errors, tests and confidence intervals of a fitted mixture."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -225,7 +227,7 @@ class Inference:
             lines.append(f"{name:<{width}}" + "".join(f"{cell:>11}" for cell in cells))
         return "\n".join(lines)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.summary()
 
     def _weights(self, contrast):
@@ -247,7 +249,7 @@ class Inference:
                 for name, weight in named.items():
                     row[place[name]] = weight
         else:
-            weights = np.atleast_2d(np.asarray(contrast, dtype=np.float64))
+            weights = self._as_numbers(contrast)
         if weights.ndim != 2 or weights.shape[1] != len(self.names):
             raise ValueError(
                 f"contrast has shape {weights.shape}; give one weight for each of the "
@@ -259,6 +261,16 @@ class Inference:
                 "one weight other than 0 for each restriction."
             )
         return weights
+
+    def _as_numbers(self, contrast):
+        """A contrast without names, (r, R) if it is sound."""
+        try:
+            return np.atleast_2d(np.asarray(contrast, dtype=np.float64))
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"contrast={contrast!r} is no array of weights; give a dict of names "
+                f"and weights, such as {{{self.names[0]!r}: 1}}, or a list of those."
+            ) from None
 
 
 def inference(

@@ -1,5 +1,7 @@
 """Complete, missing and observed information, and how fast EM converges."""
 
+from __future__ import annotations
+
 from functools import cached_property
 
 import numpy as np
@@ -69,6 +71,14 @@ class Information:
         self.missing = reported(matrices.missing)
         self.observed = reported(matrices.complete - matrices.missing)
         self.penalty = reported(matrices.penalty)
+
+    def __repr__(self) -> str:
+        names = "em_rate", "best_step_size", "strong_convexity"
+        try:
+            rates = ", ".join(f"{name} {getattr(self, name):.4g}" for name in names)
+        except ValueError:
+            rates = "not identified, so no rates"
+        return f"Information on {len(self.names)} parameters: {rates}"
 
     @cached_property
     def missing_eigenvalues(self) -> FloatArray:

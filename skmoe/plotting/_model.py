@@ -23,7 +23,7 @@ def fitted_mixture(estimator, name="estimator"):
         raise TypeError(
             f"{name} is a {type(mixture).__name__}; give a fitted "
             "MixtureOfLinearExperts or MixtureOfLogisticExperts, or a pipeline that "
-            "ends in one."
+            "ends in one; of a search its best_estimator_."
         )
     check_is_fitted(
         mixture, msg=f"{name}: this %(name)s is not fitted yet; call fit first."
@@ -39,7 +39,16 @@ def fitted_mixture(estimator, name="estimator"):
 
 def checked_features(estimator, X):
     """X as numbers, (n, p), and the names of its columns, a list of str."""
-    values = check_array(X, dtype=np.float64, input_name="X")
+    try:
+        values = check_array(X, dtype=np.float64, input_name="X")
+    except ValueError as error:
+        texts = [name for name in getattr(X, "columns", []) if _is_text(X[name])]
+        if not texts:
+            raise
+        raise ValueError(
+            f"X has columns that are no numbers, {texts}, and a picture holds features "
+            "at their means; give the last step of the pipeline, and transformed X."
+        ) from error
     expected = estimator.n_features_in_
     if values.shape[1] != expected:
         raise ValueError(
@@ -50,6 +59,15 @@ def checked_features(estimator, X):
     if names is None:
         names = [f"x{j}" for j in range(expected)]
     return values, [str(name) for name in names]
+
+
+def _is_text(column):
+    """Whether a data frame's column is no numbers."""
+    try:
+        np.asarray(column, dtype=np.float64)
+    except (TypeError, ValueError):
+        return True
+    return False
 
 
 def seen_names(estimator, mixture):

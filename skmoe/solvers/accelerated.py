@@ -24,7 +24,8 @@ class AcceleratedEM:
     complete information I_c in place of the identity: EM's own step is ``-I_c^-1 grad``
     to first order, and changes of the gradient tell what is missing (Jamshidian and
     Jennrich 1997).  Where no such step lowers F the plain EM step is taken, and where a
-    lasso lets a coefficient leave zero; other steps keep to the orthant where they are.
+    lasso lets a coefficient leave zero; other steps keep to the orthant where they are,
+    and leave experts without rows alone: their curvature is rounding.
     """
 
     def __init__(self, patience=3):
@@ -64,7 +65,7 @@ class AcceleratedEM:
             before, slope = self.last
             moved, bent = state.theta.minus(before.theta), gradient.minus(slope)
             bend = moved.dot(bent)
-            if not mixture.is_same_face(state.theta, before.theta):
+            if not mixture.is_same_face(state, before):
                 bend = 0.0
             if bend > _LEAST_BEND * np.sqrt(moved.dot(moved) * bent.dot(bent)):
                 self.changes.append((moved, bent, bend))
