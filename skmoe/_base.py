@@ -18,29 +18,26 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, validate_dat
 from skmoe._callbacks import CallbackSupportMixin, with_callbacks
 from skmoe._docs import page_template, see
 from skmoe._groups import (
-    averaged_by_group,
     check_gate_sees_groups,
     check_groups,
     joint_of_groups,
 )
-from skmoe._restarts import FitTask, best_descent
+from skmoe._restarts import best_descent
+from skmoe._task import DTYPES, make_task, of_positive_weight
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
     check_columns,
-    check_enough,
-    check_init,
     check_weights,
     restored_on_failure,
 )
 from skmoe.engine import prediction
-from skmoe.engine.problem import Problem, canonical_rows, in_groups
+from skmoe.engine.problem import Problem, in_groups
 from skmoe.engine.starts import STRATEGIES
 from skmoe.engine.threads import block_map
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 _SHARE = Interval(Real, 0, 1, closed="both")
-_DTYPES = [np.float64, np.float32]
 
 
 class _FitToData(NamedTuple):
@@ -128,7 +125,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             If the best initialisation ran out of `max_iter` iterations.
         """
         with restored_on_failure(self):
-            task = self._make_task(X, y, sample_weight, groups)
+            task = make_task(self, X, y, sample_weight, groups)
             with block_map() as (map_threads, n_threads):
                 task.problem.mixture.map_threads = map_threads
                 task.problem.mixture.n_threads = n_threads
@@ -306,46 +303,6 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     def _expert_log_density(self, X, target):
         """Log-density of a target under each expert, (n, K)."""
 
-    def _make_task(self, X, y, sample_weight, groups):
-        """Validate everything that fit needs."""
-        original = X
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=_DTYPES, **self._target_checks
-        )
-        self._check_symmetric()
-        weight = check_weights(sample_weight, X)
-        n_seen = X.shape[0] if sample_weight is None else float(weight.sum())
-        group = check_groups(groups, X.shape[0])
-        metadata = {} if sample_weight is None else {"sample_weight": weight}
-        metadata |= {} if groups is None else {"groups": groups}
-        data = {"X": X, "y": y, "metadata": metadata or None}
-        init = None
-        if not isinstance(self.init, str):
-            init = check_init(self.init, X.shape[0], self.n_experts)
-        if not weight.all():
-            kept = np.flatnonzero(weight)
-            X, y, weight = X[kept], y[kept], weight[kept]
-            init = None if init is None else init[:, kept]
-            group = None if group is None else check_groups(group[kept], kept.size)
-        check_enough(self.n_experts, X.shape[0], group)
-        target = self._encode_target(y)
-        columns = self._check_columns(original)
-        if init is None:
-            X, target, weight, group = canonical_rows(X, target, weight, group)
-        elif group is not None:
-            init = averaged_by_group(init, weight, group)
-        problem = self._make_problem(X, target, weight, columns, group=group)
-        warm = self.warm_start and hasattr(self, "converged_")
-
-        def describe(descent):
-            if not warm and init is None:
-                descent = descent._replace(
-                    theta=problem.ordered(descent.theta, descent.mass)
-                )
-            return self._after_fit(descent, problem, X.dtype, columns, n_seen)
-
-        return FitTask(problem, init, warm, data, describe)
-
     def _check_symmetric(self):
         """Raise an error if a symmetric model has not two experts."""
         if self.symmetric and self.n_experts != 2:
@@ -423,10 +380,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         X, y = self._checked_pair(X, y)
         weight = check_weights(sample_weight, X)
         group = self._checked_groups(groups, X)
-        kept = np.flatnonzero(weight)
-        if kept.size < weight.size:
-            X, y, weight = X[kept], y[kept], weight[kept]
-            group = None if group is None else check_groups(group[kept], kept.size)
+        X, y, weight, group = of_positive_weight(X, y, weight, group)
         columns = self._gate_columns, self._expert_columns
         target = self._fitted_target(y)
         problem = self._make_problem(X, target, weight, columns, group=group)
@@ -457,7 +411,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     def _checked(self, X):
         """Validated X of a fitted estimator."""
         check_is_fitted(self)
-        return validate_data(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
+        return validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
 
     def _checked_pair(self, X, y):
         """Validated X and y of a fitted estimator."""
@@ -467,7 +421,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             X,
             y,
             accept_sparse="csr",
-            dtype=_DTYPES,
+            dtype=DTYPES,
             reset=False,
             **self._target_checks,
         )

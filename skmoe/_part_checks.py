@@ -9,7 +9,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, validate_data
 
-from skmoe._base import _DTYPES
+from skmoe._task import DTYPES
 from skmoe.engine.scaling import Sums
 
 
@@ -55,7 +55,7 @@ def checked(given, estimator):
             estimator,
             given.X,
             given.y,
-            dtype=_DTYPES,
+            dtype=DTYPES,
             ensure_min_samples=0,
             **estimator._target_checks,
         )

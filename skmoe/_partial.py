@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from skmoe._docs import see
 from skmoe._restarts import FitTask, best_descent
+from skmoe._task import DTYPES, of_positive_weight
 from skmoe._validation import check_weights, restored_on_failure
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.problem import canonical_rows
@@ -91,15 +92,13 @@ def _batch(estimator, X, y, classes, sample_weight):
         X,
         y,
         accept_sparse="csr",
-        dtype=[np.float64, np.float32],
+        dtype=DTYPES,
         reset=is_first,
         **estimator._target_checks,
     )
     weight = check_weights(sample_weight, X)
     n_rows = X.shape[0] if sample_weight is None else float(weight.sum())
-    kept = np.flatnonzero(weight)
-    if kept.size < weight.size:
-        X, y, weight = X[kept], y[kept], weight[kept]
+    X, y, weight, _ = of_positive_weight(X, y, weight, None)
     _check_settings(estimator)
     target = estimator._batch_target(y, classes, is_first)
     if is_first:

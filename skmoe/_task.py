@@ -1,0 +1,58 @@
+"""What one call of fit works on, validated."""
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from skmoe._groups import averaged_by_group, check_groups
+from skmoe._restarts import FitTask
+from skmoe._validation import check_enough, check_init, check_weights
+from skmoe.engine.problem import canonical_rows
+
+DTYPES = [np.float64, np.float32]
+
+
+def make_task(estimator, X, y, sample_weight, groups):
+    """Validate everything that fit needs; the estimator learns names and classes."""
+    original = X
+    X, y = validate_data(
+        estimator, X, y, accept_sparse="csr", dtype=DTYPES, **estimator._target_checks
+    )
+    estimator._check_symmetric()
+    weight = check_weights(sample_weight, X)
+    n_seen = X.shape[0] if sample_weight is None else float(weight.sum())
+    group = check_groups(groups, X.shape[0])
+    metadata = {} if sample_weight is None else {"sample_weight": weight}
+    metadata |= {} if groups is None else {"groups": groups}
+    data = {"X": X, "y": y, "metadata": metadata or None}
+    init = None
+    if not isinstance(estimator.init, str):
+        init = check_init(estimator.init, X.shape[0], estimator.n_experts)
+        init = init[:, weight > 0]
+    X, y, weight, group = of_positive_weight(X, y, weight, group)
+    check_enough(estimator.n_experts, X.shape[0], group)
+    target = estimator._encode_target(y)
+    columns = estimator._check_columns(original)
+    if init is None:
+        X, target, weight, group = canonical_rows(X, target, weight, group)
+    elif group is not None:
+        init = averaged_by_group(init, weight, group)
+    problem = estimator._make_problem(X, target, weight, columns, group=group)
+    warm = estimator.warm_start and hasattr(estimator, "converged_")
+
+    def describe(descent):
+        if not warm and init is None:
+            descent = descent._replace(
+                theta=problem.ordered(descent.theta, descent.mass)
+            )
+        return estimator._after_fit(descent, problem, X.dtype, columns, n_seen)
+
+    return FitTask(problem, init, warm, data, describe)
+
+
+def of_positive_weight(X, y, weight, group):
+    """The rows of positive weight; X, y, weight and codes of groups, or None."""
+    kept = np.flatnonzero(weight)
+    if kept.size == weight.size:
+        return X, y, weight, group
+    group = None if group is None else check_groups(group[kept], kept.size)
+    return X[kept], y[kept], weight[kept], group
