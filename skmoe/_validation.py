@@ -12,6 +12,7 @@ _PRIVATE = {
     "_column_units",
     "_expert_columns",
     "_gate_columns",
+    "_had_groups",
     "_n_free_parameters",
     "_online",
     "_target_units",
