@@ -116,6 +116,11 @@ def _check_settings(estimator):
             "tell which rows it is of; name a strategy, such as init='short_runs', or "
             "begin with fit." + see("Batches that arrive one by one")
         )
+    if getattr(estimator, "_had_groups", False):
+        raise ValueError(
+            "groups were given to fit, but rows of partial_fit have none; fit without "
+            "groups, or fit all rows again." + see("Batches that arrive one by one")
+        )
     before = (getattr(estimator, "_online", None) or {}).get("settings", {})
     for name, now in _settings(estimator).items():
         if name in before and now != before[name]:

@@ -48,7 +48,7 @@ def test_number_of_jobs_does_not_change_the_fit(estimator, y, n_jobs):
 def test_dask_finds_the_same_fit():
     distributed = pytest.importorskip("distributed")
     with distributed.Client(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
     ):
         with joblib.parallel_config("dask"):
             model = clone(REGRESSOR).fit(X, Y)

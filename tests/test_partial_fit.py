@@ -18,6 +18,7 @@ from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.engine.descent import minimise
 from skmoe.engine.running import RunningMoments
 from skmoe.solvers import MirrorDescent
+from skmoe.streaming import fit_batches
 
 N, SIZE = 3000, 300
 RNG = np.random.default_rng(0)
@@ -319,6 +320,20 @@ class TestAfterFit:
         model.fit(rows, y)
         assert model.n_iter_ < 6
         assert model.n_samples_seen_ == N
+
+    def test_goes_on_from_a_fit_to_batches(self):
+        model, rows, y, _ = parts("linear")
+        fit_batches(model, [(rows[:1000], y[:1000]), (rows[1000:2000], y[1000:2000])])
+        learn(model, rows[2000:], y[2000:], SIZE, {})
+        assert model.n_samples_seen_ == N
+        best = clone(model).fit(rows, y).objective_curve_[-1]
+        assert objective(model, rows, y) < best + 0.01
+
+    def test_of_groups_is_refused(self):
+        model, rows, y, _ = parts("linear", gate_features=[])
+        model.fit(rows, y, groups=np.arange(N) // 3)
+        with pytest.raises(ValueError, match="groups were given to fit"):
+            model.partial_fit(rows, y)
 
 
 class TestState:
