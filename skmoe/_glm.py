@@ -57,7 +57,8 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         one expert it is that of PoissonRegressor; of GammaRegressor, times the
         dispersion.
     gate_alpha : float, default=1e-3
-        Penalty of the gate's coefficients, per sample.
+        Penalty of the gate's coefficients, per sample.  This one and `alpha` are meant
+        for columns of standard deviation near 1: standardise X first.
     l1_ratio : float, default=0.0
         Share of the L1 norm in the experts' penalty (elastic net).
     gate_l1_ratio : float, default=0.0

@@ -65,7 +65,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         scale of y does not matter; with one expert it is Ridge with
         ``alpha * n_samples * sigma^2 / var(y)``.
     gate_alpha : float, default=1e-3
-        Penalty of the gate's coefficients, per sample.
+        Penalty of the gate's coefficients, per sample.  This one and `alpha` are meant
+        for columns of standard deviation near 1: standardise X first.
     l1_ratio : float, default=0.0
         Share of the L1 norm in the experts' penalty (elastic net):
         ``alpha * (l1_ratio * ||beta||_1 + (1 - l1_ratio)/2 * ||beta||^2)``.  0 is

@@ -57,7 +57,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         Penalty of the experts, per sample; ridge unless `l1_ratio` is positive.  With
         one expert it is LogisticRegression with ``C = 1 / (alpha * n_samples)``.
     gate_alpha : float, default=1e-3
-        Penalty of the gate's coefficients, per sample.
+        Penalty of the gate's coefficients, per sample.  This one and `alpha` are meant
+        for columns of standard deviation near 1: standardise X first.
     l1_ratio : float, default=0.0
         Share of the L1 norm in the experts' penalty (elastic net):
         ``alpha * (l1_ratio * ||beta||_1 + (1 - l1_ratio)/2 * ||beta||^2)``.  0 is

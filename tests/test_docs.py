@@ -4,6 +4,7 @@ import importlib
 import re
 from email.message import Message
 from importlib.metadata import PackageNotFoundError
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,24 @@ def test_the_tutorials_family_is_poisson_regression_with_one_expert(extending):
     fitted = problem.attributes(theta, np.float64)
     alone = PoissonRegressor(alpha=0.1, tol=1e-10, max_iter=1000).fit(x, counts)
     np.testing.assert_allclose(fitted["coef_"].ravel(), alone.coef_, rtol=1e-5)
+
+
+def code_blocks(page):
+    """Python of a page: pairs of the module that a comment says it needs, and code."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = r"(?:<!-- needs: (\S+) -->\n)?```python\n(.*?)```"
+    return re.findall(blocks, text, re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README.md", "doc/user_guide.md"])
+def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for module, code in code_blocks(page):
+        if not module or find_spec(module):
+            exec(code, names)
+    pyplot.close("all")
 
 
 @pytest.fixture
