@@ -288,10 +288,18 @@ def test_interrupt_leaves_what_was_there(case, after, was_fitted):
     assert_fitted_soundly(case, model)
 
 
+@pytest.fixture
+def interruptible():
+    """Python's own handler of Ctrl-C, which a process in the background lacks."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals to oneself need POSIX")
 @pytest.mark.parametrize("was_fitted", [False, True])
 @pytest.mark.parametrize("delay", [0.01, 0.1, 0.3])
-def test_real_interrupt_leaves_what_was_there(delay, was_fitted):
+def test_real_interrupt_leaves_what_was_there(delay, was_fitted, interruptible):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((4000, 4))
     y = np.abs(X).sum(axis=1) + rng.standard_normal(4000)
