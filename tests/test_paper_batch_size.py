@@ -38,10 +38,10 @@ def test_small_batches_win_the_first_pass(results):
     assert gaps[:2].max() < gaps[2]
 
 
-def test_online_em_on_all_rows_starts_as_em_and_then_lags(results):
+def test_online_em_on_all_rows_starts_no_worse_than_em_and_then_lags(results):
     whole, em = medians(results, "online EM, 0.6")[-1], medians(results, "EM")
-    # Only as long as no Newton step overshoots: EM would shorten it.
-    np.testing.assert_allclose(whole[1], em[1], rtol=1e-8)
+    # EM takes one Newton step, online EM cuts a long one into several.
+    assert whole[1] < (1 + 1e-8) * em[1]
     assert em[10] < 1e-2 * whole[10]
 
 
