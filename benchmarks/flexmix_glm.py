@@ -9,14 +9,11 @@ here they are 2000.  Its link is the inverse, ours the logarithm: the data has o
 factor, so that the means are free under both.
 """
 
-import argparse
-import csv
-import subprocess
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from flexmix_page import compare
 
 from skmoe import MixtureOfGLMExperts
 
@@ -84,34 +81,5 @@ def ours(name, data):
     return numbers | {f"posterior {row}": proba[row, 0] for row in range(5)}
 
 
-def of_flexmix(data, rscript):
-    """Rows of flexmix's answer: model, name, value."""
-    with tempfile.TemporaryDirectory() as folder:
-        table, result = Path(folder) / "data.csv", Path(folder) / "result.csv"
-        data.to_csv(table, index=False)
-        subprocess.run([rscript, SCRIPT, table, result], check=True)
-        with result.open() as file:
-            reader = csv.DictReader(file)
-            return [(row["model"], row["name"], float(row["value"])) for row in reader]
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rscript", default="Rscript")
-    parser.add_argument("--record")
-    options = parser.parse_args()
-    data = glm_data()
-    rows = of_flexmix(data, options.rscript)
-    numbers = {name: ours(name, data) for name in MODELS}
-    print("| model | number | flexmix | skmoe |\n|---|---|---|---|")
-    for model, name, value in rows:
-        print(f"| {model} | {name} | {value:.6g} | {numbers[model][name]:.6g} |")
-    if options.record:
-        with open(options.record, "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["model", "name", "value"])
-            writer.writerows(rows)
-
-
 if __name__ == "__main__":
-    main()
+    compare(__doc__, SCRIPT, glm_data(), ours)

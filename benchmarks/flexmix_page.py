@@ -101,25 +101,25 @@ def ours(name, data):
     return numbers | {f"posterior {row}": value for row, value in enumerate(first)}
 
 
-def of_flexmix(data, rscript):
-    """Rows of flexmix's answer: model, name, value."""
+def of_flexmix(script, data, rscript):
+    """Rows of flexmix's answer to an R script: model, name, value."""
     with tempfile.TemporaryDirectory() as folder:
         table, result = Path(folder) / "data.csv", Path(folder) / "result.csv"
         data.to_csv(table, index=False)
-        subprocess.run([rscript, SCRIPT, table, result], check=True)
+        subprocess.run([rscript, script, table, result], check=True)
         with result.open() as file:
             reader = csv.DictReader(file)
             return [(row["model"], row["name"], float(row["value"])) for row in reader]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def compare(description, script, data, ours):
+    """Print both packages' numbers; `ours` takes a model's name and the data."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--rscript", default="Rscript")
     parser.add_argument("--record")
     options = parser.parse_args()
-    data = page_data()
-    rows = of_flexmix(data, options.rscript)
-    numbers = {name: ours(name, data) for name in MODELS}
+    rows = of_flexmix(script, data, options.rscript)
+    numbers = {name: ours(name, data) for name in dict.fromkeys(row[0] for row in rows)}
     print("| model | number | flexmix | skmoe |\n|---|---|---|---|")
     for model, name, value in rows:
         print(f"| {model} | {name} | {value:.6g} | {numbers[model][name]:.6g} |")
@@ -131,4 +131,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    compare(__doc__, SCRIPT, page_data(), ours)

@@ -13,7 +13,7 @@ from scipy.special import entr
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
-from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmoe._callbacks import CallbackSupportMixin, with_callbacks
 from skmoe._docs import page_template, see
@@ -188,7 +188,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """
         if y is None:
             y = self.predict(X)
-        return prediction.mixture_log_density(*self._log_joint_parts(X, y))
+        joint = self._log_joint(*self._checked_pair(X, y))
+        return prediction.mixture_log_density(*joint)
 
     def aic(
         self,
@@ -379,7 +380,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         """The problem on some data, and the fitted parameters in its coordinates."""
         X, y = self._checked_pair(X, y)
         weight = check_weights(sample_weight, X)
-        group = self._checked_groups(groups, X)
+        self._require_groups(groups)
+        group = check_groups(groups, X.shape[0])
         X, y, weight, group = of_positive_weight(X, y, weight, group)
         columns = self._gate_columns, self._expert_columns
         target = self._fitted_target(y)
@@ -436,45 +438,48 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         X = X if self._expert_columns is None else X[:, self._expert_columns]
         return X, self.coef_, self.intercept_
 
-    def _log_joint_parts(self, X, y):
-        """Gate log-probabilities and expert log-densities, two arrays (n, K)."""
-        X, y = self._checked_pair(X, y)
+    def _log_joint(self, X, y):
+        """Gate log-probabilities and expert log-densities of validated rows, (n, K)."""
         log_gate = prediction.gate_log_probability(*self._gate_arguments(X))
         return log_gate, self._expert_log_density(X, self._fitted_target(y))
 
     def _joint_of_units(self, X, y, sample_weight, groups):
-        """Weights, gate and expert log-densities of rows or groups, and group codes."""
-        log_gate, log_density = self._log_joint_parts(X, y)
-        weight = check_weights(sample_weight, log_density)
-        group = check_groups(groups, log_density.shape[0])
-        if group is None:
-            return weight, log_gate, log_density, None
-        check_gate_sees_groups(self, self._checked(X), group, self._gate_columns)
-        joint = joint_of_groups(log_gate, log_density, weight, group)
-        return np.ones(joint[0].shape[0]), *joint, group
+        """Weights of rows, and gate and expert log-densities of rows or groups.
+
+        Then codes of the groups, or None.
+        """
+        X, y = self._checked_pair(X, y)
+        joint = self._log_joint(X, y)
+        weight = check_weights(sample_weight, joint[0])
+        group = check_groups(groups, X.shape[0])
+        if group is not None:
+            check_gate_sees_groups(self, X, group, self._gate_columns)
+            joint = joint_of_groups(*joint, weight, group)
+        return weight, *joint, group
 
     def _fit_to(self, X, y, sample_weight, groups):
         """How well the model fits some data: what the criteria need."""
         if y is None:
             raise ValueError("y=None: the criterion needs the targets; give y.")
-        self._checked_groups(groups, X)
-        weight, *joint, _ = self._joint_of_units(X, y, sample_weight, groups)
+        check_is_fitted(self)
+        self._require_groups(groups)
+        weight, *joint, group = self._joint_of_units(X, y, sample_weight, groups)
+        # Weights count within a group; groups count once.
+        times = weight if group is None else np.ones(joint[0].shape[0])
         entropy = entr(prediction.posterior(*joint)).sum(axis=1)
         return _FitToData(
-            float(weight @ prediction.mixture_log_density(*joint)),
-            float(weight @ entropy),
-            float(check_weights(sample_weight, self._checked(X)).sum()),
+            float(times @ prediction.mixture_log_density(*joint)),
+            float(times @ entropy),
+            float(weight.sum()),
         )
 
-    def _checked_groups(self, groups, X):
-        """Codes of the groups, which are needed where the fit had them."""
-        check_is_fitted(self)
+    def _require_groups(self, groups):
+        """Raise an error if groups are missing where the fit had them."""
         if groups is None and self._had_groups:
             raise ValueError(
                 "groups=None, but the model was fitted with groups; give those of X."
                 + see("Groups")
             )
-        return check_groups(groups, _num_samples(X))
 
     @property
     def _doc_link_template(self):

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._typing import Columns, FloatArray, MatrixLike, RandomState, Solver, Start
-from skmoe._validation import check_n_samples, check_probabilities
+from skmoe._validation import check_coverage, check_n_samples, check_probabilities
 from skmoe.engine import prediction
 from skmoe.families import Gamma, GLMExperts, Poisson
 
@@ -312,9 +312,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         ValueError
             If `coverage` is not between 0 and 1, both excluded.
         """
-        coverage = float(check_probabilities("coverage", [coverage])[0])
-        tail = (1 - coverage) / 2
-        return self.predict_quantile(X, [tail, 1 - tail])
+        return self.predict_quantile(X, check_coverage(coverage))
 
     def cdf(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
         """Probability that a new y given x is at most the given one.

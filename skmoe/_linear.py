@@ -22,7 +22,7 @@ from skmoe._typing import (
     Start,
     keeps_type,
 )
-from skmoe._validation import check_n_samples, check_probabilities
+from skmoe._validation import check_coverage, check_n_samples, check_probabilities
 from skmoe.engine import prediction
 from skmoe.families import GaussianExperts
 
@@ -388,14 +388,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         ValueError
             If `coverage` is not between 0 and 1, both excluded.
         """
-        level = check_probabilities("coverage", coverage)
-        if level.ndim:
-            raise ValueError(
-                f"coverage={level.tolist()} is not one number; call "
-                "predict_quantile for several."
-            )
-        tail = (1 - level) / 2
-        return self.predict_quantile(X, [tail, 1 - tail])
+        return self.predict_quantile(X, check_coverage(coverage))
 
     def cdf(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
         """Probability that a new y given x is at most the given one.

@@ -9,7 +9,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, validate_data
 
-from skmoe._task import DTYPES
+from skmoe._task import DTYPES, of_positive_weight
 from skmoe.engine.scaling import Sums
 
 
@@ -63,9 +63,7 @@ def checked(given, estimator):
         head = None
         if weight.any() and _selects_by_callable(estimator):
             head = _safe_indexing(given.X, np.flatnonzero(weight)[:1])
-    if not weight.all():
-        kept = np.flatnonzero(weight)
-        X, y, weight = X[kept], y[kept], weight[kept]
+    X, y, weight, _ = of_positive_weight(X, y, weight, None)
     names = getattr(estimator, "feature_names_in_", None)
     return Checked(
         given.label, X, y, weight, None if names is None else tuple(names), head

@@ -15,6 +15,7 @@ from skmoe._restarts import FitTask, best_descent
 from skmoe._task import DTYPES, of_positive_weight
 from skmoe._validation import check_weights, restored_on_failure
 from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.parts import Rows
 from skmoe.engine.problem import canonical_rows
 from skmoe.engine.running import RunningMoments
 from skmoe.engine.scaling import Scaling
@@ -39,24 +40,6 @@ _GROWTH = 1.1
 # Parameters that shape the moments.
 _FIXED = ("n_experts", "fit_intercept", "noise", "symmetric")
 _SHARES = ("l1_ratio", "gate_l1_ratio")
-
-
-class Rows(NamedTuple):
-    """Validated rows of positive weight."""
-
-    X: object  # ndarray or CSR, (n, d)
-    target: np.ndarray  # (m, n) or (n,)
-    weight: np.ndarray  # (n,)
-
-    def joined(self, other):
-        """These rows and others."""
-        stack = sparse.vstack if sparse.issparse(self.X) else np.concatenate
-        X = stack([self.X, other.X])
-        return Rows(
-            X.tocsr() if sparse.issparse(X) else X,
-            np.concatenate([self.target, other.target], axis=-1),
-            np.concatenate([self.weight, other.weight]),
-        )
 
 
 class Progress(NamedTuple):
@@ -204,9 +187,9 @@ class _Learner:
         fresh, before = rows, self.before
         if before.rows is not None:
             fresh = self._like_units(rows)
-            rows = Rows(*before.rows).joined(fresh)
+            rows = Rows.joined([Rows(*before.rows), fresh])
         n_rows = rows.weight.size
-        problem = self._problem(Rows(*canonical_rows(*rows, None)[:3]))
+        problem = self._problem(Rows(*canonical_rows(*rows)[:3]))
         is_enough = self._is_enough(rows, sample_size(problem.mixture))
         if n_rows < _GROWTH * before.n_fitted and not is_enough:
             return before._replace(rows=tuple(rows)), self._objective(fresh)
@@ -248,7 +231,7 @@ class _Learner:
         before, fresh = self.before, rows
         objective = self._objective(fresh)
         if before.rows is not None:
-            rows = Rows(*before.rows).joined(fresh)
+            rows = Rows.joined([Rows(*before.rows), fresh])
         problem = self._problem(rows, self._scaling().with_news(rows.X, rows.weight))
         theta, moments = self._moments(problem)
         is_first = moments.stats is None

@@ -150,7 +150,7 @@ def _standardised(model, rows, found):
     scaling = scaling_from(sums, squares, means, model.dtype)
     gate_rows, start_rows = sampling.gathered([part.sample for part in gathered])
     if gate_rows is None:
-        start_rows = Rows(*canonical_rows(*start_rows, None)[:3])
+        start_rows = Rows(*canonical_rows(*start_rows)[:3])
     return _Data(model, rows, scaling, (gate_rows, start_rows))
 
 

@@ -169,6 +169,18 @@ def check_probabilities(name, values):
     return values
 
 
+def check_coverage(coverage):
+    """Probabilities of the two ends of an interval with some coverage, a list."""
+    level = check_probabilities("coverage", coverage)
+    if level.ndim:
+        raise ValueError(
+            f"coverage={level.tolist()} is not one number; call "
+            "predict_quantile for several."
+        )
+    tail = (1 - level) / 2
+    return [tail, 1 - tail]
+
+
 def check_init(init, n_samples, n_experts):
     """Responsibilities (K, n) from labels (n,) or responsibilities (n, K)."""
     values = np.asarray(init)

@@ -15,6 +15,7 @@ from skmoe.engine.curvature import SoftmaxCurvature
 from skmoe.engine.design import block_rows
 from skmoe.engine.softmax import softmax_in_place
 from skmoe.engine.state import Parameters
+from skmoe.engine.sweep import logits_of_block
 
 
 class InformationMatrices(NamedTuple):
@@ -101,10 +102,8 @@ def _add_block(mixture, theta, block, gate_curvature, missing, score_products):
     """
     units = mixture.units
     weight = units.weight[block.units]
-    gate_block, expert_block = mixture.design_blocks(block)
-    gate = gate_block.dot(mixture.contrasts @ theta.gate)
-    local = mixture.experts.at(theta, expert_block, mixture.target[..., block.rows])
-    posterior = gate + units.sum(local.log_density, block)
+    gate_block, expert_block = designs = mixture.design_blocks(block)
+    gate, local, posterior = logits_of_block(mixture, theta, block, designs)
     softmax_in_place(gate)
     softmax_in_place(posterior)
     gate_curvature.add(block.units, gate_block, gate)

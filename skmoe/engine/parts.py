@@ -9,6 +9,7 @@ that are gathered once.
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from skmoe.engine.gate import is_even, sample_rows
 from skmoe.engine.sweep import sweep
@@ -20,9 +21,9 @@ _ROWS_PER_COEF = 20
 
 
 class Rows(NamedTuple):
-    """Rows of a part, of positive weight."""
+    """Validated rows of positive weight."""
 
-    X: np.ndarray  # (n, d)
+    X: object  # ndarray or CSR, (n, d)
     target: np.ndarray  # (m, n), or (n,) class codes
     weight: np.ndarray  # (n,)
 
@@ -34,8 +35,11 @@ class Rows(NamedTuple):
     def joined(cls, parts):
         """Rows of several parts in one."""
         X, target, weight = zip(*parts)
+        is_sparse = sparse.issparse(X[0])
         return cls(
-            np.concatenate(X), np.concatenate(target, axis=-1), np.concatenate(weight)
+            sparse.vstack(X).tocsr() if is_sparse else np.concatenate(X),
+            np.concatenate(target, axis=-1),
+            np.concatenate(weight),
         )
 
 

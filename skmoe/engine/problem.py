@@ -15,7 +15,7 @@ from skmoe.engine.units import Groups
 _CANONICAL_ROWS, _CANONICAL_SIZE = 5_000, 2**22
 
 
-def canonical_rows(X, target, weight, group):
+def canonical_rows(X, target, weight, group=None):
     """Rows in an order of their own, equal rows merged; X, target, weight, group.
 
     Steps that adapt (over-relaxation, Barzilai-Borwein) amplify rounding, and on few

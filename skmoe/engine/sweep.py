@@ -47,10 +47,8 @@ def _block_statistics(mixture, theta, block, curvature, blend, keep, given=None)
     """
     units = mixture.units
     weight = units.weight[block.units]
-    gate_block, expert_block = mixture.design_blocks(block)
-    gate = gate_block.dot(mixture.contrasts @ theta.gate)
-    local = mixture.experts.at(theta, expert_block, mixture.target[..., block.rows])
-    posterior = gate + units.sum(local.log_density, block)
+    gate_block, expert_block = designs = mixture.design_blocks(block)
+    gate, local, posterior = logits_of_block(mixture, theta, block, designs)
     log_scale = softmax_in_place(gate)
     log_density = softmax_in_place(posterior) - log_scale
     if given is not None:
@@ -75,6 +73,14 @@ def _block_statistics(mixture, theta, block, curvature, blend, keep, given=None)
             mixture, expert_block, local, model_mass, curvature and blend, at_model=True
         ),
     )
+
+
+def logits_of_block(mixture, theta, block, designs):
+    """Logits of the gate (K, u), rows under the experts, posterior logits (K, u)."""
+    gate_block, expert_block = designs
+    gate = gate_block.dot(mixture.contrasts @ theta.gate)
+    local = mixture.experts.at(theta, expert_block, mixture.target[..., block.rows])
+    return gate, local, gate + mixture.units.sum(local.log_density, block)
 
 
 def _expert_grams(mixture, block, local, mass, curvature, at_model=False):
