@@ -31,6 +31,7 @@ from skmoe._validation import (
     restored_on_failure,
 )
 from skmoe.engine import prediction
+from skmoe.engine.gate import branches_of, fitted_gate
 from skmoe.engine.problem import Problem, in_groups
 from skmoe.engine.starts import STRATEGIES
 from skmoe.engine.threads import block_map
@@ -72,6 +73,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         "gate_l1_ratio": [_SHARE],
         "fit_intercept": [StrOptions({"auto"}), "boolean"],
         "symmetric": ["boolean"],
+        "depth": [Interval(Integral, 1, None, closed="left")],
+        "top_k": [None, Interval(Integral, 2, None, closed="left")],
         "gate_features": [None, "array-like", callable, Hidden(str)],
         "expert_features": [None, "array-like", callable, Hidden(str)],
         "init": [StrOptions(set(STRATEGIES)), "array-like"],
@@ -304,13 +307,25 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     def _expert_log_density(self, X, target):
         """Log-density of a target under each expert, (n, K)."""
 
-    def _check_symmetric(self):
-        """Raise an error if a symmetric model has not two experts."""
+    def _check_structure(self):
+        """Raise an error if the experts cannot be arranged as asked for."""
         if self.symmetric and self.n_experts != 2:
             raise ValueError(
                 f"symmetric=True is a model of two experts, got n_experts="
                 f"{self.n_experts}; set n_experts=2 or symmetric=False."
                 + see("Symmetric models")
+            )
+        if branches_of(self.n_experts, self.depth) is None:
+            raise ValueError(
+                f"depth={self.depth} is a tree with as many branches at every node, "
+                f"got n_experts={self.n_experts}; set n_experts to the power "
+                f"{self.depth} of a whole number, such as {2**self.depth}, or depth=1."
+                + see("Sparse and deep mixtures")
+            )
+        if self.depth > 1 and self.top_k is not None:
+            raise ValueError(
+                f"depth={self.depth} and top_k={self.top_k}: only a single gate can "
+                "choose; set depth=1 or top_k=None." + see("Sparse and deep mixtures")
             )
 
     def _check_columns(self, X):
@@ -372,6 +387,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
             gate_alpha=self.gate_alpha,
             l1_ratio=self.l1_ratio,
             gate_l1_ratio=self.gate_l1_ratio,
+            depth=self.depth,
+            top_k=self.top_k,
             group=group,
             scaling=scaling,
         )
@@ -429,9 +446,10 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
         )
 
     def _gate_arguments(self, X):
-        """What the gate sees of validated X, and its coefficients."""
+        """What the gate sees of validated X, its coefficients, and the gate."""
         X = X if self._gate_columns is None else X[:, self._gate_columns]
-        return X, self.gate_coef_, self.gate_intercept_
+        gate = fitted_gate(self.gate_coef_, self.coef_.shape[0], self.top_k)
+        return X, self.gate_coef_, self.gate_intercept_, gate
 
     def _expert_arguments(self, X):
         """What the experts see of validated X, and their coefficients."""

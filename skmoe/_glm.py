@@ -65,6 +65,14 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         The same for the gate and `gate_alpha`.
     fit_intercept : bool, default=True
         Whether gate and experts have intercepts.
+    depth : int, default=1
+        Levels of gates.  1 is one softmax over the experts.  With more, the experts are
+        the leaves of a tree (hierarchical mixture of experts), and `n_experts` is the
+        power `depth` of the number of branches at each node.
+    top_k : int, default=None
+        So many of the most probable experts count for a row, at least 2; the others
+        have gate probability 0 (sparse mixture of experts).  None, or as many as there
+        are experts, means all.  Needs ``depth=1``; may be set after `fit`, too.
     gate_features : array-like or callable, default=None
         Columns that the gate sees: names, indices, a boolean mask, or a callable that
         is given X and returns one of them.  None means all; an empty list means a
@@ -99,10 +107,13 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         Intercepts of the logarithm of the experts' means.
     dispersion_ : ndarray of shape (n_experts,)
         Dispersions phi of the experts, between 1e-6 and 1e6; ones for counts.
-    gate_coef_ : ndarray of shape (n_experts, n_gate_features)
+    gate_coef_ : ndarray of shape (n_experts, n_gate_features) or \
+            (n_nodes, n_branches, n_gate_features)
         Coefficients of the gate's logits; they sum to zero over the experts, unless
-        three or more have an L1 penalty, which picks zeros instead.
-    gate_intercept_ : ndarray of shape (n_experts,)
+        three or more have an L1 penalty, which picks zeros instead.  The second shape
+        is that of a tree, ``depth > 1``: nodes level by level from the root, each from
+        left to right, and the experts are the branches of the last level.
+    gate_intercept_ : ndarray of shape (n_experts,) or (n_nodes, n_branches)
         Intercepts of the gate's logits.
     n_iter_ : int
         Iterations of the best start.
@@ -173,6 +184,8 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         l1_ratio: float = 0.0,
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool = True,
+        depth: int = 1,
+        top_k: int | None = None,
         gate_features: Columns = None,
         expert_features: Columns = None,
         init: Start = "short_runs",
@@ -193,6 +206,8 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         self.l1_ratio = l1_ratio
         self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
+        self.depth = depth
+        self.top_k = top_k
         self.gate_features = gate_features
         self.expert_features = expert_features
         self.init = init
@@ -216,8 +231,10 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         y_mean : ndarray of shape (n_samples,)
         """
         X = self._checked(X)
-        gate = prediction.gate_probability(*self._gate_arguments(X))
-        return (gate * self._expert_mean(X)).sum(axis=1)
+        mean = prediction.expected(
+            self._gate_arguments(X), self._expert_arguments(X), np.exp
+        )
+        return mean[:, 0]
 
     def predict_expert(self, X: MatrixLike) -> FloatArray:
         """Mean of y given x under each expert.

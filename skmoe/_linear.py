@@ -81,6 +81,14 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
     symmetric : bool, default=False
         Two experts with opposite coefficients: ``y = z x'beta + noise``, for ``z`` in
         {-1, +1} and ``P(z=+1 | x) = sigmoid(x'w)``.  Needs ``n_experts=2``.
+    depth : int, default=1
+        Levels of gates.  1 is one softmax over the experts.  With more, the experts are
+        the leaves of a tree (hierarchical mixture of experts), and `n_experts` is the
+        power `depth` of the number of branches at each node.
+    top_k : int, default=None
+        So many of the most probable experts count for a row, at least 2; the others
+        have gate probability 0 (sparse mixture of experts).  None, or as many as there
+        are experts, means all.  Needs ``depth=1``; may be set after `fit`, too.
     gate_features : array-like or callable, default=None
         Columns that the gate sees (concomitant variables): names, indices, a boolean
         mask, or a callable that is given X and returns one of them, such as
@@ -122,10 +130,13 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         Intercepts of the experts.
     noise_variance_ : ndarray of shape (n_experts,) or (n_experts, n_outputs)
         Noise variances, in squared units of y.
-    gate_coef_ : ndarray of shape (n_experts, n_gate_features)
+    gate_coef_ : ndarray of shape (n_experts, n_gate_features) or \
+            (n_nodes, n_branches, n_gate_features)
         Coefficients of the gate's logits; they sum to zero over the experts, unless
-        three or more have an L1 penalty, which picks zeros instead.
-    gate_intercept_ : ndarray of shape (n_experts,)
+        three or more have an L1 penalty, which picks zeros instead.  The second shape
+        is that of a tree, ``depth > 1``: nodes level by level from the root, each from
+        left to right, and the experts are the branches of the last level.
+    gate_intercept_ : ndarray of shape (n_experts,) or (n_nodes, n_branches)
         Intercepts of the gate's logits.
     n_iter_ : int
         Iterations of the best start; after `partial_fit` the number of its calls.
@@ -190,6 +201,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         fit_intercept: bool | Literal["auto"] = "auto",
         noise: Literal["per_expert", "shared"] = "per_expert",
         symmetric: bool = False,
+        depth: int = 1,
+        top_k: int | None = None,
         gate_features: Columns = None,
         expert_features: Columns = None,
         init: Start = "short_runs",
@@ -211,6 +224,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         self.fit_intercept = fit_intercept
         self.noise = noise
         self.symmetric = symmetric
+        self.depth = depth
+        self.top_k = top_k
         self.gate_features = gate_features
         self.expert_features = expert_features
         self.init = init
@@ -319,11 +334,15 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
             Only with ``return_std=True``, in the units of y.
         """
         X = self._checked(X)
-        gate = prediction.gate_probability(*self._gate_arguments(X))
-        mean = self._expert_mean(X)
-        y_mean = self._like_y(prediction.mixture_mean(gate, mean))
+        gate_arguments = self._gate_arguments(X)
+        y_mean = prediction.expected(
+            gate_arguments, self._expert_arguments(X), lambda predictor: predictor
+        )
+        y_mean = self._like_y(y_mean)
         if not return_std:
             return y_mean
+        gate = prediction.gate_probability(*gate_arguments)
+        mean = self._expert_mean(X)
         y_std = prediction.mixture_std(gate, mean, self._noise())
         return y_mean, self._like_y(y_std)
 

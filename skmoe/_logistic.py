@@ -72,6 +72,14 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         Two experts with opposite coefficients: ``P(y=1 | x, z) = sigmoid(z x'beta)``,
         for ``z`` in {-1, +1} and ``P(z=+1 | x) = sigmoid(x'w)``.  Needs
         ``n_experts=2`` and two classes.
+    depth : int, default=1
+        Levels of gates.  1 is one softmax over the experts.  With more, the experts are
+        the leaves of a tree (hierarchical mixture of experts), and `n_experts` is the
+        power `depth` of the number of branches at each node.
+    top_k : int, default=None
+        So many of the most probable experts count for a row, at least 2; the others
+        have gate probability 0 (sparse mixture of experts).  None, or as many as there
+        are experts, means all.  Needs ``depth=1``; may be set after `fit`, too.
     gate_features : array-like or callable, default=None
         Columns that the gate sees (concomitant variables): names, indices, a boolean
         mask, or a callable that is given X and returns one of them, such as
@@ -115,10 +123,13 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         unless an L1 penalty picks zeros instead.
     intercept_ : ndarray of shape (n_experts,) or (n_experts, n_classes)
         Intercepts of the experts.
-    gate_coef_ : ndarray of shape (n_experts, n_gate_features)
+    gate_coef_ : ndarray of shape (n_experts, n_gate_features) or \
+            (n_nodes, n_branches, n_gate_features)
         Coefficients of the gate's logits; they sum to zero over the experts, unless
-        three or more have an L1 penalty, which picks zeros instead.
-    gate_intercept_ : ndarray of shape (n_experts,)
+        three or more have an L1 penalty, which picks zeros instead.  The second shape
+        is that of a tree, ``depth > 1``: nodes level by level from the root, each from
+        left to right, and the experts are the branches of the last level.
+    gate_intercept_ : ndarray of shape (n_experts,) or (n_nodes, n_branches)
         Intercepts of the gate's logits.
     n_iter_ : int
         Iterations of the best start; after `partial_fit` the number of its calls.
@@ -176,6 +187,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
         symmetric: bool = False,
+        depth: int = 1,
+        top_k: int | None = None,
         gate_features: Columns = None,
         expert_features: Columns = None,
         init: Start = "short_runs",
@@ -196,6 +209,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
         self.symmetric = symmetric
+        self.depth = depth
+        self.top_k = top_k
         self.gate_features = gate_features
         self.expert_features = expert_features
         self.init = init
@@ -308,8 +323,10 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             Columns in the order of `classes_`.
         """
         X = self._checked(X)
-        return prediction.class_probability(
-            self._gate_arguments(X), self._expert_arguments(X)
+        return prediction.expected(
+            self._gate_arguments(X),
+            self._expert_arguments(X),
+            prediction.class_probabilities,
         )
 
     def predict_log_proba(self, X: MatrixLike) -> FloatArray:

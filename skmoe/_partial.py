@@ -38,7 +38,7 @@ _LONGEST_WAIT = 10
 # Collected rows are fitted anew once they have grown by this factor.
 _GROWTH = 1.1
 # Parameters that shape the moments.
-_FIXED = ("n_experts", "fit_intercept", "noise", "symmetric")
+_FIXED = ("n_experts", "depth", "top_k", "fit_intercept", "noise", "symmetric")
 _SHARES = ("l1_ratio", "gate_l1_ratio")
 
 
@@ -92,7 +92,7 @@ def _batch(estimator, X, y, classes, sample_weight):
 
 def _check_settings(estimator):
     """Raise an error if a parameter does not go with the others, or has changed."""
-    estimator._check_symmetric()
+    estimator._check_structure()
     if not isinstance(estimator.init, str):
         raise ValueError(
             f"init is an array of shape {np.shape(estimator.init)}: partial_fit cannot "

@@ -22,10 +22,10 @@ from skmoe._part_checks import (
 from skmoe._restarts import start_rngs
 from skmoe._validation import check_columns, check_enough, restored_on_failure
 from skmoe.engine.descent import minimise
+from skmoe.engine.gate import Gate
 from skmoe.engine.parts import Rows, Sampling, added, on_parts
 from skmoe.engine.problem import canonical_rows
 from skmoe.engine.scaling import Scaling, Squares, means_from, scaling_from
-from skmoe.engine.softmax import gate_contrasts
 from skmoe.engine.starts import starting_point
 from skmoe.engine.threads import block_map
 from skmoe.solvers import make_solver
@@ -94,7 +94,7 @@ def _check_parameters(estimator):
             "rows in parts; give a MixtureOfLinearExperts or MixtureOfLogisticExperts."
         )
     estimator._validate_params()
-    estimator._check_symmetric()
+    estimator._check_structure()
     if not isinstance(estimator.init, str):
         raise ValueError(
             f"init is of type {type(estimator.init).__name__}; rows that come in parts "
@@ -158,7 +158,7 @@ def _sampling(model, found):
     """Which rows are gathered."""
     estimator, first = model.estimator, found[0]
     lasso = estimator.gate_alpha * estimator.gate_l1_ratio
-    n_free = gate_contrasts(estimator.n_experts, not lasso).shape[1]
+    n_free = Gate(estimator.n_experts, estimator.depth, not lasso).contrasts.shape[1]
     widths = [
         1 + (first.n_features if chosen is None else chosen.shape[0])
         for chosen in model.columns

@@ -17,7 +17,7 @@ def make_task(estimator, X, y, sample_weight, groups):
     X, y = validate_data(
         estimator, X, y, accept_sparse="csr", dtype=DTYPES, **estimator._target_checks
     )
-    estimator._check_symmetric()
+    estimator._check_structure()
     weight = check_weights(sample_weight, X)
     n_seen = X.shape[0] if sample_weight is None else float(weight.sum())
     group = check_groups(groups, X.shape[0])

@@ -261,6 +261,8 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         fit_intercept: bool | Literal["auto"] = "auto",
         noise: Literal["per_expert", "shared"] = "per_expert",
         symmetric: bool = False,
+        depth: int = 1,
+        top_k: int | None = None,
         gate_features: Columns = None,
         expert_features: Columns = None,
         init: _Init = "short_runs",
@@ -283,6 +285,8 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         self.fit_intercept = fit_intercept
         self.noise = noise
         self.symmetric = symmetric
+        self.depth = depth
+        self.top_k = top_k
         self.gate_features = gate_features
         self.expert_features = expert_features
         self.init = init
@@ -362,6 +366,8 @@ class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
         symmetric: bool = False,
+        depth: int = 1,
+        top_k: int | None = None,
         gate_features: Columns = None,
         expert_features: Columns = None,
         init: _Init = "short_runs",
@@ -383,6 +389,8 @@ class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
         self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
         self.symmetric = symmetric
+        self.depth = depth
+        self.top_k = top_k
         self.gate_features = gate_features
         self.expert_features = expert_features
         self.init = init

@@ -177,23 +177,60 @@ class _Graph:
     def gate(self, outputs):
         """Gate probabilities, (n, K)."""
         coef, intercept = self.model.gate_coef_, self.model.gate_intercept_
+        if intercept.ndim == 2:
+            return self._tree(coef, intercept, outputs)
         logits = self._affine(coef, intercept, self.model._gate_columns)
+        top_k = self.model.top_k
+        if top_k is not None and top_k < intercept.shape[0]:
+            logits = self._close_all_but(logits, top_k)
         return self.softmax(logits, axis=1, outputs=outputs)
+
+    def _tree(self, coef, intercept, outputs):
+        """Products of the branches' probabilities along the paths, (n, K)."""
+        n_branches, start, proba = intercept.shape[1], 0, None
+        while start < intercept.shape[0]:
+            # A level has as many nodes as all above have branches, and one.
+            level = slice(start, start * n_branches + 1)
+            size = level.stop - level.start
+            flat = coef[level].reshape(size * n_branches, -1)
+            values = self._affine(
+                flat, intercept[level].ravel(), self.model._gate_columns
+            )
+            values = self._reshaped(values, size, n_branches)
+            values = self.softmax(values, axis=2)
+            if proba is not None:
+                values = self._node("Mul", self._reshaped(proba, size, 1), values)
+            is_last = level.stop == intercept.shape[0]
+            proba = self._reshaped(values, size * n_branches, outputs=outputs * is_last)
+            start = level.stop
+        return proba
+
+    def _close_all_but(self, logits, top_k):
+        """Logits, all but the largest minus infinity, (n, K)."""
+        best = self._node("TopK", logits, np.array([top_k], dtype=np.int64), axis=1)
+        last = np.array([top_k - 1], dtype=np.int64)
+        least = self._node("Gather", best[0], last, axis=1)
+        is_open = self._node("GreaterOrEqual", logits, least)
+        return self._node("Where", is_open, logits, np.array([-np.inf], self.dtype))
+
+    def _reshaped(self, values, *shape, outputs=None):
+        """Values of the rows in another shape, (n, ...)."""
+        # ONNX reads 0 as the length that is there.
+        shape = np.array([0, *shape], dtype=np.int64)
+        return self._node("Reshape", values, shape, output_names=outputs or None)
 
     def predictor(self, coef, intercept):
         """Linear predictors of the experts, (..., d), (K, q) -> (n, K, q)."""
         flat = coef.reshape(intercept.size, coef.shape[-1])
         values = self._affine(flat, intercept.ravel(), self.model._expert_columns)
-        # ONNX reads 0 as the length that is there.
-        shape = np.array([0, *intercept.shape], dtype=np.int64)
-        return self._node("Reshape", values, shape)
+        return self._reshaped(values, *intercept.shape)
 
     def mixed(self, gate, values, outputs):
         """Mean of experts' values under the gate, (n, K), (n, K, q) -> (n, q)."""
         from skl2onnx.algebra.onnx_ops import OnnxReduceSumApi11
 
-        shape = np.array([0, self.model.intercept_.shape[0], 1], dtype=np.int64)
-        weighted = self._node("Mul", self._node("Reshape", gate, shape), values)
+        column = self._reshaped(gate, self.model.intercept_.shape[0], 1)
+        weighted = self._node("Mul", column, values)
         return OnnxReduceSumApi11(
             weighted, axes=[1], keepdims=0, op_version=self.opset, output_names=outputs
         )

@@ -24,6 +24,27 @@ def softmax(logits):
     return values / values.sum(axis=0)
 
 
+def tree_logits(logits, n_branches, n_experts):
+    """Logits of leaves (K, n) from those of the branches, node by node, (R, n).
+
+    Written as paths from the root: the child c of node j is node
+    ``j * branches + c + 1`` or, below the last node, a leaf.
+    """
+    if n_branches == n_experts:
+        return logits.copy()
+    nodes = logits.reshape(-1, n_branches, logits.shape[1])
+    top = nodes.real.max(axis=1, keepdims=True)
+    nodes = nodes - top - np.log(np.exp(nodes - top).sum(axis=1, keepdims=True))
+    leaves = []
+    for leaf in range(n_experts):
+        at, total = len(nodes) + leaf, 0.0
+        while at > 0:
+            at, branch = divmod(at - 1, n_branches)
+            total = total + nodes[at, branch]
+        leaves.append(total)
+    return np.stack(leaves)
+
+
 def draw(probability, rng):
     """One category for each column of probabilities (C, n)."""
     uniform = rng.uniform(size=probability.shape[1])
@@ -40,6 +61,8 @@ class Model:
     n_classes: int = 2
     noise: str = "per_expert"
     symmetric: bool = False
+    depth: int = 1
+    top_k: int | None = None
     gate_columns: tuple | None = None
     expert_columns: tuple | None = None
 
@@ -49,16 +72,25 @@ class Model:
         X = rng.standard_normal((n, d)) + (not self.symmetric) * rng.standard_normal(d)
         inner = X if self.symmetric else np.column_stack([X, np.ones(n)])
         q = self.n_outputs if self.family == "linear" else self.n_classes - 1
-        gate = gate_signal * rng.standard_normal((self.n_experts, inner.shape[1]))
+        n_nodes = round((self.n_experts - 1) / (self.n_branches - 1))
+        n_logits = n_nodes * self.n_branches
+        gate = gate_signal * rng.standard_normal((n_logits, inner.shape[1]))
         coef = signal * rng.standard_normal((self.n_experts, q, inner.shape[1]))
         if self.symmetric:
             coef[1] = -coef[0]
-        expert = draw(softmax(gate @ inner.T), rng)
+        logits = tree_logits(gate @ inner.T, self.n_branches, self.n_experts)
+        if self.top_k is not None:
+            logits[np.argsort(-logits, axis=0)[self.top_k :], np.arange(n)] = -np.inf
+        expert = draw(softmax(logits), rng)
         predictor = np.einsum("nqp,np->qn", coef[expert], inner)
         if self.family == "linear":
             return Data(X, predictor + noise * rng.standard_normal((q, n)), expert)
         logits = np.concatenate([np.zeros((1, n)), predictor])
         return Data(X, draw(softmax(logits), rng), expert)
+
+    @property
+    def n_branches(self):
+        return round(self.n_experts ** (1 / self.depth))
 
     def experts(self, penalty):
         """The engine's family."""
@@ -98,6 +130,8 @@ class Model:
             fit_intercept=fit_intercept,
             alpha=alpha,
             gate_alpha=gate_alpha,
+            depth=self.depth,
+            top_k=self.top_k,
             **penalties,
         )
 
@@ -114,6 +148,12 @@ MODELS = {
     "linear-symmetric": Model("linear", symmetric=True),
     "linear-symmetric-two-outputs": Model("linear", n_outputs=2, symmetric=True),
     "binary-symmetric": Model("logistic", symmetric=True),
+    "linear-tree-4": Model("linear", 4, depth=2),
+    "binary-tree-8": Model("logistic", 8, depth=3),
+    "three-class-tree-9": Model("logistic", 9, n_classes=3, depth=2),
+    "linear-tree-own-columns": Model(
+        "linear", 4, depth=2, gate_columns=(0, 2), expert_columns=(0, 1)
+    ),
 }
 
 

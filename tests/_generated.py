@@ -200,6 +200,10 @@ def parameters(draw, estimator, n, d):
         chosen["step_size"] = draw(choice(1.0, 0.3, 1.7, 100.0))
     if draw(choice(*[False] * 3, True)):
         chosen.update(symmetric=True, n_experts=2)
+    elif draw(choice(*[False] * 3, True)):
+        chosen.update(n_experts=draw(choice(4, 8)), top_k=2)
+    elif n >= 4 and draw(choice(*[False] * 3, True)):
+        chosen.update(n_experts=4, depth=2)
     if estimator is REGRESSOR and draw(st.booleans()):
         chosen["noise"] = "shared"
     if draw(choice(*[False] * 3, True)):

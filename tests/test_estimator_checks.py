@@ -1,4 +1,4 @@
-"""scikit-learn's own suite: every check, every solver, symmetric and not."""
+"""scikit-learn's own suite: every check, every solver, symmetric, deep and sparse."""
 
 import numpy as np
 import pytest
@@ -16,6 +16,10 @@ ESTIMATORS = [
     for estimator in (MixtureOfLinearExperts, MixtureOfLogisticExperts)
     for solver in ("em", "md", "gd")
     for symmetric in (False, True)
+] + [
+    estimator(4, max_iter=20_000, **structure)
+    for estimator in (MixtureOfLinearExperts, MixtureOfLogisticExperts)
+    for structure in ({"depth": 2}, {"top_k": 2})
 ]
 
 

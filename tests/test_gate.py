@@ -5,7 +5,7 @@ import pytest
 from _data import MODELS, flat, random_theta, soft_start
 
 from skmoe.engine.descent import minimise
-from skmoe.engine.gate import GateCurvature
+from skmoe.engine.gate_curvature import GateCurvature
 from skmoe.solvers import MirrorDescent
 
 MANY = 40_000
@@ -18,7 +18,7 @@ def mixture_of(name, n=400, alpha=0.01):
 
 
 def curvature_of(mixture, weight, dense=True):
-    return GateCurvature(mixture.gate_design, weight, mixture.contrasts, dense)
+    return GateCurvature(mixture.gate_design, weight, mixture.gate, dense)
 
 
 def test_few_rows_are_all_taken():

@@ -26,6 +26,7 @@ skl2onnx = pytest.importorskip("skl2onnx")
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
 STANDARD = {"Gemm", "Softmax", "Reshape", "Mul", "ReduceSum", "ArgMax", "Gather"}
+CHOICE = {"TopK", "GreaterOrEqual", "Where"}
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((200, 3)) + [0, 1, -1]
@@ -45,6 +46,8 @@ regressors = pytest.mark.parametrize(
         ({"gate_features": [0], "expert_features": [2, 1]}, Y),
         ({"gate_features": []}, Y),
         ({"expert_features": []}, Y),
+        ({"n_experts": 4, "depth": 2, "gate_features": [2, 0]}, Y),
+        ({"n_experts": 5, "top_k": 2}, Y),
         ({}, Y[:, None]),
         ({"n_experts": 3, "gate_features": [2, 0]}, np.stack([Y, X[:, 1] - Y]).T),
     ],
@@ -61,6 +64,8 @@ classifiers = pytest.mark.parametrize(
         ({}, 2.0 * BINARY),
         ({}, np.array(["no", "yes"])[BINARY]),
         ({"n_experts": 3}, 10 * SEVERAL - 5),
+        ({"n_experts": 8, "depth": 3}, SEVERAL),
+        ({"n_experts": 8, "top_k": 2}, SEVERAL),
         ({"gate_features": [1]}, np.array(["a", "bb", "c"])[SEVERAL]),
         ({"gate_features": []}, np.array(["a", "bb", "c"], dtype=object)[SEVERAL]),
     ],
@@ -139,10 +144,12 @@ def test_classifier(params, y, scaled, dtype):
 
 
 @pytest.mark.parametrize("opset", [12, 13, 18, None])
-def test_nodes_are_standard_operators(opset):
-    model = MixtureOfLogisticExperts(3, random_state=0).fit(X, SEVERAL)
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_nodes_are_standard_operators(opset, top_k):
+    model = MixtureOfLogisticExperts(3, top_k=top_k, random_state=0).fit(X, SEVERAL)
     graph = skl2onnx.to_onnx(model, X[:1], target_opset=opset).graph
-    assert {node.op_type for node in graph.node} == STANDARD
+    used = STANDARD | (CHOICE if top_k else set())
+    assert {node.op_type for node in graph.node} == used
     assert {node.domain for node in graph.node} == {""}
     found = outputs(model, X, target_opset=opset)
     np.testing.assert_allclose(found["probabilities"], model.predict_proba(X))

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import block_diag
 
+from skmoe.engine.mixture import DEAD_MASS
+
 # A noise variance this near a bound, in logarithms, is held there by it.
 _AT_BOUND = 1e-5
 
@@ -25,20 +27,21 @@ class Coordinates(NamedTuple):
 
 def coordinates(problem, theta, mass):
     """Coordinates at `theta`, where the experts' posterior mass is `mass` (K,)."""
-    experts, contrasts = problem.experts, problem.mixture.contrasts
+    experts, gate = problem.experts, problem.mixture.gate
     gate_units, expert_units = map(_units, (problem.gate_design, problem.expert_design))
     responses = _responses(problem)
     outputs = np.eye(theta.log_variance.shape[1])
     reported = block_diag(
-        np.kron(contrasts, gate_units),
+        np.kron(gate.contrasts, gate_units),
         np.kron(np.kron(experts.tie, responses), expert_units),
         np.kron(experts.noise_tie, outputs),
     )
     if responses.shape[0] > responses.shape[1]:
         responses = responses[1:] - responses[0]
+    branches = gate.node_contrasts[1:] - gate.node_contrasts[0]
     n_free_experts, n_noises = theta.experts.shape[0], theta.log_variance.shape[0]
     relative = block_diag(
-        np.kron(contrasts[1:] - contrasts[0], gate_units),
+        np.kron(np.eye(gate.n_nodes), np.kron(branches, gate_units)),
         np.kron(np.kron(np.eye(n_free_experts), responses), expert_units),
         np.kron(np.eye(n_noises), outputs),
     )
@@ -67,6 +70,7 @@ def _learnt(problem, theta, mass):
     """Free parameters other than those of constant columns, dead experts and bounds."""
     experts = problem.experts
     gate = np.ones(theta.gate.shape, dtype=bool)
+    gate &= problem.mixture.gate.has_rows(mass, DEAD_MASS)[:, None]
     coef = np.ones(theta.experts.shape, dtype=bool)
     for part, design in ((gate, problem.gate_design), (coef, problem.expert_design)):
         part[..., : design.scale.shape[0]] &= np.isfinite(design.scale)

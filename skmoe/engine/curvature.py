@@ -5,7 +5,7 @@ products with vectors (a pass over the rows each) where there are many.
 """
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import block_diag, lapack
 
 from skmoe.engine.design import block_rows, blocks_of
 from skmoe.engine.lasso import lasso_step
@@ -174,6 +174,45 @@ class ImplicitCurvature:
         return total
 
 
+class BlockCurvature:
+    """Curvature of softmaxes that do not see each other, such as a tree's nodes.
+
+    Parameters
+    ----------
+    blocks : list of DenseCurvature or ImplicitCurvature, all for as many coefficients
+    """
+
+    def __init__(self, blocks):
+        self.blocks = blocks
+
+    @property
+    def matrix(self):
+        """Stored matrices of all blocks in one, (q * p, q * p)."""
+        return block_diag(*(block.matrix for block in self.blocks))
+
+    def dot(self, step):
+        """Product with a step, (q, p) -> (q, p)."""
+        return self._each("dot", step)
+
+    def solve(self, gradient, ridge):
+        """As of `DenseCurvature`, block by block."""
+        ridge = np.broadcast_to(ridge, gradient.shape)
+        return self._each("solve", gradient, ridge)
+
+    def solve_lasso(self, pull, ridge, lasso, coef):
+        """As of `DenseCurvature`, block by block."""
+        ridge, lasso = (np.broadcast_to(part, pull.shape) for part in (ridge, lasso))
+        return self._each("solve_lasso", pull, ridge, lasso, coef)
+
+    def _each(self, method, *arguments):
+        """Results of a method of every block on its rows of the arguments, (q, p)."""
+        parts = zip(*(np.split(part, len(self.blocks)) for part in arguments))
+        results = [
+            getattr(block, method)(*part) for block, part in zip(self.blocks, parts)
+        ]
+        return np.concatenate(results)
+
+
 class SoftmaxCurvature:
     """Collects the curvature of a softmax block by block, stored or by its products.
 
@@ -187,27 +226,35 @@ class SoftmaxCurvature:
 
     def __init__(self, design, mass, contrasts, dense):
         self.design, self.mass, self.contrasts = design, mass, contrasts
-        self.grams = self.probability = None
+        self.grams = self.probability = self.shares = None
         if dense:
             q, p = contrasts.shape[1], design.n_columns
             self.grams = np.zeros((q * (q + 1) // 2, p, p))
         else:
             self.probability = np.empty((contrasts.shape[0], design.n_rows))
 
-    def add(self, rows, block, probability):
-        """Add a block of rows (slice) with their probabilities (C, b)."""
+    def add(self, rows, block, probability, share=None):
+        """Add a block of rows (slice) with their probabilities (C, b).
+
+        `share` (b,) is that of their mass which counts, all by default.
+        """
+        if share is not None:
+            if self.shares is None:
+                self.shares = np.zeros(self.design.n_rows)
+            self.shares[rows] = share
         if self.grams is None:
             self.probability[:, rows] = probability
             return
         pairs = pair_weights(probability, self.contrasts)
-        pairs *= self.mass[rows]
+        pairs *= self.mass[rows] if share is None else share * self.mass[rows]
         self.grams += block.gram(pairs)
 
     def collected(self, exact=False):
         """The curvature of all rows added; `exact` as `ImplicitCurvature` takes it."""
+        mass = self.mass if self.shares is None else self.shares * self.mass
         if self.grams is None:
             return ImplicitCurvature(
-                self.design, self.mass, self.probability, self.contrasts, exact
+                self.design, mass, self.probability, self.contrasts, exact
             )
         matrix = join_pairs(self.grams, self.contrasts.shape[1])
-        return DenseCurvature(matrix, self.mass.sum())
+        return DenseCurvature(matrix, mass.sum())

@@ -168,6 +168,10 @@ class DenseBlock:
     def __init__(self, values):
         self.values = values
 
+    def take(self, rows):
+        """Some of the rows (index array)."""
+        return DenseBlock(self.values.take(rows, axis=1))
+
     def dot(self, coef):
         """Linear predictors, (..., p) -> (..., b)."""
         return coef @ self.values
@@ -180,7 +184,8 @@ class DenseBlock:
         """One weighted Gram matrix for each row of `weights`, (M, b) -> (M, p, p)."""
         n_grams, (p, b) = weights.shape[0], self.values.shape
         grams = np.zeros((n_grams, p, p))
-        at_once = max(1, min(n_grams, _GRAM_BYTES // (8 * p * min(b, _GRAM_ROWS))))
+        row_bytes = 8 * p * max(min(b, _GRAM_ROWS), 1)
+        at_once = max(1, min(n_grams, _GRAM_BYTES // row_bytes))
         weighted = _scratch((at_once, p, min(b, _GRAM_ROWS)))
         for rows in blocks_of(b, _GRAM_ROWS):
             values = self.values[:, rows]
@@ -234,6 +239,10 @@ class SparseBlock:
 
     def __init__(self, X, scale, intercept):
         self.X, self.scale, self.intercept = X, scale, intercept
+
+    def take(self, rows):
+        """Some of the rows (index array)."""
+        return SparseBlock(self.X[rows], self.scale, self.intercept)
 
     def dot(self, coef):
         """Linear predictors, (..., p) -> (..., b)."""

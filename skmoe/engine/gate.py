@@ -1,99 +1,228 @@
-"""Curvature of the gate's log-partition, on a sample of the rows where there are many.
-
-The gate's projection is one Newton step on its exact gradient.  An approximate matrix
-changes how fast that converges, not where to; and it is the dearest part of an exact
-step: K (K - 1) / 2 Gram matrices where the experts need K.
-"""
+"""The gate: one softmax over the experts or a tree of them, of which few may count."""
 
 import copy
 
 import numpy as np
 
-from skmoe.engine.curvature import SoftmaxCurvature
-from skmoe.engine.design import block_rows, blocks_of
-from skmoe.engine.softmax import softmax_in_place
-
-# Rows in the sample: at least so many, so many for each coefficient, and this share of
-# all, since confident gates have curvature in few rows.
-_MIN_ROWS, _ROWS_PER_COEF, _SHARE = 8192, 20, 0.0625
-# A share of very many rows stops here, in entries: it must fit where they do not.
-_MOST_ENTRIES = 2**24
-# A matrix serves until the logits have moved by this much, root mean square.
-_STALE = 0.15
-# A sample that does not save this much, or whose weight says that few rows of large
-# weight matter, is not worth its noise.
-_WORTHWHILE, _UNEVEN = 0.6, 1.25
+from skmoe.engine.curvature import BlockCurvature, DenseCurvature, SoftmaxCurvature
+from skmoe.engine.softmax import gate_contrasts, softmax_in_place
 
 
-class GateCurvature:
-    """Curvature of the gate as a function of its coefficients.
+def branches_of(n_experts, depth):
+    """Branches of each node of a tree with so many leaves, or None if there is none."""
+    if depth == 1:
+        return n_experts
+    n_branches = round(n_experts ** (1 / depth))
+    fits = n_branches > 1 and n_branches**depth == n_experts
+    return n_branches if fits else None
+
+
+def fitted_gate(coef, n_experts, top_k):
+    """Gate of fitted coefficients, (K, d) or (nodes, branches, d)."""
+    depth = 1
+    while coef.ndim == 3 and coef.shape[1] ** depth < n_experts:
+        depth += 1
+    return Gate(n_experts, depth, top_k=top_k)
+
+
+class Gate:
+    """How logits become probabilities of the experts.
+
+    With depth 1 there is one node, whose branches are the experts.  With more an expert
+    is a leaf, reached by one choice at each level: its probability is the product of
+    those of the branches on its path (Jordan and Jacobs 1994).  Nodes are numbered
+    level by level from the root, each level from left to right; R is the number of all
+    branches.
 
     Parameters
     ----------
-    design : DenseDesign or SparseDesign
-    weight : ndarray of shape (n,)
-    contrasts : ndarray of shape (K, K - 1)
-    dense : bool, whether the matrix may be stored
+    n_experts : int, K
+    depth : int, default=1
+    smooth : bool, default=True
+        Whether the penalty has no lasso.
+    top_k : int, default=None
+        So many of the most probable experts count, the others have probability 0.
     """
 
-    def __init__(self, design, weight, contrasts, dense):
-        self.contrasts, self.dense = contrasts, dense
-        self.design, self.weight = _sampled(design, weight, contrasts.shape[1])
-        self.blocks = blocks_of(self.design.n_rows, block_rows(design.n_columns))
-        self.forget()
+    def __init__(self, n_experts, depth=1, smooth=True, top_k=None):
+        self.n_experts, self.depth = n_experts, depth
+        self.n_branches = branches_of(n_experts, depth)
+        self.n_nodes = sum(self.n_branches**level for level in range(depth))
+        self.node_contrasts = gate_contrasts(self.n_branches, smooth)
+        # Free logits of all nodes to logits of all branches, (R, nodes * free).
+        self.contrasts = np.kron(np.eye(self.n_nodes), self.node_contrasts)
+        self.top_k = top_k if top_k and top_k < n_experts else None
 
-    def forget(self):
-        """Forget the curvature of earlier coefficients."""
-        self._known_at, self._known = None, None
+    def with_all_experts(self):
+        """The same gate without `top_k`."""
+        dense = copy.copy(self)
+        dense.top_k = None
+        return dense
 
-    def on(self, design, weight):
-        """The same on given rows, all of them."""
-        moved = copy.copy(self)
-        moved.design, moved.weight = design, weight
-        moved.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
-        return moved
+    def at(self, coef, block):
+        """Rows of a block under free coefficients."""
+        return GateRows(self, block.dot(self.contrasts @ coef))
 
-    def near(self, gate):
-        """Curvature at, or not far from, coefficients (K - 1, p)."""
-        # In standardised features the norm is the root mean square of the logits.
-        moved = np.inf if self._known is None else np.linalg.norm(gate - self._known_at)
-        return self.at(gate) if moved > _STALE else self._known
+    def masses(self, leaves):
+        """Mass of the branches from that of the experts, (K, ...).
 
-    def at(self, gate):
-        """Curvature at coefficients (K - 1, p), a pass over the sample."""
-        if gate is self._known_at:  # a refused step is tried again, shorter
-            return self._known
-        total = SoftmaxCurvature(self.design, self.weight, self.contrasts, self.dense)
-        coef = self.contrasts @ gate
-        for rows in self.blocks:
-            block = self.design.block(rows)
-            probability = block.dot(coef)
-            softmax_in_place(probability)
-            total.add(rows, block, probability)
-        self._known_at, self._known = gate, total.collected()
-        return self._known
+        For each level, from the root, an array (nodes, branches, ...).
+        """
+        levels = []
+        for _ in range(self.depth):
+            leaves = leaves.reshape(-1, self.n_branches, *leaves.shape[1:])
+            levels.append(leaves)
+            leaves = leaves.sum(axis=1)
+        return levels[::-1]
+
+    def node_masses(self, leaves):
+        """Mass of the branches of each node, (K, ...) -> (nodes, branches, ...)."""
+        return np.concatenate(self.masses(leaves))
+
+    def order_of(self, mass):
+        """Experts (K,) and branches (R,) in the order of falling mass (K,).
+
+        Branches of a node change places with all that is below them.
+        """
+        branches, nodes, first = [], np.zeros(1, dtype=int), 0
+        experts = np.arange(self.n_experts)[None]
+        for _ in range(self.depth):
+            experts = experts.reshape(nodes.shape[0], self.n_branches, -1)
+            order = np.argsort(-mass[experts].sum(axis=2), axis=1, kind="stable")
+            experts = np.take_along_axis(experts, order[:, :, None], axis=1)
+            children = (nodes[:, None] * self.n_branches + order).ravel()
+            branches.append(first * self.n_branches + children)
+            first, nodes = first + nodes.shape[0], children
+        return experts.ravel(), np.concatenate(branches)
+
+    def has_rows(self, mass, least):
+        """Whether the node of each free logit has more than a mass, (K,) -> (F,)."""
+        found = self.node_masses(mass).sum(axis=1) > least
+        return np.repeat(found, self.node_contrasts.shape[1])
+
+    def curvature(self, design, weight, dense):
+        """Sum of the curvature over blocks, to be collected."""
+        return _BranchCurvature(self, design, weight, dense)
+
+    def stored_curvature(self, matrix, mass):
+        """Curvature from its matrix, where experts have a mass (K,)."""
+        size = matrix.shape[0] // self.n_nodes
+        own = [slice(j * size, (j + 1) * size) for j in range(self.n_nodes)]
+        masses = self.node_masses(mass).sum(axis=1)
+        blocks = [DenseCurvature(matrix[j, j], mass) for j, mass in zip(own, masses)]
+        return _joined(blocks)
 
 
-def sample_rows(n_rows, n_columns, n_free):
-    """Rows of the sample, one of each stretch of rows; None for all of them."""
-    share = min(_SHARE * n_rows, _MOST_ENTRIES // n_columns)
-    size = int(max(_MIN_ROWS, _ROWS_PER_COEF * n_free * n_columns, share))
-    if size > _WORTHWHILE * n_rows:
-        return None
-    rng = np.random.RandomState(0)
-    positions = (np.arange(size) + rng.uniform(size=size)) * (n_rows / size)
-    return positions.astype(np.intp)
+class GateRows:
+    """The gate of a block of units: `logits` of the experts, (K, b).
+
+    `normalise` makes `probability` of them.
+    """
+
+    def __init__(self, gate, values):
+        self.gate, self.logits, self.within = gate, values, []
+        if gate.depth > 1:
+            self._descend(values)
+        if gate.top_k is not None:
+            close_all_but(self.logits, gate.top_k)
+
+    def normalise(self):
+        """Turn logits into probabilities, in place; their logsumexp, (b,)."""
+        self.probability = self.logits
+        return softmax_in_place(self.logits)
+
+    def score(self, excess):
+        """Adjoint of how the experts' logits follow from the branches', (K, b).
+
+        Excess sums to zero over the experts; what it is for a branch is shared out
+        among the branches below by their probabilities.  The result is (R, b).
+        """
+        if not self.within:
+            return excess
+        root, *levels = self.gate.masses(excess)
+        own = [
+            level - within * level.sum(axis=1, keepdims=True)
+            for level, within in zip(levels, self.within)
+        ]
+        return np.concatenate([root, *own]).reshape(-1, excess.shape[1])
+
+    def complete_score(self):
+        """Gradient of log p(z=k | x) by the free logits, (K, F, b)."""
+        excess = np.eye(self.gate.n_experts)[:, :, None] - self.probability
+        scores = [self.gate.contrasts.T @ self.score(row) for row in excess]
+        return np.stack(scores)
+
+    def branch_probability(self):
+        """Probabilities of the branches given their node, (nodes, branches, b)."""
+        root = self.gate.masses(self.probability)[0]
+        return np.concatenate([root, *self.within])
+
+    def _descend(self, values):
+        """Logits of the leaves of a tree: sums of log-probabilities on their paths."""
+        n_branches, n_rows = self.gate.n_branches, values.shape[1]
+        values = values.reshape(-1, n_branches, n_rows)
+        self.logits, start = values[0], 1
+        for _ in range(1, self.gate.depth):
+            # The root need not be normalised, since its sum is common to all.
+            level = np.array(values[start : start + self.logits.shape[0]])
+            within = np.moveaxis(level.copy(), 1, 0)
+            level -= softmax_in_place(within)[:, None]
+            self.within.append(np.moveaxis(within, 0, 1))
+            start += level.shape[0]
+            self.logits = (self.logits[:, None] + level).reshape(-1, n_rows)
 
 
-def is_even(weight, share):
-    """Whether the weight of a sample is near the given share of all."""
-    return 1 / _UNEVEN < weight.sum() / share < _UNEVEN
+class _BranchCurvature:
+    """Curvature of the gate's log-partition, a softmax's for each node.
+
+    In the tree it is that of the surrogate whose experts have a given mass; at the
+    model's it is the Fisher information.
+    """
+
+    def __init__(self, gate, design, weight, dense):
+        self.gate = gate
+        self.nodes = [
+            SoftmaxCurvature(design, weight, gate.node_contrasts, dense)
+            for _ in range(gate.n_nodes)
+        ]
+
+    def add(self, units, block, local, shares=None):
+        """Add a block of units (slice) under the gate's rows `local`.
+
+        `shares` (K, b) of the experts, those of the model by default.
+        """
+        if self.gate.depth == 1:
+            self.nodes[0].add(units, block, local.probability)
+            return
+        shares = self.gate.node_masses(local.probability if shares is None else shares)
+        parts = zip(self.nodes, local.branch_probability(), shares.sum(axis=1))
+        for node, probability, share in parts:
+            node.add(units, block, probability, share)
+
+    def collected(self):
+        """The curvature of all blocks added."""
+        return _joined([node.collected() for node in self.nodes])
 
 
-def _sampled(design, weight, n_free):
-    """Design and weights of a sample, or of all rows."""
-    total = weight.sum()
-    rows = sample_rows(design.n_rows, design.n_columns, n_free)
-    if rows is None or not is_even(weight[rows], total * len(rows) / design.n_rows):
-        return design, weight
-    return design.take(rows), weight[rows] * (total / weight[rows].sum())
+def _joined(blocks):
+    """Curvatures of the nodes, a list, as one."""
+    return blocks[0] if len(blocks) == 1 else BlockCurvature(blocks)
+
+
+def close_all_but(logits, top_k):
+    """Set all but the largest logits of each column to minus infinity, in place.
+
+    Of equal ones the first count; (K, b).
+    """
+    rest = logits.copy()
+    for _ in range(top_k):
+        threshold = rest.max(axis=0)
+        rest[rest == threshold] = -np.inf
+    closed = logits < threshold
+    kept = logits.shape[0] - closed.sum(axis=0)
+    ties = np.flatnonzero(kept != top_k)
+    if ties.size:
+        order = np.argsort(-logits[:, ties], axis=0, kind="stable")
+        closed[:, ties] = True
+        closed[order[:top_k], ties] = False
+    logits[closed] = -np.inf

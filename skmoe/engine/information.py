@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import block_diag, eigh
 
-from skmoe.engine.curvature import SoftmaxCurvature
 from skmoe.engine.design import block_rows
 from skmoe.engine.softmax import softmax_in_place
 from skmoe.engine.state import Parameters
@@ -71,18 +70,21 @@ def evaluated(mixture, theta):
 def matrices_of(mixture, state):
     """All matrices at a state of `evaluated`; one pass."""
     theta, stats = state.theta, state.stats
-    gate = SoftmaxCurvature(
-        mixture.gate_design, mixture.units.weight, mixture.contrasts, True
-    )
+    gates = [
+        mixture.gate.curvature(mixture.gate_design, mixture.units.weight, True)
+        for _ in range(2)
+    ]
     size = sum(part.size for part in theta)
     missing, score_products = np.zeros((2, size, size))
     for block in mixture.units.blocks(block_rows(size)):
-        _add_block(mixture, theta, block, gate, missing, score_products)
-    gate = gate.collected().matrix
+        _add_block(mixture, theta, block, gates, missing, score_products)
     experts = mixture.experts
     complete, model_complete = (
-        block_diag(gate, experts.complete_information(theta, stats, at_model))
-        for at_model in (False, True)
+        block_diag(
+            gate.collected().matrix,
+            experts.complete_information(theta, stats, at_model),
+        )
+        for gate, at_model in zip(gates, (False, True))
     )
     ridge = Parameters(
         np.broadcast_to(mixture.gate_penalty.ridge, theta.gate.shape),
@@ -95,8 +97,8 @@ def matrices_of(mixture, state):
     )
 
 
-def _add_block(mixture, theta, block, gate_curvature, missing, score_products):
-    """Add a block to the gate's curvature and the sums, in place.
+def _add_block(mixture, theta, block, gates, missing, score_products):
+    """Add a block to both curvatures of the gate and the sums, in place.
 
     The score of a group is the sum over its rows, as if they were one.
     """
@@ -104,17 +106,17 @@ def _add_block(mixture, theta, block, gate_curvature, missing, score_products):
     weight = units.weight[block.units]
     gate_block, expert_block = designs = mixture.design_blocks(block)
     gate, local, posterior = logits_of_block(mixture, theta, block, designs)
-    softmax_in_place(gate)
+    gate.normalise()
     softmax_in_place(posterior)
-    gate_curvature.add(block.units, gate_block, gate)
+    for curvature, shares in zip(gates, (posterior, gate.probability)):
+        curvature.add(block.units, gate_block, gate, shares)
 
     features = [
         gate_block.dot(np.eye(theta.gate.shape[-1])),
         expert_block.dot(np.eye(theta.experts.shape[-1])),
         np.ones((1, local.log_density.shape[-1])),
     ]
-    of_gate = mixture.contrasts[:, :, None] - mixture.contrasts.T @ gate
-    factors = [of_gate, *local.complete_score()]
+    factors = [gate.complete_score(), *local.complete_score()]
     shares = [posterior, *[units.repeat(posterior, block)] * 2]
     pairs = zip(shares, factors)
     means = [np.einsum("kb,kfb->fb", share, factor) for share, factor in pairs]

@@ -12,9 +12,10 @@ import numpy as np
 
 from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
 from skmoe.engine.design import block_rows
-from skmoe.engine.gate import GateCurvature
+from skmoe.engine.gate_curvature import GateCurvature
+from skmoe.engine.routing import BLOCKS_AT_ONCE, is_worthwhile
 from skmoe.engine.soft_label import soft_label_regression
-from skmoe.engine.softmax import gate_contrasts, join_pairs
+from skmoe.engine.softmax import join_pairs
 from skmoe.engine.state import Parameters, RowMoments, State
 from skmoe.engine.sweep import sweep
 from skmoe.engine.tie import is_tied
@@ -35,6 +36,7 @@ class Mixture:
     gate_design, expert_design : DenseDesign or SparseDesign
     target : ndarray of shape (m, n) or (n,), as the family wants it
     weight : ndarray of shape (n,), sums to 1
+    gate : Gate
     gate_penalty : Penalty
     offset : float, added to F so that it is in the units of the original targets
     units : Groups, default=None
@@ -48,6 +50,7 @@ class Mixture:
         expert_design,
         target,
         weight,
+        gate,
         gate_penalty,
         offset,
         units=None,
@@ -58,17 +61,19 @@ class Mixture:
         self.penalties = gate_penalty, experts.penalty
         self.is_smooth = all(penalty.is_smooth for penalty in self.penalties)
         self.n_experts = experts.tie.shape[0]
-        self.contrasts = gate_contrasts(self.n_experts, gate_penalty.is_smooth)
+        self.gate, self.contrasts = gate, gate.contrasts
+        self.is_routed = is_worthwhile(gate)
         width = max(gate_design.n_columns, expert_design.n_columns)
         self.units = SingleRows(weight) if units is None else units
-        self.blocks = self.units.blocks(block_rows(width))
+        n_rows = block_rows(width) * (BLOCKS_AT_ONCE if self.is_routed else 1)
+        self.blocks = self.units.blocks(n_rows)
         self.work = weight.shape[0] * width * self.n_experts
         self.gate_size = self.contrasts.shape[1] * gate_design.n_columns
         self.gate_curvature = GateCurvature(
             gate_design,
             self.units.weight,
-            self.contrasts,
-            _is_stored(self.gate_size, gate_penalty),
+            gate,
+            _is_stored(self.gate_size // gate.n_nodes, gate_penalty),
         )
         self.experts_are_dense = _is_stored(experts.curvature_size, experts.penalty)
         self.map_threads, self.n_threads = map, 1
@@ -213,7 +218,8 @@ class Mixture:
         theta, stats = state.theta, state.stats
         rows = state.rows or self.row_moments(theta)
         blended = (1 - step_size) * rows.model + step_size * rows.posterior
-        gate = self._regress_gate(blended, theta.gate, step_size, max_iter, tol)
+        closed = None if self.gate.top_k is None else rows.model == 0
+        gate = self._regress_gate(blended, theta.gate, step_size, max_iter, tol, closed)
         if self.experts.contrasts is None:
             curvatures = self._expert_curvatures(state, step_size, exact=True)
             experts = self.experts.project(theta, stats, curvatures, step_size, 1, True)
@@ -273,6 +279,7 @@ class Mixture:
             expert_design,
             self.target[..., rows],
             units.spread(units.weight),
+            self.gate,
             self.gate_penalty,
             self.offset,
             units,
@@ -294,6 +301,16 @@ class Mixture:
         stored.gate_curvature = copy.copy(self.gate_curvature)
         stored.experts_are_dense = stored.gate_curvature.dense = True
         return stored
+
+    def with_all_experts(self):
+        """The same mixture where all experts count; gates that choose start from it."""
+        if self.gate.top_k is None:
+            return self
+        dense = copy.copy(self)
+        dense.gate = self.gate.with_all_experts()
+        dense.gate_curvature = self.gate_curvature.through(dense.gate)
+        dense.is_routed = False
+        return dense
 
     def row_moments(self, theta):
         """Responsibilities, gate and class probabilities of every row at `theta`."""
@@ -340,20 +357,27 @@ class Mixture:
             for j in range(tie.shape[1])
         ]
 
-    def _regress_gate(self, blended, gate, step_size, max_iter, tol):
-        """Soft-label softmax regression of the gate on moments (K, u)."""
-        return soft_label_regression(
-            self.gate_design,
-            self.units.weight,
-            blended,
-            gate,
-            self.contrasts,
-            self.gate_penalty.times(step_size),
-            dense=self.gate_curvature.dense,
-            max_iter=max_iter,
-            tol=tol,
-            scale=self.units.weight,
-        )
+    def _regress_gate(self, blended, coef, step_size, max_iter, tol, closed=None):
+        """Soft-label softmax regressions of the gate's nodes on moments (K, u)."""
+        weight = self.units.weight
+        nodes = self.gate.node_masses(blended)
+        fitted = [
+            soft_label_regression(
+                self.gate_design,
+                weight if len(nodes) == 1 else weight * target.sum(axis=0),
+                target,
+                start,
+                self.gate.node_contrasts,
+                self.gate_penalty.times(step_size),
+                dense=self.gate_curvature.dense,
+                max_iter=max_iter,
+                tol=tol,
+                scale=weight,
+                closed=closed,
+            )
+            for target, start in zip(nodes, np.split(coef, len(nodes)))
+        ]
+        return np.concatenate(fitted)
 
     def _regress_experts(self, moments, coef, step_size, max_iter, tol):
         """Soft-label softmax regressions of logistic experts on moments (K, C, n)."""

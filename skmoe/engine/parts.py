@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skmoe.engine.gate import is_even, sample_rows
+from skmoe.engine.gate_curvature import is_even, sample_rows
 from skmoe.engine.sweep import sweep
 
 # Up to so many rows and entries all rows are gathered, and a fit starts as in memory.

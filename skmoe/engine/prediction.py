@@ -12,6 +12,8 @@ from scipy.special import (
 )
 
 from skmoe.engine.design import blocks_of
+from skmoe.engine.gate import Gate, GateRows
+from skmoe.engine.routing import is_worthwhile
 from skmoe.engine.softmax import positive_probability, softmax_in_place
 
 _LOG_2PI = np.log(2 * np.pi)
@@ -26,19 +28,28 @@ def linear_predictor(X, coef, intercept):
     return values.reshape((X.shape[0],) + intercept.shape)
 
 
-def gate_probability(X, coef, intercept):
-    """Gate probabilities, (n, K)."""
-    proba = np.empty((X.shape[0], intercept.shape[0]), dtype=intercept.dtype)
+def gate_probability(X, coef, intercept, gate=None):
+    """Gate probabilities, (n, K); without a Gate, of one softmax."""
+    gate = gate or Gate(intercept.shape[0])
+    proba = np.empty((X.shape[0], gate.n_experts), dtype=intercept.dtype)
     for rows in blocks_of(X.shape[0], _BLOCK_ROWS):
-        gate = _predictor_of_rows(X, coef, intercept, rows)
-        softmax_in_place(gate)
-        proba[rows] = gate.T
+        proba[rows] = _gate_of_rows(X[rows], coef, intercept, gate).T
     return proba
 
 
-def gate_log_probability(X, coef, intercept):
+def gate_log_probability(X, coef, intercept, gate=None):
     """Logarithms of the gate probabilities, (n, K)."""
-    return log_softmax(linear_predictor(X, coef, intercept), axis=1)
+    gate = gate or Gate(intercept.shape[0])
+    values = linear_predictor(X, coef, intercept).reshape(X.shape[0], -1)
+    return log_softmax(GateRows(gate, values.T).logits.T, axis=1)
+
+
+def _gate_of_rows(X, coef, intercept, gate):
+    """As `gate_probability`, experts first, (K, b)."""
+    values = _predictor_first(X, coef, intercept)
+    local = GateRows(gate, values.reshape(-1, X.shape[0]))
+    local.normalise()
+    return local.probability
 
 
 def expert_log_probability(X, coef, intercept):
@@ -55,30 +66,83 @@ def normal_log_density(y, mean, variance):
     return -0.5 * (_LOG_2PI + np.log(variance) + square / variance).sum(axis=2)
 
 
-def class_probability(gate_arguments, expert_arguments):
-    """Class probabilities of the mixture, (n, C); arguments of `linear_predictor`."""
-    n_rows, intercept = gate_arguments[0].shape[0], expert_arguments[2]
-    n_classes = 2 if intercept.ndim == 1 else intercept.shape[1]
-    proba = np.empty((n_rows, n_classes), dtype=intercept.dtype)
-    for rows in blocks_of(n_rows, _BLOCK_ROWS):
-        gate = _predictor_of_rows(*gate_arguments, rows)
-        softmax_in_place(gate)
-        logits = _predictor_of_rows(*expert_arguments, rows)
-        if n_classes == 2:
-            positive, _, _ = positive_probability(logits)
-            proba[rows, 0] = (gate * (1 - positive)).sum(axis=0)
-            proba[rows, 1] = (gate * positive).sum(axis=0)
-            continue
-        softmax_in_place(np.moveaxis(logits, 1, 0))
-        proba[rows] = np.einsum("kb,kcb->bc", gate, logits)
-    return proba
+def expected(gate_arguments, expert_arguments, link):
+    """Mean of the experts' values under the gate, (n, c).
+
+    Parameters
+    ----------
+    gate_arguments : those of `gate_probability`
+    expert_arguments : those of `linear_predictor`
+    link : callable
+        Makes values (K, c, b) of linear predictors (K, q, b), which it may overwrite.
+    """
+    found = []
+    X_gate, *gate_arguments = gate_arguments
+    X, coef, intercept = expert_arguments
+    intercept = intercept.reshape(intercept.shape[0], -1)
+    if is_worthwhile(gate_arguments[-1]):
+        gate_of_rows, mean = _best_experts, _routed_mean
+    else:
+        gate_of_rows, mean = _gate_of_rows, _dense_mean
+    for rows in blocks_of(X.shape[0], _BLOCK_ROWS):
+        gate = gate_of_rows(X_gate[rows], *gate_arguments)
+        found.append(mean(gate, X[rows], coef, intercept, link))
+    return np.concatenate(found)
 
 
-def _predictor_of_rows(X, coef, intercept, rows):
-    """As `linear_predictor`, of a slice of rows and with these last, (..., b)."""
+def _dense_mean(gate, X, coef, intercept, link):
+    """Mean of the values of all experts, (K, b) -> (b, c)."""
+    values = link(_predictor_first(X, coef, intercept))
+    return np.einsum("kb,kcb->bc", gate, values)
+
+
+def _best_experts(X, coef, intercept, gate):
+    """The experts that count for each row, and their probabilities, two (b, top_k)."""
+    logits = linear_predictor(X, coef, intercept)
+    every = np.arange(X.shape[0])
+    expert = np.empty((X.shape[0], gate.top_k), dtype=np.intp)
+    kept = np.empty(expert.shape, dtype=logits.dtype)
+    for best, logit in zip(expert.T, kept.T):
+        best[:] = logits.argmax(axis=1)
+        logit[:] = logits[every, best]
+        logits[every, best] = -np.inf
+    softmax_in_place(kept.T)
+    return expert, kept
+
+
+def _routed_mean(gate, X, coef, intercept, link):
+    """Mean of the values of the experts that count, each on its rows alone, (b, c)."""
+    expert, probability = gate
+    flat = expert.ravel().astype(np.min_scalar_type(coef.shape[0]))
+    order = np.argsort(flat, kind="stable")
+    X = X[order // expert.shape[1]]
+    ends = np.cumsum(np.bincount(flat, minlength=coef.shape[0]))
+    starts = np.concatenate([[0], ends[:-1]])
+    predictors = [
+        _predictor_first(X[start:end], coef[k], intercept[k])
+        for k, (start, end) in enumerate(zip(starts, ends))
+        if start < end
+    ]
+    values = link(np.concatenate(predictors, axis=1)[None])[0]
+    of_rows = np.empty_like(values)
+    of_rows[:, order] = values
+    of_rows = of_rows.reshape(-1, *expert.shape)
+    return np.einsum("bk,cbk->bc", probability, of_rows)
+
+
+def class_probabilities(logits):
+    """Class probabilities, (K, q, b) -> (K, C, b); in place where q = C."""
+    if logits.shape[1] == 1:
+        positive = positive_probability(logits)[0]
+        return np.concatenate([1 - positive, positive], axis=1)
+    softmax_in_place(np.moveaxis(logits, 1, 0))
+    return logits
+
+
+def _predictor_first(X, coef, intercept):
+    """As `linear_predictor`, rows last, (..., b)."""
     flat = coef.reshape(intercept.size, coef.shape[-1])
-    part = X[rows]
-    values = np.asarray((part @ flat.T).T) if sparse.issparse(part) else flat @ part.T
+    values = np.asarray((X @ flat.T).T) if sparse.issparse(X) else flat @ X.T
     values = values + intercept.ravel()[:, None]
     return values.reshape(intercept.shape + values.shape[1:])
 

@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from skmoe.engine.design import column_moments, make_design
+from skmoe.engine.gate import Gate
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.penalty import Penalty
 from skmoe.engine.scaling import Scaling
@@ -63,6 +64,10 @@ class Problem:
     fit_intercept : bool
     alpha, gate_alpha : float, strengths of the penalties of experts and gate
     l1_ratio, gate_l1_ratio : float, shares of the lasso in them
+    depth : int, default=1
+        Levels of gates.
+    top_k : int, default=None
+        Experts that count for a row; all by default.
     group : ndarray of int of shape (n,), default=None
         Codes of groups that share a latent expert, rising; the gate sees their first
         rows.
@@ -84,6 +89,8 @@ class Problem:
         gate_alpha,
         l1_ratio=0.0,
         gate_l1_ratio=0.0,
+        depth=1,
+        top_k=None,
         group=None,
         scaling=None,
     ):
@@ -114,13 +121,19 @@ class Problem:
             target /= self.target_scale[:, None]
             offset = float(np.log(self.target_scale).sum())
         self.scaling = scaling
+        penalty = _penalty(gate_design, gate_alpha, gate_l1_ratio)
+        gate = Gate(self.experts.tie.shape[0], depth, penalty.is_smooth, top_k)
+        if gate.n_branches == 2:
+            # They share one logit v, with w_1 = -w_2 = v / sqrt(2).
+            penalty = Penalty(penalty.ridge, np.sqrt(2) * penalty.lasso)
         self.mixture = Mixture(
             self.experts,
             gate_design,
             expert_design,
             target,
             weight,
-            self._gate_penalty(gate_alpha, gate_l1_ratio),
+            gate,
+            penalty,
             offset,
             units,
         )
@@ -136,9 +149,12 @@ class Problem:
 
     def attributes(self, theta, dtype):
         """Fitted attributes in the user's units, a dict of arrays."""
-        contrasts = self.mixture.contrasts
-        gate_coef, gate_intercept = _to_units(contrasts @ theta.gate, self.gate_design)
-        gate_intercept = gate_intercept - gate_intercept.mean()
+        gate = self.mixture.gate
+        branches = gate.contrasts @ theta.gate
+        if gate.depth > 1:
+            branches = branches.reshape(gate.n_nodes, gate.n_branches, -1)
+        gate_coef, gate_intercept = _to_units(branches, self.gate_design)
+        gate_intercept -= gate_intercept.mean(axis=-1, keepdims=True)
         fitted = {"gate_coef_": gate_coef, "gate_intercept_": gate_intercept}
         coef = expand(self.experts.tie, theta.experts)
         classes = self.experts.contrasts
@@ -164,7 +180,8 @@ class Problem:
         gate = _from_units(
             fitted["gate_coef_"], fitted["gate_intercept_"], self.gate_design
         )
-        gate = self.mixture.contrasts.T @ gate
+        contrasts = self.mixture.contrasts
+        gate = contrasts.T @ gate.reshape(contrasts.shape[0], -1)
         coef, intercept = fitted["coef_"], fitted["intercept_"]
         unit, log_variance = 1.0, np.zeros((0, 0))
         if self.target_scale is not None:
@@ -191,21 +208,13 @@ class Problem:
             flat = theta.experts.ravel()
             sign = -1.0 if flat[np.abs(flat).argmax()] < 0 else 1.0
             return theta._replace(gate=sign * theta.gate, experts=sign * theta.experts)
-        order = np.argsort(-mass, kind="stable")
+        order, branches = self.mixture.gate.order_of(mass)
         contrasts, noise = self.mixture.contrasts, theta.log_variance
         return Parameters(
-            contrasts.T @ (contrasts @ theta.gate)[order],
+            contrasts.T @ (contrasts @ theta.gate)[branches],
             theta.experts[order],
             noise[order] if noise.shape[0] == order.shape[0] else noise,
         )
-
-    def _gate_penalty(self, alpha, l1_ratio):
-        """Elastic net of the gate's free logits."""
-        penalty = _penalty(self.gate_design, alpha, l1_ratio)
-        if self.experts.tie.shape[0] != 2:
-            return penalty
-        # Two experts share one logit v, with w_1 = -w_2 = v / sqrt(2).
-        return Penalty(penalty.ridge, np.sqrt(2) * penalty.lasso)
 
 
 def _fitting(name, value, dtype):

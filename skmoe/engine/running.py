@@ -9,7 +9,6 @@ and to first order, as a Newton step is, for softmaxes.
 
 import numpy as np
 
-from skmoe.engine.curvature import DenseCurvature
 from skmoe.engine.state import Parameters, State
 from skmoe.engine.sweep import sweep
 
@@ -66,7 +65,9 @@ class RunningMoments:
         posterior = None
         for _ in range(_MAX_STEPS):
             state = State(theta, np.nan, self.stats, None)
-            gate_curvature = DenseCurvature(self.gate_matrix, 1.0)
+            gate_curvature = mixture.gate.stored_curvature(
+                self.gate_matrix, self.stats.model_mass
+            )
             gate = mixture.project_gate(state, curvature=gate_curvature)
             moved = Parameters(gate, *mixture.project_experts(state))
             change, is_long = _bounded(mixture, moved.minus(theta))

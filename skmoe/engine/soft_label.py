@@ -28,6 +28,7 @@ def soft_label_regression(
     max_iter,
     tol=0.0,
     scale=1.0,
+    closed=None,
 ):
     """Coefficients V of shape (q, p) after at most `max_iter` Newton steps from `coef`.
 
@@ -44,8 +45,12 @@ def soft_label_regression(
     tol : float, stops once the predicted decrease of a Newton step is below it
     scale : ndarray of shape (n,) or 1.0
         Factor of the target, so that a large one need not be copied.
+    closed : ndarray of bool of shape (C, n), default=None
+        Categories that a row cannot have; their target is 0.
     """
-    regression = _SoftLabelRegression(design, mass, target, contrasts, penalty, scale)
+    regression = _SoftLabelRegression(
+        design, mass, target, contrasts, penalty, scale, closed
+    )
     value = regression.value(coef)
     for _ in range(max_iter):
         gradient, curvature = regression.gradient_and_curvature(coef, dense, tol > 0)
@@ -75,10 +80,10 @@ def soft_label_regression(
 class _SoftLabelRegression:
     """Value, gradient and curvature of the regression, each one pass over the rows."""
 
-    def __init__(self, design, mass, target, contrasts, penalty, scale):
+    def __init__(self, design, mass, target, contrasts, penalty, scale, closed):
         self.design, self.mass, self.target = design, mass, target
         self.contrasts, self.penalty = contrasts, penalty
-        self.scale = np.broadcast_to(scale, mass.shape)
+        self.scale, self.closed = np.broadcast_to(scale, mass.shape), closed
         self.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
 
     def value(self, coef):
@@ -86,8 +91,8 @@ class _SoftLabelRegression:
         total = self.penalty.value(coef)
         for rows in self.blocks:
             logits = self.design.block(rows).dot(self.contrasts @ coef)
-            total += self.mass[rows] @ logsumexp(logits)
             total -= np.vdot(self._scaled_target(rows), logits)
+            total += self.mass[rows] @ logsumexp(self._open(logits, rows))
         return total
 
     def gradient_and_curvature(self, coef, dense, exact):
@@ -96,12 +101,18 @@ class _SoftLabelRegression:
         total = SoftmaxCurvature(self.design, self.mass, self.contrasts, dense)
         for rows in self.blocks:
             block = self.design.block(rows)
-            local = block.dot(self.contrasts @ coef)
+            local = self._open(block.dot(self.contrasts @ coef), rows)
             softmax_in_place(local)
             excess = self.mass[rows] * local - self._scaled_target(rows)
             gradient += block.adjoint(self.contrasts.T @ excess)
             total.add(rows, block, local)
         return gradient, total.collected(exact)
+
+    def _open(self, logits, rows):
+        """Logits (C, b) without those of closed categories, in place."""
+        if self.closed is not None:
+            logits[self.closed[:, rows]] = -np.inf
+        return logits
 
     def _scaled_target(self, rows):
         """Target of a slice of rows, (C, b)."""

@@ -49,7 +49,7 @@ def starting_point(mixture, strategy, rng):
     """Parameters to start from, by the name of a strategy in `STRATEGIES`."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # Experts of a few rows may overflow on others; they are not the best there.
-        return _starting_point(mixture, strategy, rng)
+        return _starting_point(mixture.with_all_experts(), strategy, rng)
 
 
 def _starting_point(mixture, strategy, rng):
@@ -240,9 +240,38 @@ def _units_at(positions, cumulated):
 
 def _from_labels(mixture, labels):
     """Parameters that fit hard labels (u,), softened a little."""
+    if mixture.gate.depth > 1:
+        labels = _arranged(mixture, labels)
     rest = (1 - _LABEL_WEIGHT) / (mixture.n_experts - 1)
     softened = np.where(_onehot(mixture, labels) > 0, _LABEL_WEIGHT, rest)
     return mixture.first_step(softened)
+
+
+def _arranged(mixture, labels):
+    """Labels (u,) renumbered, so that experts that lie together share a node."""
+    design = mixture.gate_design
+    sums = np.zeros((mixture.n_experts, design.n_columns))
+    for units, _ in mixture.blocks:
+        mass = _onehot(mixture, labels[units]) * mixture.units.weight[units]
+        sums += design.block(units).adjoint(mass)
+    mass = _onehot(mixture, labels) @ mixture.units.weight
+    centers = sums / np.maximum(mass, _TINY)[:, None]
+    groups = [np.arange(mixture.n_experts)]
+    for _ in range(mixture.gate.depth):
+        split = [_along_main_axis(centers, group) for group in groups]
+        groups = [
+            part for group in split for part in np.split(group, mixture.gate.n_branches)
+        ]
+    number = np.empty(mixture.n_experts, dtype=np.intp)
+    number[np.concatenate(groups)] = np.arange(mixture.n_experts)
+    return number[labels]
+
+
+def _along_main_axis(centers, group):
+    """Some experts (index array) in the order of their centers' main axis."""
+    own = centers[group] - centers[group].mean(axis=0)
+    axis = np.linalg.svd(own, full_matrices=False)[2][0]
+    return group[np.argsort(own @ axis, kind="stable")]
 
 
 def _onehot(mixture, labels):

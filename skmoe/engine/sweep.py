@@ -4,6 +4,7 @@ from functools import reduce
 
 import numpy as np
 
+from skmoe.engine.routing import RoutedRows
 from skmoe.engine.softmax import softmax_in_place
 from skmoe.engine.state import Statistics
 
@@ -48,47 +49,79 @@ def _block_statistics(mixture, theta, block, curvature, blend, keep, given=None)
     units = mixture.units
     weight = units.weight[block.units]
     gate_block, expert_block = designs = mixture.design_blocks(block)
-    gate, local, posterior = logits_of_block(mixture, theta, block, designs)
-    log_scale = softmax_in_place(gate)
+    gate, local, posterior = logits_of_block(
+        mixture, theta, block, designs, mixture.is_routed
+    )
+    log_scale = gate.normalise()
     log_density = softmax_in_place(posterior) - log_scale
     if given is not None:
         posterior = given[:, block.units].copy()
+    model = gate.probability
     if keep is not None:
-        keep.posterior[:, block.units], keep.model[:, block.units] = posterior, gate
+        keep.posterior[:, block.units], keep.model[:, block.units] = posterior, model
         if keep.expert.size:
             keep.expert[..., block.rows] = local.probability
     posterior *= weight
-    gate *= weight
-    mass, model_mass = units.spread(posterior, block), units.spread(gate, block)
-    score = local.score(mass)
+    model *= weight
+    masses = units.spread(posterior, block), units.spread(model, block)
+    curvature = curvature and mixture.experts_are_dense
+    wants = curvature, curvature and blend
+    if mixture.is_routed:
+        sums = _routed_sums(local, masses, wants)
+    else:
+        sums = _expert_sums(expert_block, local, masses, wants)
     return Statistics(
         weight @ log_density,
-        mass.sum(axis=1),
-        model_mass.sum(axis=1),
-        mixture.contrasts.T @ gate_block.adjoint(gate - posterior),
-        _adjoint(expert_block, score),
-        local.spread(mass),
-        _expert_grams(mixture, expert_block, local, mass, curvature),
-        _expert_grams(
-            mixture, expert_block, local, model_mass, curvature and blend, at_model=True
-        ),
+        *(mass.sum(axis=1) for mass in masses),
+        mixture.contrasts.T @ gate_block.adjoint(gate.score(model - posterior)),
+        *sums,
     )
 
 
-def logits_of_block(mixture, theta, block, designs):
-    """Logits of the gate (K, u), rows under the experts, posterior logits (K, u)."""
+def logits_of_block(mixture, theta, block, designs, is_routed=False):
+    """Rows under the gate and under the experts, posterior logits (K, u)."""
     gate_block, expert_block = designs
-    gate = gate_block.dot(mixture.contrasts @ theta.gate)
-    local = mixture.experts.at(theta, expert_block, mixture.target[..., block.rows])
-    return gate, local, gate + mixture.units.sum(local.log_density, block)
+    gate = mixture.gate.at(theta.gate, gate_block)
+    target = mixture.target[..., block.rows]
+    if is_routed:
+        chosen = mixture.units.repeat(gate.logits > -np.inf, block)
+        local = RoutedRows(mixture.experts, theta, expert_block, target, chosen)
+    else:
+        local = mixture.experts.at(theta, expert_block, target)
+    return gate, local, gate.logits + mixture.units.sum(local.log_density, block)
 
 
-def _expert_grams(mixture, block, local, mass, curvature, at_model=False):
+def _expert_sums(block, local, masses, wants):
+    """What a block adds to score, spread and both kinds of Gram matrices."""
+    mass, model_mass = masses
+    return (
+        _adjoint(block, local.score(mass)),
+        local.spread(mass),
+        _expert_grams(block, local, mass, wants[0]),
+        _expert_grams(block, local, model_mass, wants[1], at_model=True),
+    )
+
+
+def _routed_sums(local, masses, wants):
+    """As `_expert_sums`, each expert on its own rows."""
+    of_experts = [
+        _expert_sums(
+            part.block,
+            part.local,
+            [mass[k : k + 1, part.chosen] for mass in masses],
+            wants,
+        )
+        for k, part in enumerate(local.parts)
+    ]
+    return tuple(map(np.concatenate, zip(*of_experts)))
+
+
+def _expert_grams(block, local, mass, wanted, at_model=False):
     """Gram matrices of the experts' curvature, (J, pairs, p, p), or empty."""
-    if not (curvature and mixture.experts_are_dense):
+    if not wanted:
         return np.zeros(0)
     weights = local.curvature_weights(mass, at_model)
-    grams = block.gram(weights.reshape(-1, weights.shape[-1]))
+    grams = block.gram(_flat(weights))
     return grams.reshape(weights.shape[:2] + grams.shape[1:])
 
 
@@ -99,5 +132,10 @@ def _added(first, second):
 
 def _adjoint(block, score):
     """Adjoint of scores (J, q, b) -> (J, q, p)."""
-    flat = block.adjoint(score.reshape(-1, score.shape[-1]))
+    flat = block.adjoint(_flat(score))
     return flat.reshape(score.shape[:2] + flat.shape[1:])
+
+
+def _flat(values):
+    """First two axes in one, also of no rows, (J, q, b) -> (J * q, b)."""
+    return values.reshape(values.shape[0] * values.shape[1], values.shape[2])

@@ -38,6 +38,10 @@ class CategoricalExperts:
         self.curvature_size = self.n_free * self.n_columns
         self.n_coefs = self.tie.shape[1] * self.curvature_size
 
+    def alone(self):
+        """The same family with one expert."""
+        return CategoricalExperts(1, len(self.contrasts), self.penalty, False)
+
     def initial(self):
         """Zero coefficients (J, q, p); no noise parameters."""
         shape = (self.tie.shape[1], self.n_free, self.n_columns)

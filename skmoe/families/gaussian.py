@@ -42,6 +42,10 @@ class GaussianExperts:
         # One Gram matrix serves all outputs.
         self.curvature_size = n_columns
 
+    def alone(self):
+        """The same family with one expert."""
+        return GaussianExperts(1, self.n_free, self.penalty, "per_expert", False)
+
     def initial(self):
         """Zero coefficients (J, m, p) and zero log-variances (K or 1, m)."""
         n_free_experts = self.tie.shape[1]

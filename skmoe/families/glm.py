@@ -167,6 +167,12 @@ class GLMExperts:
         self.n_noises = n_experts * has_dispersion
         self.noise_bounds = _DISPERSION_BOUNDS if has_dispersion else (1.0, 1.0)
 
+    def alone(self):
+        """The same family with one expert."""
+        return GLMExperts(
+            self.distribution, 1, self.penalty, self.level, self.has_intercept
+        )
+
     def initial(self):
         """Experts of the targets' mean (K, 1, p); log-dispersions 0, (K or 0, 1)."""
         coef = np.zeros((self.tie.shape[0], 1, self.curvature_size))

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._docs import see
 from skmoe.engine.coordinates import Coordinates, coordinates
 from skmoe.engine.information import InformationMatrices, evaluated, matrices_of
 from skmoe.engine.problem import Problem
@@ -39,6 +40,12 @@ def inspect_fit(estimator, X, y, sample_weight, groups):
             f"{estimator.gate_l1_ratio}: an L1 penalty leaves no standard errors "
             "and no local rates; fit the selected columns (expert_features, "
             "gate_features) without it."
+        )
+    if problem.mixture.gate.top_k is not None:
+        raise ValueError(
+            f"top_k={estimator.top_k}: the likelihood jumps where other experts begin "
+            "to count, which leaves no standard errors and no local rates; fit with "
+            "top_k=None." + see("Sparse and deep mixtures")
         )
     state = evaluated(problem.mixture, theta)
     where = coordinates(problem, theta, state.stats.mass)

@@ -9,8 +9,8 @@ class Entry(NamedTuple):
     """One entry of the fitted attributes."""
 
     part: str  # 'gate', 'expert' or 'noise'
-    expert: int
-    output: object  # index of the output or label of the class; None if there is one
+    expert: int  # or, of a gate that is a tree, the number of the node
+    output: object  # output, label of the class or branch; None if there is one
     feature: str  # '(intercept)'; for a noise variance '(variance)'
 
     def __str__(self):
@@ -40,8 +40,9 @@ def reported_entries(estimator, has_intercept):
     gate = _features(estimator, estimator._gate_columns, has_intercept)
     own = _features(estimator, estimator._expert_columns, has_intercept)
     outputs = _outputs(estimator)
-    experts = range(estimator.gate_coef_.shape[0])
-    entries = [Entry("gate", k, None, name) for k in experts for name in gate]
+    experts = range(estimator.coef_.shape[0])
+    branches = _branches(estimator)
+    entries = [Entry("gate", *branch, name) for branch in branches for name in gate]
     entries += [
         Entry("expert", k, output, name)
         for k in experts
@@ -65,8 +66,10 @@ def relative_names(estimator, has_intercept, n_noises):
     """
     gate = _features(estimator, estimator._gate_columns, has_intercept)
     own = _features(estimator, estimator._expert_columns, has_intercept)
-    outputs, n_experts = _outputs(estimator), estimator.gate_coef_.shape[0]
-    names = [f"gate {k} - gate 0: {name}" for k in range(1, n_experts) for name in gate]
+    outputs, n_experts = _outputs(estimator), estimator.coef_.shape[0]
+    names = [
+        f"{label}: {name}" for label in _relative_branches(estimator) for name in gate
+    ]
     free_experts = range(1 if estimator.symmetric else n_experts)
     if len(outputs) > 1 and hasattr(estimator, "classes_"):
         reference = outputs[0]
@@ -84,6 +87,22 @@ def relative_names(estimator, has_intercept, n_noises):
         for output in outputs
     ]
     return names
+
+
+def _branches(estimator):
+    """Of each row of gate coefficients its expert and None, or its node and branch."""
+    shape = estimator.gate_intercept_.shape
+    if len(shape) == 1:
+        return [(k, None) for k in range(*shape)]
+    return list(np.ndindex(shape))
+
+
+def _relative_branches(estimator):
+    """Labels of the gates less the first one of their node, a list of str."""
+    branches = _branches(estimator)
+    if branches[0][1] is None:
+        return [f"gate {k} - gate 0" for k, _ in branches[1:]]
+    return [f"gate {node}, {branch} - {node}, 0" for node, branch in branches if branch]
 
 
 def _features(estimator, columns, has_intercept):

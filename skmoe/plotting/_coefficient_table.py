@@ -18,6 +18,7 @@ class CoefficientTable:
     """
 
     def __init__(self, mixture, table, part):
+        self._is_tree = part == "gate" and mixture.gate_coef_.ndim == 3
         kept = np.asarray(table["part"]) == _PARTS[part]
         # Without pandas the table is a structured array.
         columns = table.columns if hasattr(table, "columns") else table.dtype.names
@@ -43,6 +44,8 @@ class CoefficientTable:
 
     def row_names(self):
         """Names of the rows, a list of R str."""
+        if self._is_tree:
+            return [f"Node {node}\nbranch {branch}" for node, branch in self.rows]
         return ["\n".join([f"Expert {k}", *map(str, out)]) for k, *out in self.rows]
 
     def feature_names(self, names):

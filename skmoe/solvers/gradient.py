@@ -46,6 +46,17 @@ class GradientDescent:
             return trial, self.step_size
         step_size = self._first_step(state.theta, gradient)
         self._previous = state.theta, gradient
+        try:
+            return self._descend(mixture, state, gradient, step_size)
+        except InfeasibleStep:
+            if mixture.gate.top_k is None:
+                raise
+        # Where gates choose few experts F jumps, but not in the experts.
+        gradient = gradient._replace(gate=np.zeros_like(gradient.gate))
+        return self._descend(mixture, state, gradient, step_size)
+
+    def _descend(self, mixture, state, gradient, step_size):
+        """As `step`, with a first length to try."""
         rounding = ROUNDING * max(1.0, abs(state.objective))
         for _ in range(_MAX_HALVINGS):
             trial = self._move(mixture, state, gradient, step_size)

@@ -11,6 +11,8 @@ from skmoe.engine.state import Parameters
 # How over-relaxed steps grow.
 GROWTH, LONGEST_STEP = 1.25, 32.0
 _MAX_HALVINGS = 30
+# Where F jumps as the gate moves few shorter steps of it are tried.
+_MAX_HALVINGS_OF_JUMPS = 4
 # A step that promises less than this, relative to F, is lost in rounding.
 ROUNDING = 1e-12
 
@@ -48,8 +50,8 @@ class MirrorDescent:
 
         Raises InfeasibleStep where no step lowers F though one should.
         """
-        for step_size, damping in self._candidates():
-            trial = self._try(mixture, state, step_size, damping)
+        for step_size, damping, gate_moves in self._candidates(mixture):
+            trial = self._try(mixture, state, step_size, damping, gate_moves)
             if trial is None:
                 continue
             if trial.objective <= state.objective:
@@ -62,18 +64,28 @@ class MirrorDescent:
                     return None
         raise InfeasibleStep("no mirror step lowers the objective")
 
-    def _candidates(self):
-        """Pairs (eta, damping) in the order in which they are tried."""
-        if self.step_size > 1:
-            yield self.step_size, 1.0
-        safe = min(self.step_size, 1.0)
-        for halvings in range(1 if self.project else _MAX_HALVINGS):
-            yield safe, 0.5**halvings
+    def _candidates(self, mixture):
+        """Triples (eta, damping, whether the gate moves) in the order of the trials.
 
-    def _try(self, mixture, state, step_size, damping):
+        Where gates choose few experts F jumps, but not in the experts alone.
+        """
+        if self.step_size > 1:
+            yield self.step_size, 1.0, True
+        safe = min(self.step_size, 1.0)
+        jumps = mixture.gate.top_k is not None
+        halvings = _MAX_HALVINGS_OF_JUMPS if jumps else _MAX_HALVINGS
+        for halving in range(1 if self.project else halvings):
+            yield safe, 0.5**halving, True
+        for halving in range(_MAX_HALVINGS if jumps else 0):
+            yield safe, 0.5**halving, False
+
+    def _try(self, mixture, state, step_size, damping, gate_moves):
         """State after one step, or None where it is infeasible or not finite."""
         try:
-            if self.project is not None:
+            if not gate_moves:
+                experts = mixture.project_experts(state, step_size, damping)
+                theta = Parameters(state.theta.gate, *experts)
+            elif self.project is not None:
                 theta = self.project(mixture, state, step_size)
             elif self.adapts and step_size > 1:
                 theta = _project_far(mixture, state, step_size)

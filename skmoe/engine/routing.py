@@ -1,0 +1,66 @@
+"""Sparse mixtures: each expert sees only the rows whose gates chose it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# An expert is taken by itself where so few of them count: it costs calls of its own.
+_WORTHWHILE = 0.25
+# So many blocks are then one, of which an expert has a share.
+BLOCKS_AT_ONCE = 4
+
+
+class Part(NamedTuple):
+    """One expert on the rows of a block that chose it."""
+
+    chosen: np.ndarray  # indices of the rows
+    block: object  # their features
+    local: object  # as a family's rows, of one expert
+
+
+def is_worthwhile(gate):
+    """Whether so few experts count that each is better taken by itself."""
+    return gate.top_k is not None and gate.top_k <= _WORTHWHILE * gate.n_experts
+
+
+class RoutedRows:
+    """A block's rows under the experts that their gates chose.
+
+    Parameters
+    ----------
+    experts : family
+    theta : Parameters
+    block : DenseBlock or SparseBlock, of b rows
+    target : ndarray of shape (m, b) or (b,)
+    chosen : ndarray of bool of shape (K, b)
+    """
+
+    def __init__(self, experts, theta, block, target, chosen):
+        self.log_density = np.zeros(chosen.shape)
+        self.parts, alone = [], experts.alone()
+        self._n_classes = 0 if experts.contrasts is None else experts.contrasts.shape[0]
+        for k, counts in enumerate(chosen):
+            rows = np.flatnonzero(counts)
+            own = block.take(rows)
+            local = alone.at(_of_one(theta, k), own, target[..., rows])
+            self.log_density[k, rows] = local.log_density[0]
+            self.parts.append(Part(rows, own, local))
+
+    @property
+    def probability(self):
+        """Class probabilities, (K, C, b); zero where a row did not choose."""
+        shape = (self.log_density.shape[0], self._n_classes, self.log_density.shape[1])
+        probability = np.zeros(shape)
+        for k, part in enumerate(self.parts):
+            probability[k, :, part.chosen] = part.local.probability[0].T
+        return probability
+
+
+def _of_one(theta, k):
+    """Parameters of one expert."""
+    noise = theta.log_variance
+    has_own = noise.shape[0] == theta.experts.shape[0]
+    return theta._replace(
+        experts=theta.experts[k : k + 1],
+        log_variance=noise[k : k + 1] if has_own else noise,
+    )
