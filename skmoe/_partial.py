@@ -38,7 +38,7 @@ _LONGEST_WAIT = 10
 # Collected rows are fitted anew once they have grown by this factor.
 _GROWTH = 1.1
 # Parameters that shape the moments.
-_FIXED = ("n_experts", "fit_intercept", "noise", "symmetric")
+_FIXED = ("n_experts", "fit_intercept", "noise", "noise_df", "symmetric")
 _SHARES = ("l1_ratio", "gate_l1_ratio")
 
 

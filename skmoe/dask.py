@@ -260,6 +260,7 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
         noise: Literal["per_expert", "shared"] = "per_expert",
+        noise_df: float | None = None,
         symmetric: bool = False,
         gate_features: Columns = None,
         expert_features: Columns = None,
@@ -282,6 +283,7 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
         self.noise = noise
+        self.noise_df = noise_df
         self.symmetric = symmetric
         self.gate_features = gate_features
         self.expert_features = expert_features

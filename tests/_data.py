@@ -7,7 +7,12 @@ import numpy as np
 
 from skmoe.engine.problem import Problem
 from skmoe.engine.state import Parameters
-from skmoe.families import CategoricalExperts, GaussianExperts
+from skmoe.families import (
+    CategoricalExperts,
+    GaussianExperts,
+    NormalNoise,
+    StudentNoise,
+)
 
 
 class Data(NamedTuple):
@@ -39,6 +44,7 @@ class Model:
     n_outputs: int = 1
     n_classes: int = 2
     noise: str = "per_expert"
+    noise_df: float | None = None
     symmetric: bool = False
     gate_columns: tuple | None = None
     expert_columns: tuple | None = None
@@ -56,15 +62,24 @@ class Model:
         expert = draw(softmax(gate @ inner.T), rng)
         predictor = np.einsum("nqp,np->qn", coef[expert], inner)
         if self.family == "linear":
-            return Data(X, predictor + noise * rng.standard_normal((q, n)), expert)
+            noise = noise * rng.standard_normal((q, n))
+            if self.noise_df is not None:
+                noise /= np.sqrt(rng.chisquare(self.noise_df, n) / self.noise_df)
+            return Data(X, predictor + noise, expert)
         logits = np.concatenate([np.zeros((1, n)), predictor])
         return Data(X, draw(softmax(logits), rng), expert)
 
     def experts(self, penalty):
         """The engine's family."""
         if self.family == "linear":
+            df = self.noise_df
             return GaussianExperts(
-                self.n_experts, self.n_outputs, penalty, self.noise, self.symmetric
+                self.n_experts,
+                self.n_outputs,
+                penalty,
+                self.noise,
+                self.symmetric,
+                NormalNoise() if df is None else StudentNoise(df),
             )
         return CategoricalExperts(
             self.n_experts, self.n_classes, penalty, self.symmetric
@@ -114,6 +129,11 @@ MODELS = {
     "linear-symmetric": Model("linear", symmetric=True),
     "linear-symmetric-two-outputs": Model("linear", n_outputs=2, symmetric=True),
     "binary-symmetric": Model("logistic", symmetric=True),
+    "linear-student": Model("linear", 2, noise_df=4.0),
+    "linear-student-two-outputs-shared": Model(
+        "linear", 3, n_outputs=2, noise="shared", noise_df=2.5
+    ),
+    "linear-student-symmetric": Model("linear", symmetric=True, noise_df=4.0),
 }
 
 

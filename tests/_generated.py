@@ -202,6 +202,8 @@ def parameters(draw, estimator, n, d):
         chosen.update(symmetric=True, n_experts=2)
     if estimator is REGRESSOR and draw(st.booleans()):
         chosen["noise"] = "shared"
+    if estimator is REGRESSOR and draw(choice(False, False, True)):
+        chosen["noise_df"] = draw(choice(4.0, 1.0, 0.3, 2.5, 1e9))
     if draw(choice(*[False] * 3, True)):
         chosen["fit_intercept"] = draw(st.booleans())
     if draw(choice(*[False] * 2, True)):

@@ -17,6 +17,7 @@ ESTIMATORS = [
     for solver in ("em", "md", "gd")
     for symmetric in (False, True)
 ]
+ESTIMATORS += [MixtureOfLinearExperts(noise_df=4.0)]
 
 
 def two_classes(estimator, y):

@@ -112,6 +112,7 @@ class Problem:
             self.target_scale = scaling.target_scale
             target = target - self.target_mean[:, None]
             target /= self.target_scale[:, None]
+            self.experts.bound_noise(target, weight)
             offset = float(np.log(self.target_scale).sum())
         self.scaling = scaling
         self.mixture = Mixture(

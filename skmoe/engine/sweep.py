@@ -60,6 +60,9 @@ def _block_statistics(mixture, theta, block, curvature, blend, keep, given=None)
     posterior *= weight
     gate *= weight
     mass, model_mass = units.spread(posterior, block), units.spread(gate, block)
+    if keep is not None and keep.bend.size:
+        keep.bend[0][:, block.rows] = local.curvature_weights(mass)[:, 0]
+        keep.bend[1][:, block.rows] = local.curvature_weights(model_mass, True)[:, 0]
     score = local.score(mass)
     return Statistics(
         weight @ log_density,
