@@ -44,7 +44,8 @@ def in_chunks(*arrays, size=700):
 
 
 @pytest.mark.parametrize(
-    "name", ["shared-noise-two-outputs", "own-columns", "lasso", "three-class"]
+    "name",
+    ["shared-noise-two-outputs", "own-columns", "lasso", "t-noise", "three-class"],
 )
 def test_fit_is_the_plain_one(name, client):
     X, y, weight, estimator = drawn(name, 2000)

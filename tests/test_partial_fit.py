@@ -38,6 +38,7 @@ KINDS = {
     "one linear": (LINEAR, {"n_experts": 1}, X, Y),
     "two outputs": (LINEAR, {}, X, Y2),
     "shared noise": (LINEAR, {"noise": "shared", "n_experts": 3}, X, Y),
+    "t noise": (LINEAR, {"noise_df": 4.0}, X, Y),
     "symmetric linear": (LINEAR, {"symmetric": True}, X, Y),
     "linear lasso": (LINEAR, LASSO, X, Y),
     "own columns": (LINEAR, {"gate_features": [0], "expert_features": [1, 2]}, X, Y),

@@ -39,6 +39,10 @@ CASES = {
         Model("linear", symmetric=True),
         MixtureOfLinearExperts(symmetric=True),
     ),
+    "t-noise": (
+        Model("linear", n_outputs=2, noise_df=4.0),
+        MixtureOfLinearExperts(noise_df=4.0),
+    ),
     "binary-3": (Model("logistic", 3), MixtureOfLogisticExperts(3)),
     "three-class": (Model("logistic", 2, n_classes=3), MixtureOfLogisticExperts()),
     "one-expert": (Model("logistic", 2), MixtureOfLogisticExperts(1)),

@@ -266,7 +266,8 @@ class TestInspection:
         kept = [
             j
             for j, name in enumerate(names)
-            if "(variance)" in name or (name.startswith("expert") and ": x" in name)
+            if "(squared scale)" in name
+            or (name.startswith("expert") and ": x" in name)
         ]
         np.testing.assert_allclose(
             answer.standard_error[kept], np.std(found, axis=0), rtol=0.25
