@@ -487,6 +487,12 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         self._y_is_flat = y.ndim == 1
         return np.atleast_2d(y.T)
 
+    def _gist_of_target(self, y):
+        return y[:0]
+
+    def _part_target(self, y):
+        return np.atleast_2d(np.asarray(y, dtype=np.float64).T)
+
     def _batch_target(self, y, classes, is_first):
         """As `_encode_target`, of one batch for partial_fit."""
         return self._encode_target(y) if is_first else self._fitted_target(y)

@@ -9,10 +9,15 @@ from skmoe.engine.problem import Problem
 from skmoe.engine.state import Parameters
 from skmoe.families import (
     CategoricalExperts,
+    Gamma,
     GaussianExperts,
+    GLMExperts,
     NormalNoise,
+    Poisson,
     StudentNoise,
 )
+
+FAMILIES = {"poisson": Poisson, "gamma": Gamma}
 
 
 class Data(NamedTuple):
@@ -54,13 +59,18 @@ class Model:
         rng = np.random.default_rng(seed)
         X = rng.standard_normal((n, d)) + (not self.symmetric) * rng.standard_normal(d)
         inner = X if self.symmetric else np.column_stack([X, np.ones(n)])
-        q = self.n_outputs if self.family == "linear" else self.n_classes - 1
+        q = self.n_classes - 1 if self.family == "logistic" else self.n_outputs
         gate = gate_signal * rng.standard_normal((self.n_experts, inner.shape[1]))
         coef = signal * rng.standard_normal((self.n_experts, q, inner.shape[1]))
         if self.symmetric:
             coef[1] = -coef[0]
         expert = draw(softmax(gate @ inner.T), rng)
         predictor = np.einsum("nqp,np->qn", coef[expert], inner)
+        if self.family in FAMILIES:
+            mean = np.exp(0.4 * predictor[0])
+            if self.family == "poisson":
+                return Data(X, rng.poisson(mean).astype(np.float64), expert)
+            return Data(X, rng.gamma(3.0, mean / 3), expert)
         if self.family == "linear":
             noise = noise * rng.standard_normal((q, n))
             if self.noise_df is not None:
@@ -81,6 +91,9 @@ class Model:
                 self.symmetric,
                 NormalNoise() if df is None else StudentNoise(df),
             )
+        if self.family in FAMILIES:
+            distribution, has_intercept = FAMILIES[self.family](), not self.symmetric
+            return GLMExperts(distribution, self.n_experts, penalty, has_intercept)
         return CategoricalExperts(
             self.n_experts, self.n_classes, penalty, self.symmetric
         )

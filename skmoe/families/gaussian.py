@@ -62,7 +62,7 @@ class GaussianExperts:
     distribution : NormalNoise or StudentNoise, default=NormalNoise()
     """
 
-    contrasts, noise_name = None, "noise_variance_"
+    contrasts, is_quadratic, noise_name = None, True, "noise_variance_"
     noise_bounds = NOISE_FLOOR, NOISE_CEILING
 
     def __init__(
@@ -190,13 +190,16 @@ class GaussianExperts:
             expert_score=stats.expert_score - np.stack(bend), spread=spread
         )
 
+    def expected_spread(self, theta, mass):
+        """Squared residuals that the model expects at some mass (K,), (K, m)."""
+        return mass[:, None] * np.exp(theta.log_variance)
+
     def _blended(self, theta, stats, step_size):
         """Blended mass and squared residuals of each expert, two arrays (K, m)."""
         mass, spread = stats.mass[:, None], stats.spread
         if step_size != 1:
-            model_mass = stats.model_mass[:, None]
-            mass = (1 - step_size) * model_mass + step_size * mass
-            model_spread = model_mass * np.exp(theta.log_variance)
+            mass = (1 - step_size) * stats.model_mass[:, None] + step_size * mass
+            model_spread = self.expected_spread(theta, stats.model_mass)
             spread = (1 - step_size) * model_spread + step_size * spread
         return np.repeat(mass, self.n_free, axis=1), spread
 

@@ -9,10 +9,9 @@ import numpy as np
 from scipy.special import betaln, gammaln, stdtr, stdtrit
 
 from skmoe.families.gaussian import NOISE_FLOOR, GaussianRows
+from skmoe.families.large import LARGE, stirling
 
 _LOG_PI, _LOG_2PI = np.log(np.pi), np.log(2 * np.pi)
-# From here on Stirling's series gives the ratio of Gamma functions to rounding.
-_STIRLING = 30.0
 # Of more rows the spread of the bulk is that of a part.
 _MANY_ROWS = 2**17
 # Standard deviation of normal data in units of its median absolute deviation.
@@ -131,13 +130,8 @@ def _median(values, weight):
 def _constant(df, n_outputs):
     """Logarithm of the density of m outputs at its mode, of scale 1."""
     a, h = df / 2, n_outputs / 2
-    if a < _STIRLING:
+    if a < LARGE:
         return gammaln(a + h) - gammaln(a) - h * (np.log(df) + _LOG_PI)
     # With lgamma(a + h) - lgamma(a) - h log(a) nothing large is left to cancel.
-    ratio = (a + h - 0.5) * np.log1p(h / a) - h + _stirling(a + h) - _stirling(a)
+    ratio = (a + h - 0.5) * np.log1p(h / a) - h + stirling(a + h) - stirling(a)
     return ratio - h * _LOG_2PI
-
-
-def _stirling(a):
-    """What lgamma(a) adds to (a - 1/2) log(a) - a + log(2 pi) / 2."""
-    return (1 / 12 - (1 / 360 - 1 / (1260 * a * a)) / (a * a)) / a
