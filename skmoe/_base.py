@@ -62,7 +62,6 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     n_samples_seen_: float
 
     _doc_link_module = "skmoe"
-    _fits_in_parts = True
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],
@@ -294,6 +293,14 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     @abstractmethod
     def _encode_target(self, y):
         """Targets as the engine wants them; learns what predictions need."""
+
+    @abstractmethod
+    def _gist_of_target(self, y):
+        """What `_encode_target` must see of the validated y of a part."""
+
+    @abstractmethod
+    def _part_target(self, y):
+        """Validated y of a part as the engine wants it, after `_encode_target`."""
 
     @abstractmethod
     def _make_experts(self, penalty, target):

@@ -198,7 +198,7 @@ def _example(local, method, X, with_target):
     target = ()
     if with_target:
         classes = getattr(local, "classes_", None)
-        y = np.zeros((1, *local.intercept_.shape[1:]))
+        y = np.ones((1, *local.intercept_.shape[1:]))
         target = (y if classes is None else classes[:1],)
     return getattr(local, method)(row, *target)[:0]
 

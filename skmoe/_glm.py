@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import RegressorMixin
+from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import d2_tweedie_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from skmoe._base import BaseMixtureOfExperts
-from skmoe._typing import Columns, FloatArray, MatrixLike, RandomState, Solver, Start
+from skmoe._partial import partial_fit
+from skmoe._typing import (
+    Columns,
+    FloatArray,
+    MatrixLike,
+    RandomState,
+    Solver,
+    Start,
+    keeps_type,
+)
 from skmoe._validation import check_coverage, check_n_samples, check_probabilities
 from skmoe.engine import prediction
 from skmoe.families import Gamma, GLMExperts, Poisson
@@ -116,11 +125,15 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
     gate_intercept_ : ndarray of shape (n_experts,) or (n_nodes, n_branches)
         Intercepts of the gate's logits.
     n_iter_ : int
-        Iterations of the best start.
+        Iterations of the best start; after `partial_fit` the number of its calls.
     converged_ : bool
-        Whether the best start met `tol`.
-    objective_curve_ : ndarray of shape (`n_iter_` + 1,)
-        F at the start and after each iteration, in nats per sample.
+        Whether the best start met `tol`; False after `partial_fit`.
+    objective_curve_ : ndarray of shape (`n_iter_` + 1,) or (`n_iter_`,)
+        F at the start and after each iteration, in nats per sample.  After
+        `partial_fit`, F of the rows of each call before they were learned; of the rows
+        collected so far, where these were fitted.
+    n_samples_seen_ : int or float
+        Rows seen by `fit` and by `partial_fit` after it; with weights, their sum.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -159,7 +172,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
     array([-0.9,  1. ])
     """
 
-    symmetric, _fits_in_parts = False, False
+    symmetric = False
     _target_checks = {"y_numeric": True}
     _parameter_constraints: dict = {
         name: kinds
@@ -218,6 +231,58 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
+    def partial_fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from one batch of rows: stochastic mirror descent, online EM.
+
+        As :meth:`MixtureOfLinearExperts.partial_fit`; the parameters become those of
+        maximum likelihood on the blended moments by Newton steps, of which none changes
+        the logarithm of a mean by more than 1 (root mean square).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            One batch, of any number of rows.
+        y : array-like of shape (n_samples,)
+            Its targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, comparable between batches.
+
+        Returns
+        -------
+        self : object
+            The estimator, fitted to all batches so far.
+
+        Raises
+        ------
+        ValueError
+            If the batch or a parameter is invalid, or does not go with earlier batches.
+            The estimator is then as before.
+
+        Notes
+        -----
+        Rows should come in random order: from sorted ones a start learns part of the
+        experts only.  `solver`, `step_size`, `init`, `n_init`, `max_iter` and `tol`
+        concern the collected rows.  There is no warning of convergence, and callbacks
+        are not called.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MixtureOfGLMExperts
+        >>> rng = np.random.default_rng(0)
+        >>> model = MixtureOfGLMExperts(random_state=0)
+        >>> for _ in range(20):
+        ...     x = rng.uniform(-2, 2, size=(200, 1))
+        ...     model = model.partial_fit(x, rng.poisson(np.exp(3 - np.abs(x[:, 0]))))
+        >>> np.sort(model.coef_[:, 0]).round()
+        array([-1.,  1.])
+        """
+        partial_fit(self, X, y, None, sample_weight)
+        return self
 
     def predict(self, X: MatrixLike) -> FloatArray:
         """Mean of y given x, E[y | x].
@@ -390,13 +455,20 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
             )
         return y
 
+    def _gist_of_target(self, y):
+        self._distribution().check(y)
+        return np.array([y.min(), y.max()])
+
+    def _part_target(self, y):
+        return np.asarray(y, dtype=np.float64)
+
+    def _batch_target(self, y, classes, is_first):
+        """As `_encode_target`, of one batch for partial_fit; it may have no counts."""
+        return self._fitted_target(y)
+
     def _make_experts(self, penalty, target):
         return GLMExperts(
-            self._distribution(),
-            self.n_experts,
-            penalty,
-            target.mean(),
-            self.fit_intercept,
+            self._distribution(), self.n_experts, penalty, self.fit_intercept
         )
 
     def _shape_fitted(self, fitted):

@@ -394,6 +394,13 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self._check_symmetric_classes(y)
         return codes
 
+    def _gist_of_target(self, y):
+        check_classification_targets(y)
+        return np.unique(y)
+
+    def _part_target(self, y):
+        return np.searchsorted(self.classes_, y)
+
     def _batch_target(self, y, classes, is_first):
         """As `_encode_target`, of one batch for partial_fit."""
         check_classification_targets(y)

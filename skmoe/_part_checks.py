@@ -4,9 +4,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, validate_data
 
 from skmoe._task import DTYPES, of_positive_weight
@@ -43,7 +41,7 @@ class Summary(NamedTuple):
     dtype: Any = None
     y_shape: tuple = ()
     has_numbers: bool = True
-    y: np.ndarray | None = None  # the classes, or no rows of real targets
+    y: np.ndarray | None = None  # what an estimator must know of it, such as classes
     head: Any = None
     sums: Sums | None = None
 
@@ -75,12 +73,8 @@ def summary(part, estimator):
     n_rows, n_features = part.X.shape
     if n_rows == 0:
         return Summary(part.label, 0)
-    if is_classifier(estimator):
-        with _named(part.label):
-            check_classification_targets(part.y)
-        y = np.unique(part.y)
-    else:
-        y = part.y[:0]
+    with _named(part.label):
+        y = estimator._gist_of_target(part.y)
     return Summary(
         part.label,
         n_rows,
@@ -91,14 +85,12 @@ def summary(part, estimator):
         part.y.dtype.kind in "biuf",
         y,
         part.head,
-        Sums.of(part.X, encoded(part.y), part.weight),
+        Sums.of(part.X, _numbers(part.y), part.weight),
     )
 
 
-def encoded(y, classes=None):
-    """Targets as the engine wants them: (m, n), or (n,) codes of classes."""
-    if classes is not None:
-        return np.searchsorted(classes, y)
+def _numbers(y):
+    """Targets (m, n); none, (0, n), where they are labels."""
     if y.dtype.kind not in "biuf":
         return np.empty((0, y.shape[0]))
     return np.atleast_2d(np.asarray(y, dtype=np.float64).T)

@@ -38,7 +38,16 @@ _LONGEST_WAIT = 10
 # Collected rows are fitted anew once they have grown by this factor.
 _GROWTH = 1.1
 # Parameters that shape the moments.
-_FIXED = ("n_experts", "depth", "top_k", "fit_intercept", "noise", "symmetric")
+_FIXED = (
+    "n_experts",
+    "depth",
+    "top_k",
+    "family",
+    "fit_intercept",
+    "noise",
+    "noise_df",
+    "symmetric",
+)
 _SHARES = ("l1_ratio", "gate_l1_ratio")
 
 
@@ -117,8 +126,15 @@ def _check_settings(estimator):
 def _settings(estimator):
     """Parameters that may not change between batches, and whether there is a lasso."""
     params = estimator.get_params(deep=False)
-    settings = {name: params[name] for name in _FIXED if name in params}
+    settings = {name: _plain(params[name]) for name in _FIXED if name in params}
     return settings | {name: bool(params[name] > 0) for name in _SHARES}
+
+
+def _plain(value):
+    """A setting, or the name of its class if it is an object."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return (value if isinstance(value, type) else type(value)).__name__
 
 
 def _stepped(mixture, theta, moments, share):
@@ -210,9 +226,9 @@ class _Learner:
         n_rows = rows.weight.size
         if n_rows < size or n_rows >= _LONGEST_WAIT * size:
             return n_rows >= size
-        if rows.target.ndim == 1:
+        if hasattr(self.estimator, "classes_"):
             return np.unique(rows.target).size == self.estimator.classes_.size
-        return bool(np.ptp(rows.target, axis=1).all())
+        return bool(np.ptp(np.atleast_2d(rows.target), axis=1).all())
 
     def _fit(self, problem, n_rows):
         """The parameters that fit collected rows, and F."""

@@ -16,7 +16,6 @@ from skmoe._docs import see
 from skmoe._part_checks import (
     check_alike,
     checked,
-    encoded,
     summary,
 )
 from skmoe._restarts import start_rngs
@@ -40,9 +39,8 @@ class _Model(NamedTuple):
 
     def rows(self, part):
         """The engine's rows of a checked part."""
-        classes = getattr(self.estimator, "classes_", None)
         X = part.X.astype(self.dtype, copy=False)
-        return Rows(X, encoded(part.y, classes), part.weight)
+        return Rows(X, self.estimator._part_target(part.y), part.weight)
 
     def problem(self, rows, scaling):
         """The engine's problem on rows, standardised as all rows are."""
@@ -88,11 +86,6 @@ def fit_parts(estimator, source):
 
 def _check_parameters(estimator):
     """Valid parameters, for rows that are never all in one place."""
-    if not estimator._fits_in_parts:
-        raise TypeError(
-            f"estimator is of type {type(estimator).__name__}, which is not fitted to "
-            "rows in parts; give a MixtureOfLinearExperts or MixtureOfLogisticExperts."
-        )
     estimator._validate_params()
     estimator._check_structure()
     if not isinstance(estimator.init, str):

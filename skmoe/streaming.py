@@ -31,7 +31,7 @@ def fit_batches(estimator: _Estimator, batches: _Batches) -> _Estimator:
 
     Parameters
     ----------
-    estimator : MixtureOfLinearExperts or MixtureOfLogisticExperts
+    estimator : MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts
         Fitted in place.  With ``warm_start=True`` it goes on from an earlier fit, for
         instance one to a sample.
     batches : callable or iterable
@@ -89,7 +89,7 @@ def fit_batches(estimator: _Estimator, batches: _Batches) -> _Estimator:
     if not isinstance(estimator, BaseMixtureOfExperts):
         raise TypeError(
             f"estimator is of type {type(estimator).__name__}; give a "
-            "MixtureOfLinearExperts or MixtureOfLogisticExperts."
+            "MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts."
         )
     return fit_parts(estimator, Stream(_Batched(batches)))
 

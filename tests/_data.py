@@ -7,7 +7,17 @@ import numpy as np
 
 from skmoe.engine.problem import Problem
 from skmoe.engine.state import Parameters
-from skmoe.families import CategoricalExperts, GaussianExperts
+from skmoe.families import (
+    CategoricalExperts,
+    Gamma,
+    GaussianExperts,
+    GLMExperts,
+    NormalNoise,
+    Poisson,
+    StudentNoise,
+)
+
+FAMILIES = {"poisson": Poisson, "gamma": Gamma}
 
 
 class Data(NamedTuple):
@@ -60,6 +70,7 @@ class Model:
     n_outputs: int = 1
     n_classes: int = 2
     noise: str = "per_expert"
+    noise_df: float | None = None
     symmetric: bool = False
     depth: int = 1
     top_k: int | None = None
@@ -71,7 +82,7 @@ class Model:
         rng = np.random.default_rng(seed)
         X = rng.standard_normal((n, d)) + (not self.symmetric) * rng.standard_normal(d)
         inner = X if self.symmetric else np.column_stack([X, np.ones(n)])
-        q = self.n_outputs if self.family == "linear" else self.n_classes - 1
+        q = self.n_classes - 1 if self.family == "logistic" else self.n_outputs
         n_nodes = round((self.n_experts - 1) / (self.n_branches - 1))
         n_logits = n_nodes * self.n_branches
         gate = gate_signal * rng.standard_normal((n_logits, inner.shape[1]))
@@ -83,8 +94,16 @@ class Model:
             logits[np.argsort(-logits, axis=0)[self.top_k :], np.arange(n)] = -np.inf
         expert = draw(softmax(logits), rng)
         predictor = np.einsum("nqp,np->qn", coef[expert], inner)
+        if self.family in FAMILIES:
+            mean = np.exp(0.4 * predictor[0])
+            if self.family == "poisson":
+                return Data(X, rng.poisson(mean).astype(np.float64), expert)
+            return Data(X, rng.gamma(3.0, mean / 3), expert)
         if self.family == "linear":
-            return Data(X, predictor + noise * rng.standard_normal((q, n)), expert)
+            noise = noise * rng.standard_normal((q, n))
+            if self.noise_df is not None:
+                noise /= np.sqrt(rng.chisquare(self.noise_df, n) / self.noise_df)
+            return Data(X, predictor + noise, expert)
         logits = np.concatenate([np.zeros((1, n)), predictor])
         return Data(X, draw(softmax(logits), rng), expert)
 
@@ -95,9 +114,18 @@ class Model:
     def experts(self, penalty):
         """The engine's family."""
         if self.family == "linear":
+            df = self.noise_df
             return GaussianExperts(
-                self.n_experts, self.n_outputs, penalty, self.noise, self.symmetric
+                self.n_experts,
+                self.n_outputs,
+                penalty,
+                self.noise,
+                self.symmetric,
+                NormalNoise() if df is None else StudentNoise(df),
             )
+        if self.family in FAMILIES:
+            distribution, has_intercept = FAMILIES[self.family](), not self.symmetric
+            return GLMExperts(distribution, self.n_experts, penalty, has_intercept)
         return CategoricalExperts(
             self.n_experts, self.n_classes, penalty, self.symmetric
         )
@@ -154,6 +182,11 @@ MODELS = {
     "linear-tree-own-columns": Model(
         "linear", 4, depth=2, gate_columns=(0, 2), expert_columns=(0, 1)
     ),
+    "linear-student": Model("linear", 2, noise_df=4.0),
+    "linear-student-two-outputs-shared": Model(
+        "linear", 3, n_outputs=2, noise="shared", noise_df=2.5
+    ),
+    "linear-student-symmetric": Model("linear", symmetric=True, noise_df=4.0),
 }
 
 

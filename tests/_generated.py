@@ -206,6 +206,11 @@ def parameters(draw, estimator, n, d):
         chosen.update(n_experts=4, depth=2)
     if estimator is REGRESSOR and draw(st.booleans()):
         chosen["noise"] = "shared"
+    if estimator is REGRESSOR and draw(choice(False, False, True)):
+        chosen["noise_df"] = draw(choice(4.0, 1.0, 0.3, 2.5, 1e9))
+        if chosen["solver"] == "gd":
+            # F of t noise is finite, however far steps of a given length run away.
+            chosen.pop("step_size", None)
     if draw(choice(*[False] * 3, True)):
         chosen["fit_intercept"] = draw(st.booleans())
     if draw(choice(*[False] * 2, True)):

@@ -16,13 +16,22 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from test_streaming import assert_same_fit, drawn
 
 import skmoe._parts
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
-from skmoe.dask import DaskMixtureOfLinearExperts, DaskMixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
+from skmoe.dask import (
+    DaskMixtureOfGLMExperts,
+    DaskMixtureOfLinearExperts,
+    DaskMixtureOfLogisticExperts,
+)
 from skmoe.engine import parts
 
 KINDS = {
     MixtureOfLinearExperts: DaskMixtureOfLinearExperts,
     MixtureOfLogisticExperts: DaskMixtureOfLogisticExperts,
+    MixtureOfGLMExperts: DaskMixtureOfGLMExperts,
 }
 
 
@@ -44,7 +53,15 @@ def in_chunks(*arrays, size=700):
 
 
 @pytest.mark.parametrize(
-    "name", ["shared-noise-two-outputs", "own-columns", "lasso", "three-class"]
+    "name",
+    [
+        "shared-noise-two-outputs",
+        "own-columns",
+        "lasso",
+        "t-noise",
+        "three-class",
+        "gamma",
+    ],
 )
 def test_fit_is_the_plain_one(name, client):
     X, y, weight, estimator = drawn(name, 2000)
@@ -54,7 +71,7 @@ def test_fit_is_the_plain_one(name, client):
     assert type(found.to_local()) is type(estimator)
 
 
-@pytest.mark.parametrize("name", ["linear-3", "three-class"])
+@pytest.mark.parametrize("name", ["linear-3", "three-class", "poisson-3"])
 @pytest.mark.parametrize("solver", ["em", "md", "gd"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_warm_fit_beyond_the_sample_is_the_plain_one(name, solver, client, monkeypatch):
@@ -95,7 +112,9 @@ def test_frames_and_unknown_chunk_sizes(client):
     np.testing.assert_allclose(score, estimator.score_samples(X, y), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["linear-3", "shared-noise-two-outputs", "binary-3"])
+@pytest.mark.parametrize(
+    "name", ["linear-3", "shared-noise-two-outputs", "binary-3", "gamma"]
+)
 def test_predictions_are_lazy_and_the_plain_ones(name, client):
     X, y, _, estimator = drawn(name, 1000)
     # Columns in two chunks, and the rows of y in others.
@@ -169,6 +188,7 @@ def test_an_iteration_moves_statistics_only(size, client, monkeypatch):
 
 X, y, _, LINEAR = drawn("linear-3", 60)
 LOGISTIC = MixtureOfLogisticExperts()
+COUNTS = MixtureOfGLMExperts(random_state=0)
 CODES = (X[:, 0] > 0).astype(int)
 
 
@@ -203,6 +223,12 @@ def unknown(array):
             "partition 1: sample_weight has a negative value",
         ),
         (LOGISTIC, in_chunks(X, CODES * 0, size=20), "y has one class only"),
+        (COUNTS, in_chunks(X, CODES * 0, size=20), "y is zero in all samples"),
+        (
+            COUNTS,
+            in_chunks(X, np.where(np.arange(60) == 45, -1.0, 1.0), size=20),
+            "partition 2: y has a negative value",
+        ),
         (
             LOGISTIC,
             in_chunks(X, np.where(np.arange(60) < 25, X[:, 0], CODES), size=30),
@@ -239,6 +265,7 @@ def test_failed_fit_leaves_an_earlier_one(client):
 @pytest.mark.parametrize("plain", KINDS)
 def test_conventions_of_an_estimator(plain, client):
     model = KINDS[plain](3, alpha=0.5, client=client)
+    assert type(model)._local is plain
     assert {*model.get_params()} == {*plain().get_params(), "client"}
     ours, theirs = (inspect.signature(kind).parameters for kind in (type(model), plain))
     for name, parameter in theirs.items():

@@ -21,6 +21,7 @@ ESTIMATORS = [
     for estimator in (MixtureOfLinearExperts, MixtureOfLogisticExperts)
     for structure in ({"depth": 2}, {"top_k": 2})
 ]
+ESTIMATORS += [MixtureOfLinearExperts(noise_df=4.0)]
 
 
 def two_classes(estimator, y):

@@ -3,6 +3,7 @@
 import csv
 import pickle
 
+import mpmath
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +20,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmoe import MixtureOfGLMExperts
 from skmoe.engine.information import information_matrices
-from skmoe.families import Poisson
+from skmoe.families import Gamma, Poisson
+from skmoe.families.large import log_gamma_gap, log_less_psi, trigamma_excess
 from skmoe.inspection import inference, information
 from skmoe.model_selection import log_likelihood_scorer, n_experts_path
 from skmoe.plotting import (
@@ -29,7 +31,7 @@ from skmoe.plotting import (
     ObjectiveDisplay,
     ResponsibilitiesDisplay,
 )
-from skmoe.streaming import fit_batches
+from skmoe.streaming import array_batches, fit_batches
 
 every_family = pytest.mark.parametrize("family", ["poisson", "gamma"])
 every_solver = pytest.mark.parametrize("solver", ["em", "md", "gd"])
@@ -353,10 +355,13 @@ class TestBadInput:
         with pytest.raises(ValueError, match="The 'family' parameter"):
             MixtureOfGLMExperts(family=family).fit(*two_regimes("gamma"))
 
-    def test_batches_are_refused(self):
-        batches = [two_regimes("poisson")]
-        with pytest.raises(TypeError, match="MixtureOfGLMExperts"):
-            fit_batches(MixtureOfGLMExperts(), batches)
+    def test_of_a_batch_are_named(self):
+        X, y = two_regimes("poisson")
+        y[-1] = -1
+        with pytest.raises(ValueError, match="batch 2: y has a negative value, -1.0"):
+            fit_batches(MixtureOfGLMExperts(), array_batches(X, y, batch_size=700))
+        with pytest.raises(ValueError, match="y is zero in all samples"):
+            fit_batches(MixtureOfGLMExperts(), array_batches(X, 0 * y, batch_size=700))
 
 
 def test_hard_data_stays_finite():
@@ -370,3 +375,44 @@ def test_hard_data_stays_finite():
         model = MixtureOfGLMExperts(2, family="gamma", random_state=0).fit(X, y)
         assert np.isfinite(model.objective_curve_).all()
         assert np.isfinite(model.dispersion_).all()
+
+
+@pytest.mark.parametrize("shape", [1e-6, 0.01, 1.0, 39.9, 40.0, 41.0, 2e3, 1e6])
+def test_gamma_functions_are_exact_to_rounding(shape):
+    """Also of large shapes, whose terms cancel."""
+    with mpmath.workdps(50):
+        a = mpmath.mpf(shape)
+        expected = (
+            a * mpmath.log(a) - a - mpmath.loggamma(a),
+            mpmath.log(a) - mpmath.digamma(a),
+            a * mpmath.polygamma(1, a) - 1,
+        )
+        expected = np.array([float(value) for value in expected])
+    functions = log_gamma_gap, log_less_psi, trigamma_excess
+    found = [float(function(np.float64(shape))) for function in functions]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("ratio", [1e-300, 0.4, 0.6, 1 - 1e-6, 1 + 1e-6, 1.6, 1e9])
+def test_spreads_near_zero_keep_their_digits(ratio):
+    with mpmath.workdps(50):
+        expected = float(mpmath.mpf(ratio) - mpmath.log(ratio) - 1)
+    found = float(Gamma().spread(np.float64(1.0), np.float64(ratio)))
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_batches_without_counts_are_learned_from():
+    X, y = two_regimes("poisson", n=4000)
+    model = MixtureOfGLMExperts(random_state=0)
+    for start in range(0, 20, 5):
+        model.partial_fit(X[start : start + 5], np.zeros(5))
+        np.testing.assert_allclose(model.predict(X), 0, atol=1e-300)
+    for start in range(0, 4000, 200):
+        model.partial_fit(X[start : start + 200], y[start : start + 200])
+    np.testing.assert_allclose(np.sort(model.coef_[:, 1]), [-1, 1], atol=0.2)
+    fitted = model.objective_curve_.size
+    model.partial_fit(X, 0 * y)
+    assert model.objective_curve_.size == fitted + 1
+    assert model.predict(X).max() < 10
+    with pytest.raises(ValueError, match="family='gamma' is not what"):
+        model.set_params(family="gamma").partial_fit(X, y + 1)

@@ -14,7 +14,11 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
 from skmoe.engine.descent import minimise
 from skmoe.engine.running import RunningMoments
 from skmoe.solvers import MirrorDescent
@@ -29,8 +33,12 @@ BINARY = np.where(Y > np.median(Y), "yes", "no")
 TERNARY = np.digitize(Y, np.quantile(Y, [0.3, 0.7]))
 THIN = np.where(np.abs(X) > 0.7, X, 0)
 
+COUNTS = RNG.poisson(np.exp(Y / 5)).astype(float)
+AMOUNTS = np.exp(Y / 5) * RNG.gamma(4.0, 0.25, N)
+
 LINEAR = MixtureOfLinearExperts(random_state=0)
 LOGISTIC = MixtureOfLogisticExperts(random_state=0)
+GLM = MixtureOfGLMExperts(random_state=0)
 LASSO = {"alpha": 0.02, "l1_ratio": 1.0, "gate_alpha": 0.01, "gate_l1_ratio": 0.5}
 KINDS = {
     "linear": (LINEAR, {}, X, Y),
@@ -38,6 +46,7 @@ KINDS = {
     "one linear": (LINEAR, {"n_experts": 1}, X, Y),
     "two outputs": (LINEAR, {}, X, Y2),
     "shared noise": (LINEAR, {"noise": "shared", "n_experts": 3}, X, Y),
+    "t noise": (LINEAR, {"noise_df": 4.0}, X, Y),
     "symmetric linear": (LINEAR, {"symmetric": True}, X, Y),
     "linear lasso": (LINEAR, LASSO, X, Y),
     "own columns": (LINEAR, {"gate_features": [0], "expert_features": [1, 2]}, X, Y),
@@ -49,10 +58,14 @@ KINDS = {
     "symmetric binary": (LOGISTIC, {"symmetric": True}, X, BINARY),
     "three classes": (LOGISTIC, {}, X, TERNARY),
     "three classes lasso": (LOGISTIC, LASSO, X, TERNARY),
+    "counts": (GLM, {}, X, COUNTS),
+    "three counts lasso": (GLM, {**LASSO, "n_experts": 3}, X, COUNTS),
+    "sparse counts": (GLM, {}, sparse.csr_array(THIN), COUNTS),
+    "amounts": (GLM, {"family": "gamma"}, X, AMOUNTS),
     "sparse binary": (LOGISTIC, {}, sparse.csr_matrix(THIN), BINARY),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
-both = pytest.mark.parametrize("kind", ["linear", "three classes"])
+both = pytest.mark.parametrize("kind", ["linear", "three classes", "amounts"])
 
 
 def parts(kind, **params):

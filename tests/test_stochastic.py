@@ -39,7 +39,9 @@ def test_one_batch_of_all_rows_is_one_em_step(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, model in MODELS.items() if model.family == "linear"]
+    "name",
+    # With t noise they move exactly at fixed scales, which a sweep does not take.
+    [n for n, model in MODELS.items() if "linear" in n and model.noise_df is None],
 )
 def test_moments_of_linear_experts_move_with_the_parameters_exactly(name):
     """Residuals, and their squares, at fixed responsibilities."""

@@ -15,7 +15,11 @@ from sklearn.compose import make_column_selector
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
 from skmoe.engine import parts
 from skmoe.streaming import array_batches, fit_batches
 
@@ -39,8 +43,14 @@ CASES = {
         Model("linear", symmetric=True),
         MixtureOfLinearExperts(symmetric=True),
     ),
+    "t-noise": (
+        Model("linear", n_outputs=2, noise_df=4.0),
+        MixtureOfLinearExperts(noise_df=4.0),
+    ),
     "binary-3": (Model("logistic", 3), MixtureOfLogisticExperts(3)),
     "three-class": (Model("logistic", 2, n_classes=3), MixtureOfLogisticExperts()),
+    "poisson-3": (Model("poisson", 3), MixtureOfGLMExperts(3)),
+    "gamma": (Model("gamma"), MixtureOfGLMExperts(family="gamma")),
     "one-expert": (Model("logistic", 2), MixtureOfLogisticExperts(1)),
 }
 many = pytest.mark.parametrize("name", CASES)

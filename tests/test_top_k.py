@@ -27,6 +27,9 @@ SPARSE = {
         "linear", 8, n_outputs=2, noise="shared", top_k=2
     ),
     "binary": Model("logistic", 8, top_k=2),
+    "student": Model("linear", 8, noise_df=4.0, top_k=2),
+    "counts": Model("poisson", 8, top_k=2),
+    "amounts": Model("gamma", 8, top_k=2),
     "three classes": Model("logistic", 12, n_classes=3, top_k=3),
     "own columns": Model(
         "linear", 8, top_k=2, gate_columns=(0, 2), expert_columns=(1,)
@@ -191,6 +194,18 @@ def test_each_expert_by_itself_is_the_same_as_all_at_once(name, form):
         np.testing.assert_allclose(difference[chosen], 0, atol=1e-14)
 
 
+@pytest.mark.parametrize("name", ["counts", "amounts"])
+def test_curvature_that_is_not_stored_knows_who_counts(name):
+    mixture = make_problem(name).mixture
+    mixture.experts_are_dense = False
+    together = copy.copy(mixture)
+    together.is_routed = False
+    theta = random_theta(mixture, 1)
+    found, expected = (m.evaluate(theta, blend=True).rows for m in (mixture, together))
+    np.testing.assert_allclose(found.bend, expected.bend, rtol=1e-12)
+    assert found.bend.any()
+
+
 @pytest.mark.parametrize("name", ["linear", "three classes"])
 def test_groups_choose_together(name):
     model = SPARSE[name]
@@ -217,7 +232,7 @@ def test_objective_never_rises_and_the_fit_ends(name, solver):
     assert found.converged
 
 
-@every_model
+@pytest.mark.parametrize("name", [n for n in SPARSE if n not in ("counts", "amounts")])
 def test_exact_projection_has_no_slope_left(name):
     mixture = make_problem(name).mixture
     state = mixture.evaluate(random_theta(mixture, 3), blend=True)

@@ -1,7 +1,8 @@
 """Complete, missing and observed information (Louis 1982), blockwise over the rows.
 
 With the complete data's score ``S(z)`` of a row in the free parameters, the missing
-information is the mean of ``Cov(S(z) | x, y)``, the complete one the Hessian of EM's
+information is the mean of ``Cov(S(z) | x, y)`` (of z and of what else is hidden, such
+as the scales of t noise), the complete one the Hessian of EM's
 surrogate ``Q(. | theta)`` at theta, and their difference the Hessian of the mean loss.
 Unlike the matrix of a step, these must come from all rows.
 """
@@ -132,6 +133,25 @@ def _add_block(mixture, theta, block, gates, missing, score_products):
     for k, mass in enumerate(weight * posterior):
         deviation = score_of([factor[k] - mean for factor, mean in zip(factors, means)])
         missing += (mass * deviation) @ deviation.T
+    if hasattr(local, "scale_score"):
+        mass = units.spread(weight * posterior, block)
+        of_rows = slice(theta.gate.size, None)
+        missing[of_rows, of_rows] += _missing_of_scales(local, mass, features[1:])
+
+
+def _missing_of_scales(local, mass, features):
+    """Missing information of the hidden scales, E[Var(u) S1 S1' | y].
+
+    ``S = S0 + u S1`` is the complete score of a row in experts and noise.  Given the
+    experts, scales are independent, also those of the rows of a group.
+    """
+    variance, slopes = local.scale_score()
+    total = 0.0
+    for k, weight in enumerate(mass * variance):
+        pairs = zip(slopes, features)
+        slope = np.concatenate([_products(part[k], value) for part, value in pairs])
+        total = total + (weight * slope) @ slope.T
+    return total
 
 
 def _products(factor, values):

@@ -343,9 +343,12 @@ class Mixture:
             mass = (1 - step_size) * stats.model_mass + step_size * stats.mass
             matrices = [join_pairs(gram, self.experts.n_free) for gram in grams]
             return list(map(DenseCurvature, matrices, (tie**2).T @ mass))
-        blended = (1 - step_size) * rows.model + step_size * rows.posterior
-        mass = (tie**2).T @ self.units.spread(self.units.weight * blended)
         contrasts = self.experts.contrasts
+        if contrasts is None:
+            mass = (1 - step_size) * rows.bend[1] + step_size * rows.bend[0]
+        else:
+            blended = (1 - step_size) * rows.model + step_size * rows.posterior
+            mass = (tie**2).T @ self.units.spread(self.units.weight * blended)
         return [
             ImplicitCurvature(
                 self.expert_design,
@@ -407,11 +410,13 @@ class Mixture:
             return None
         n, contrasts = self.weight.shape[0], self.experts.contrasts
         classes = 0 if contrasts is None else contrasts.shape[0]
+        n_sets = self.experts.tie.shape[1] if contrasts is None else 0
         n_units = self.units.weight.shape[0]
         return RowMoments(
             np.empty((self.n_experts, n_units)),
             np.empty((self.n_experts, n_units)),
             np.empty((self.n_experts, classes, n)),
+            np.empty((2, n_sets, n)),
         )
 
 

@@ -6,8 +6,6 @@ from scipy.special import (
     log_expit,
     log_softmax,
     logsumexp,
-    ndtr,
-    ndtri,
     softmax,
 )
 
@@ -16,7 +14,6 @@ from skmoe.engine.gate import Gate, GateRows
 from skmoe.engine.routing import is_worthwhile
 from skmoe.engine.softmax import positive_probability, softmax_in_place
 
-_LOG_2PI = np.log(2 * np.pi)
 _BLOCK_ROWS = 8192
 _MAX_ROOT_STEPS = 200
 
@@ -60,10 +57,9 @@ def expert_log_probability(X, coef, intercept):
     return log_softmax(logits, axis=2)
 
 
-def normal_log_density(y, mean, variance):
-    """Log-density of each expert summed over outputs, (n, m), (n, K, m) -> (n, K)."""
-    square = np.square(y[:, None] - mean)
-    return -0.5 * (_LOG_2PI + np.log(variance) + square / variance).sum(axis=2)
+def squared_distance(y, mean, variance):
+    """In units of the noise, summed over outputs, (n, m), (n, K, m) -> (n, K)."""
+    return (np.square(y[:, None] - mean) / variance).sum(axis=2)
 
 
 def expected(gate_arguments, expert_arguments, link):
@@ -164,45 +160,46 @@ def mixture_mean(gate, mean):
 
 def mixture_std(gate, mean, variance):
     """Standard deviation of the mixture, (n, K), (n, K, m), (K, m) -> (n, m)."""
-    centre = mixture_mean(gate, mean)
-    spread = variance + np.square(mean - centre[:, None])
-    return np.sqrt(np.einsum("nk,nkm->nm", gate, spread))
+    # The square of a large mean may overflow as float32.
+    wide = mean.astype(np.float64)
+    spread = variance + np.square(wide - mixture_mean(gate, wide)[:, None])
+    return np.sqrt(np.einsum("nk,nkm->nm", gate, spread)).astype(mean.dtype)
 
 
-def mixture_cdf(y, gate, mean, deviation):
+def mixture_cdf(y, gate, mean, deviation, noise):
     """P(Y <= y), (..., n), (K, n), (K, n), (K,) -> (..., n)."""
     standardised = (y[..., None, :] - mean) / deviation[:, None]
-    return (gate * ndtr(standardised)).sum(axis=-2)
+    return (gate * noise.cdf(standardised)).sum(axis=-2)
 
 
-def mixture_quantile(q, gate, mean, deviation):
-    """Quantiles of mixtures of normals, (r,), (K, n), (K, n), (K,) -> (r, n)."""
+def mixture_quantile(q, gate, mean, deviation, noise):
+    """Quantiles of mixtures, (r,), (K, n), (K, n), (K,) -> (r, n)."""
     quantile = np.empty((q.shape[0], gate.shape[1]))
     for rows in blocks_of(gate.shape[1], max(1, _BLOCK_ROWS // q.shape[0])):
-        part = gate[:, rows], mean[:, rows], deviation
+        part = gate[:, rows], mean[:, rows], deviation, noise
         for number, level in enumerate(q):
             quantile[number, rows] = _quantile_of_rows(level, *part)
     return quantile
 
 
-def _quantile_of_rows(q, gate, mean, deviation):
+def _quantile_of_rows(q, gate, mean, deviation, noise):
     """One quantile of each row by Newton's method within brackets, (n,).
 
     The quantile lies between those of the components.  Above the median the mixture is
     reflected, so that the tail that is small keeps its digits.
     """
     if q > 0.5:
-        return -_quantile_of_rows(1 - q, gate, -mean, deviation)
-    ends = mean + deviation[:, None] * ndtri(q)
+        return -_quantile_of_rows(1 - q, gate, -mean, deviation, noise)
+    ends = mean + deviation[:, None] * noise.quantile(q)
     low, high = ends.min(axis=0), ends.max(axis=0)
     at, step = (low + high) / 2, high - low
     for _ in range(_MAX_ROOT_STEPS):
-        excess = mixture_cdf(at, gate, mean, deviation) - q
+        excess = mixture_cdf(at, gate, mean, deviation, noise) - q
         low, high = np.where(excess < 0, at, low), np.where(excess < 0, high, at)
-        square = np.square((at - mean) / deviation[:, None])
-        density = (gate * np.exp(-0.5 * square) / deviation[:, None]).sum(axis=0)
+        standardised = (at - mean) / deviation[:, None]
+        density = (gate * noise.density(standardised) / deviation[:, None]).sum(axis=0)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            newton = at - excess * np.sqrt(2 * np.pi) / density
+            newton = at - excess / density
         # Newton's step if it stays inside and shrinks, else half the bracket.
         good = (newton > low) & (newton < high) & (np.abs(newton - at) < step / 2)
         following = np.where(good, newton, (low + high) / 2)

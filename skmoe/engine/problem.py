@@ -57,7 +57,8 @@ class Problem:
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    target : ndarray of shape (m, n), real outputs, or (n,), class codes
+    target : ndarray of shape (m, n), real outputs, or (n,), class codes (integers) or
+        counts and amounts (floats), which keep their units
     weight : ndarray of shape (n,), non-negative, not all zero
     make_experts : callable, Penalty -> family
     gate_columns, expert_columns : ndarray of int or None (all columns)
@@ -119,7 +120,12 @@ class Problem:
             self.target_scale = scaling.target_scale
             target = target - self.target_mean[:, None]
             target /= self.target_scale[:, None]
+            self.experts.bound_noise(target, weight)
             offset = float(np.log(self.target_scale).sum())
+        elif target.dtype.kind == "f":
+            if scaling.target_mean is None:
+                scaling = scaling.of_level(target, weight)
+            self.experts.level = float(scaling.target_mean[0])
         self.scaling = scaling
         penalty = _penalty(gate_design, gate_alpha, gate_l1_ratio)
         gate = Gate(self.experts.tie.shape[0], depth, penalty.is_smooth, top_k)

@@ -46,13 +46,22 @@ class RoutedRows:
             self.log_density[k, rows] = local.log_density[0]
             self.parts.append(Part(rows, own, local))
 
+    def curvature_weights(self, mass, at_model=False):
+        """As of a family's rows of one predictor, (K, 1, b)."""
+        weights = np.zeros((mass.shape[0], 1, mass.shape[1]))
+        for k, part in enumerate(self.parts):
+            own = mass[k : k + 1, part.chosen]
+            (own,) = part.local.curvature_weights(own, at_model)
+            weights[k][:, part.chosen] = own
+        return weights
+
     @property
     def probability(self):
         """Class probabilities, (K, C, b); zero where a row did not choose."""
         shape = (self.log_density.shape[0], self._n_classes, self.log_density.shape[1])
         probability = np.zeros(shape)
         for k, part in enumerate(self.parts):
-            probability[k, :, part.chosen] = part.local.probability[0].T
+            probability[k][:, part.chosen] = part.local.probability[0]
         return probability
 
 

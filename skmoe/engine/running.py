@@ -4,7 +4,7 @@ Cappe and Moulines (2009) replace the E-step's moments of all rows by
 ``S_t = (1 - gamma_t) S_{t-1} + gamma_t p(theta_{t-1}; batch t)``.  Here the moments
 are `Statistics`, residuals and Gram matrices at the current parameters, so they are
 taken along when these move: exactly for linear experts, whose moments are quadratic,
-and to first order, as a Newton step is, for softmaxes.
+and to first order, as a Newton step is, for softmaxes and log links.
 """
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy as np
 from skmoe.engine.state import Parameters, State
 from skmoe.engine.sweep import sweep
 
-# A Newton step on a softmax changes logits by at most this, root mean square: beyond
-# it the first order says little.  What is left is for further steps, so many at most.
+# A Newton step changes logits, or logarithms of means, by at most this, root mean
+# square: beyond it the first order says little.  What is left is for further steps, so
+# many at most.
 _LONGEST_CHANGE = 1.0
 _MAX_STEPS = 10
 
@@ -48,7 +49,7 @@ class RunningMoments:
         precision = -mixture.experts.gradient(theta, ones)[0]
         spread = stats.spread
         if spread.size:
-            spread = stats.mass[:, None] * np.exp(theta.log_variance)
+            spread = mixture.experts.expected_spread(theta, stats.mass)
         self.stats = stats._replace(
             gate_gradient=-slopes[0],
             expert_score=slopes[1] / precision,
@@ -81,9 +82,9 @@ class RunningMoments:
         return theta
 
     def _carry(self, mixture, stats, before, theta, posterior):
-        """Change the moments of softmaxes as those of the latest batch change.
+        """Change moments as those of the latest batch change.
 
-        How expected classes and gates change does not depend on y.
+        How expected classes, counts and gates change does not depend on y.
         """
         here, there = (
             sweep(mixture, point, True, False, None, posterior)
@@ -92,18 +93,21 @@ class RunningMoments:
         self.gate_matrix = mixture.gate_curvature.at(theta.gate).matrix
         gate_gradient = stats.gate_gradient + there.gate_gradient - here.gate_gradient
         self.stats = self.stats._replace(gate_gradient=gate_gradient)
-        if mixture.experts.contrasts is not None:
-            score = stats.expert_score + there.expert_score - here.expert_score
+        if not mixture.experts.is_quadratic:
             self.stats = self.stats._replace(
-                expert_score=score, expert_grams=there.expert_grams
+                expert_score=stats.expert_score
+                + there.expert_score
+                - here.expert_score,
+                spread=stats.spread + there.spread - here.spread,
+                expert_grams=there.expert_grams,
             )
 
 
 def _bounded(mixture, change):
-    """A change, shortened where it moves logits too far, and whether it was."""
+    """A change, shortened where it moves predictors too far, and whether it was."""
     gate, is_long = _shortened(change.gate)
     experts = change.experts
-    if mixture.experts.contrasts is not None:
+    if not mixture.experts.is_quadratic:
         parts = [_shortened(part) for part in experts]
         experts = np.stack([part for part, _ in parts])
         is_long |= any(was for _, was in parts)
@@ -111,7 +115,7 @@ def _bounded(mixture, change):
 
 
 def _shortened(change):
-    """A change of one softmax (q, p) of bounded length, and whether it was longer."""
+    """A change (q, p) of bounded length, and whether it was longer."""
     # In standardised features a norm is a root mean square.
     longest = np.linalg.norm(change, axis=1).max(initial=0.0)
     if longest <= _LONGEST_CHANGE:

@@ -16,7 +16,7 @@ from skmoe.engine.design import (
 
 
 class Scaling(NamedTuple):
-    """What standardises rows; targets that are class codes have none of their own."""
+    """What standardises rows; class codes have no mean and scale, counts no scale."""
 
     total: float | None  # weight of all rows
     mean: np.ndarray  # (d,)
@@ -51,6 +51,11 @@ class Scaling(NamedTuple):
         scale = self.scale.copy()
         scale[constant] = np.where(found <= tiny, np.inf, found)
         return self._replace(scale=scale)
+
+    def of_level(self, target, weight):
+        """The same with the mean of targets that keep their units, (n,)."""
+        mean = np.array([target @ weight / weight.sum()])
+        return self._replace(target_mean=mean, target_scale=np.ones(1))
 
     def of_target(self, target, weight, centred):
         """The same with mean and scale of targets (m, n); weights sum to 1."""

@@ -64,6 +64,9 @@ def _block_statistics(mixture, theta, block, curvature, blend, keep, given=None)
     posterior *= weight
     model *= weight
     masses = units.spread(posterior, block), units.spread(model, block)
+    if keep is not None and keep.bend.size:
+        for bend, mass, at_model in zip(keep.bend, masses, (False, True)):
+            bend[:, block.rows] = local.curvature_weights(mass, at_model)[:, 0]
     curvature = curvature and mixture.experts_are_dense
     wants = curvature, curvature and blend
     if mixture.is_routed:

@@ -25,7 +25,7 @@ class CategoricalExperts:
     symmetric : bool
     """
 
-    n_noises = 0
+    n_noises, is_quadratic = 0, False
     noise_bounds = 1.0, 1.0
 
     def __init__(self, n_experts, n_classes, penalty, symmetric):

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.linalg import block_diag
+from scipy.special import ndtr, ndtri
 
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.mixture import DEAD_MASS
@@ -16,6 +17,38 @@ _LOG_2PI = np.log(2 * np.pi)
 _MAX_ALTERNATIONS = 50
 
 
+class NormalNoise:
+    """The normal distribution as noise, also the protocol of a noise distribution.
+
+    Attributes
+    ----------
+    variance : float, of the noise of scale 1
+    cdf, quantile : functions of the noise of scale 1
+    """
+
+    variance, cdf, quantile = 1.0, staticmethod(ndtr), staticmethod(ndtri)
+
+    def density(self, at):
+        """Density of the noise of scale 1 at some points."""
+        return np.exp(-0.5 * np.square(at)) / np.sqrt(2 * np.pi)
+
+    def log_density(self, distance, variance):
+        """Of outputs at squared distances in units of the noise, (n, K), (K, m)."""
+        return -0.5 * (distance + (_LOG_2PI + np.log(variance)).sum(axis=-1))
+
+    def sample(self, shape, rng):
+        """Draws of the noise of scale 1, (..., m)."""
+        return rng.standard_normal(shape)
+
+    def rows(self, family, residual, variance):
+        """A block's residuals and what follows from them."""
+        return GaussianRows(family, residual, variance)
+
+    def floor(self, target, weight):
+        """Least noise variance of standardised targets (m, n), (m,)."""
+        return np.full(target.shape[0], NOISE_FLOOR)
+
+
 class GaussianExperts:
     """Family of linear experts on standardised outputs.
 
@@ -26,12 +59,15 @@ class GaussianExperts:
     penalty : Penalty
     noise : {'per_expert', 'shared'}
     symmetric : bool
+    distribution : NormalNoise or StudentNoise, default=NormalNoise()
     """
 
-    contrasts, noise_name = None, "noise_variance_"
+    contrasts, is_quadratic, noise_name = None, True, "noise_variance_"
     noise_bounds = NOISE_FLOOR, NOISE_CEILING
 
-    def __init__(self, n_experts, n_outputs, penalty, noise, symmetric):
+    def __init__(
+        self, n_experts, n_outputs, penalty, noise, symmetric, distribution=None
+    ):
         self.penalty, self.n_free = penalty, n_outputs
         n_columns = penalty.ridge.shape[0]
         self.tie = tie_matrix(n_experts, symmetric)
@@ -41,10 +77,13 @@ class GaussianExperts:
         self.n_noises = n_outputs * (1 if self.shares_noise else n_experts)
         # One Gram matrix serves all outputs.
         self.curvature_size = n_columns
+        self.distribution = distribution or NormalNoise()
 
     def alone(self):
         """The same family with one expert."""
-        return GaussianExperts(1, self.n_free, self.penalty, "per_expert", False)
+        return GaussianExperts(
+            1, self.n_free, self.penalty, "per_expert", False, self.distribution
+        )
 
     def initial(self):
         """Zero coefficients (J, m, p) and zero log-variances (K or 1, m)."""
@@ -52,6 +91,11 @@ class GaussianExperts:
         n_noises = 1 if self.shares_noise else self.tie.shape[0]
         coef = np.zeros((n_free_experts, self.n_free, self.curvature_size))
         return coef, np.zeros((n_noises, self.n_free))
+
+    def bound_noise(self, target, weight):
+        """Take the noise bounds, two arrays (m,), of standardised targets (m, n)."""
+        floor = self.distribution.floor(target, weight)
+        self.noise_bounds = np.stack([floor, np.full_like(floor, NOISE_CEILING)])
 
     def moments(self, target):
         """Sufficient statistics of the targets, (m, n) -> (m, n)."""
@@ -61,7 +105,7 @@ class GaussianExperts:
         """Rows of a block under `theta`; `target` is (m, b)."""
         predictor = block.dot(expand(self.tie, theta.experts))
         residual = np.subtract(target, predictor, out=predictor)
-        return GaussianRows(self, residual, np.exp(theta.log_variance))
+        return self.distribution.rows(self, residual, np.exp(theta.log_variance))
 
     def gradient(self, theta, stats):
         """Gradient of the mean loss in coefficients and log-variances."""
@@ -131,8 +175,9 @@ class GaussianExperts:
             if step_size > 1 and (remaining[alive] <= 0).any():
                 raise InfeasibleStep("a blended noise variance is not positive")
             previous = log_variance.copy()
+            floor = np.broadcast_to(self.noise_bounds[0], mass.shape)[alive]
             ratio = remaining[alive] / mass[alive]
-            log_variance[alive] = np.log(np.maximum(ratio, NOISE_FLOOR))
+            log_variance[alive] = np.log(np.maximum(ratio, floor))
             if np.abs(log_variance - previous).max() < 1e-12:
                 break
         return theta.experts + step, log_variance
@@ -151,13 +196,16 @@ class GaussianExperts:
             expert_score=stats.expert_score - np.stack(bend), spread=spread
         )
 
+    def expected_spread(self, theta, mass):
+        """Squared residuals that the model expects at some mass (K,), (K, m)."""
+        return mass[:, None] * np.exp(theta.log_variance)
+
     def _blended(self, theta, stats, step_size):
         """Blended mass and squared residuals of each expert, two arrays (K, m)."""
         mass, spread = stats.mass[:, None], stats.spread
         if step_size != 1:
-            model_mass = stats.model_mass[:, None]
-            mass = (1 - step_size) * model_mass + step_size * mass
-            model_spread = model_mass * np.exp(theta.log_variance)
+            mass = (1 - step_size) * stats.model_mass[:, None] + step_size * mass
+            model_spread = self.expected_spread(theta, stats.model_mass)
             spread = (1 - step_size) * model_spread + step_size * spread
         return np.repeat(mass, self.n_free, axis=1), spread
 
@@ -210,20 +258,21 @@ class GaussianRows:
         self.family, self.residual, self.variance = family, residual, variance
         self.square = np.square(residual)
         constant = -0.5 * (_LOG_2PI + np.log(variance)).sum(axis=1)
-        self.log_density = ((-0.5 / variance)[:, None] @ self.square)[:, 0]
-        self.log_density += constant[:, None]
+        # Squared, in units of the noise, (K, b).
+        self.distance = ((1 / variance)[:, None] @ self.square)[:, 0]
+        self.log_density = constant[:, None] - 0.5 * self.distance
 
     def score(self, mass):
         """Weighted residuals, to be multiplied with the features, (J, m, b)."""
         return fold(self.family.tie, mass[:, None] * self.residual)
 
-    def complete_score(self):
+    def complete_score(self, scale=1.0):
         """Gradient of log p(y | x, z=k) by coefficients and noise, two arrays.
 
         The first, to be multiplied with the features, is (K, J * m, b), the second
-        (K, noises, b).
+        (K, noises, b).  In a row the noise variance is divided by `scale` (K, 1, b).
         """
-        family, precision = self.family, 1 / self.variance[:, :, None]
+        family, precision = self.family, scale / self.variance[:, :, None]
         residual = self.residual * precision
         scaled = 0.5 * (self.square * precision - 1)
         return untied(family.tie, residual), untied(family.noise_tie, scaled)

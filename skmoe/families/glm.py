@@ -8,14 +8,15 @@
 import numpy as np
 from scipy import stats
 from scipy.linalg import block_diag
-from scipy.special import gammainc, gammaincinv, gammaln, pdtr, polygamma, psi, xlogy
+from scipy.special import gammainc, gammaincinv, gammaln, pdtr
 
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.mixture import DEAD_MASS
 from skmoe.engine.tie import tie_matrix
+from skmoe.families.large import log_gamma_gap, log_less_psi, trigamma_excess
 
 _DISPERSION_BOUNDS = 1e-6, 1e6
-_MAX_NEWTON = 50
+_MAX_NEWTON, _TINY = 50, np.finfo(np.float64).tiny
 
 
 class Poisson:
@@ -96,8 +97,7 @@ class Gamma:
     def log_density(self, predictor, mean, target, dispersion):
         """Of each expert, (K, b)."""
         shape = 1 / dispersion
-        constant = xlogy(shape, shape) - gammaln(shape) - shape
-        return constant - shape * self.spread(mean, target) - np.log(target)
+        return log_gamma_gap(shape) - shape * self.spread(mean, target) - np.log(target)
 
     def residual(self, mean, target):
         """Derivative of the log-density by the predictor, times the dispersion."""
@@ -113,17 +113,18 @@ class Gamma:
 
     def spread(self, mean, target):
         """Half the unit deviance, the sufficient statistic of the dispersion."""
+        gap = (target - mean) / mean
         ratio = target / mean
-        return ratio - np.log(ratio) - 1
+        near = gap - np.log1p(np.clip(gap, -0.5, 0.5))
+        return np.where(np.abs(gap) < 0.5, near, ratio - np.log(ratio) - 1)
 
     def expected_spread(self, dispersion):
         """The mean of the spread, ``log(shape) - psi(shape)``."""
-        return -np.log(dispersion) - psi(1 / dispersion)
+        return log_less_psi(1 / dispersion)
 
     def spread_slope(self, dispersion):
         """Derivative of the expected spread by log(dispersion)."""
-        shape = 1 / dispersion
-        return shape * polygamma(1, shape) - 1
+        return trigamma_excess(1 / dispersion)
 
     def dispersion_of(self, spread):
         """Dispersion whose expected spread is the given one."""
@@ -149,16 +150,20 @@ class GLMExperts:
     distribution : Poisson, Gamma, or an object with the methods of one of them
     n_experts : int, K
     penalty : Penalty
-    level : float, mean of the targets
     has_intercept : bool
+
+    Attributes
+    ----------
+    level : float, mean of all targets, which a `Problem` sets
     """
 
     contrasts, n_free, noise_name = None, 1, "dispersion_"
-    shares_noise = False
+    is_quadratic = False
+    shares_noise, level = False, 1.0
 
-    def __init__(self, distribution, n_experts, penalty, level, has_intercept):
+    def __init__(self, distribution, n_experts, penalty, has_intercept):
         self.distribution, self.penalty = distribution, penalty
-        self.level, self.has_intercept = level, has_intercept
+        self.has_intercept = has_intercept
         self.tie = tie_matrix(n_experts, False)
         self.curvature_size = penalty.ridge.shape[0]
         self.n_coefs = n_experts * self.curvature_size
@@ -169,15 +174,14 @@ class GLMExperts:
 
     def alone(self):
         """The same family with one expert."""
-        return GLMExperts(
-            self.distribution, 1, self.penalty, self.level, self.has_intercept
-        )
+        return GLMExperts(self.distribution, 1, self.penalty, self.has_intercept)
 
     def initial(self):
         """Experts of the targets' mean (K, 1, p); log-dispersions 0, (K or 0, 1)."""
         coef = np.zeros((self.tie.shape[0], 1, self.curvature_size))
         if self.has_intercept:
-            coef[..., -1] = np.log(self.level)
+            # A batch may have no counts.
+            coef[..., -1] = np.log(max(self.level, _TINY))
         return coef, np.zeros((self.n_noises, 1))
 
     def moments(self, target):
@@ -233,9 +237,24 @@ class GLMExperts:
         return step, noise
 
     def recentred(self, stats, curvatures, change):
-        """Statistics after a change of the coefficients, (K, 1, p), to first order."""
+        """Statistics after a change of the coefficients, (K, 1, p).
+
+        To first order; spreads, of which scores are the slope, to second.
+        """
         bend = [curvature.dot(step) for curvature, step in zip(curvatures, change)]
-        return stats._replace(expert_score=stats.expert_score - np.stack(bend))
+        score = stats.expert_score - np.stack(bend)
+        spread = stats.spread
+        if self.n_noises:
+            pull = 0.5 * (stats.expert_score + score)
+            spread = spread - np.einsum("kqp,kqp->kq", pull, change)
+        return stats._replace(expert_score=score, spread=spread)
+
+    def expected_spread(self, theta, mass):
+        """Spreads that the model expects at some mass (K,), (K, 1)."""
+        if not self.n_noises:
+            return np.zeros((0, 0))
+        expected = self.distribution.expected_spread(np.exp(theta.log_variance))
+        return mass[:, None] * expected
 
     def project(self, theta, stats, curvatures, step_size, damping):
         """A damped Newton step of the coefficients, and dispersions at the old ones."""
@@ -251,8 +270,8 @@ class GLMExperts:
         log_variance = theta.log_variance.copy()
         if self.n_noises:
             spread = step_size * stats.spread[:, 0]
-            expected = self.distribution.expected_spread(dispersion)
-            spread += (1 - step_size) * stats.model_mass * expected
+            expected = self.expected_spread(theta, stats.model_mass)
+            spread += (1 - step_size) * expected[:, 0]
             if step_size > 1 and (spread[alive] <= 0).any():
                 raise InfeasibleStep("a blended spread is not positive")
             found = self.distribution.dispersion_of(spread[alive] / mass[alive])
@@ -267,8 +286,7 @@ class GLMExperts:
 
     def _lack_of_spread(self, theta, mass, spread):
         """Expected less found spread of each expert, (K, 1)."""
-        expected = self.distribution.expected_spread(np.exp(theta.log_variance))
-        return mass[:, None] * expected - spread
+        return self.expected_spread(theta, mass) - spread
 
 
 class GLMRows:

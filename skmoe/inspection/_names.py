@@ -11,7 +11,7 @@ class Entry(NamedTuple):
     part: str  # 'gate', 'expert' or 'noise'
     expert: int  # or, of a gate that is a tree, the number of the node
     output: object  # output, label of the class or branch; None if there is one
-    feature: str  # '(intercept)'; for a noise variance '(variance)'
+    feature: str  # '(intercept)'; for the noise '(variance)' or alike
 
     def __str__(self):
         output = "" if self.output is None else f", {self.output}"
@@ -21,7 +21,9 @@ class Entry(NamedTuple):
 def noise_of(estimator):
     """What the noise parameter of a fitted estimator is, and its values."""
     if hasattr(estimator, "noise_variance_"):
-        return "variance", estimator.noise_variance_
+        is_normal = estimator._noise_df is None
+        kind = "variance" if is_normal else "squared scale"
+        return kind, estimator.noise_variance_
     if hasattr(estimator, "dispersion_") and estimator._distribution().has_dispersion:
         return "dispersion", estimator.dispersion_
     return "", np.zeros(0)

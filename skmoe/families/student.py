@@ -1,0 +1,137 @@
+"""Linear experts whose noise is Student's t, so that outliers weigh little.
+
+With a hidden ``u ~ Gamma(df/2, rate df/2)`` for each row, common to its outputs,
+``y | x, z=k, u ~ N(x' beta_k, diag(sigma_k^2) / u)``: EM has a second latent variable,
+and the weight of a row is its mean given y (Lange, Little and Taylor 1989).
+"""
+
+import numpy as np
+from scipy.special import betaln, gammaln, stdtr, stdtrit
+
+from skmoe.families.gaussian import NOISE_FLOOR, GaussianRows
+from skmoe.families.large import LARGE, stirling
+
+_LOG_PI, _LOG_2PI = np.log(np.pi), np.log(2 * np.pi)
+# Of more rows the spread of the bulk is that of a part.
+_MANY_ROWS = 2**17
+# Standard deviation of normal data in units of its median absolute deviation.
+_NORMAL_MAD = 1.482602218505602
+
+
+class StudentNoise:
+    """Student's t with `df` degrees of freedom as noise, see `NormalNoise`.
+
+    `GaussianExperts` have it as their distribution: all their moments are those of
+    normal experts in rows that weigh u.
+    """
+
+    def __init__(self, df):
+        self.df = df
+        self.variance = df / (df - 2) if df > 2 else np.inf
+
+    def cdf(self, at):
+        """P(T <= at)."""
+        return stdtr(self.df, at)
+
+    def quantile(self, q):
+        """Inverse of `cdf`."""
+        return stdtrit(self.df, q)
+
+    def density(self, at):
+        """Density of the noise of scale 1 at some points."""
+        top = np.exp(-betaln(self.df / 2, 0.5)) / np.sqrt(self.df)
+        tail = 0.5 * (self.df + 1) * np.log1p(np.square(at) / self.df)
+        return top * np.exp(-tail)
+
+    def log_density(self, distance, variance):
+        """Of outputs at squared distances in units of the scales, (n, K), (K, m)."""
+        n_outputs = variance.shape[-1]
+        log_scale = 0.5 * np.log(variance).sum(axis=-1)
+        tail = 0.5 * (self.df + n_outputs) * np.log1p(distance / self.df)
+        return _constant(self.df, n_outputs) - log_scale - tail
+
+    def sample(self, shape, rng):
+        """Draws of the noise of scale 1, (..., m); outputs share their u."""
+        normal = rng.standard_normal(shape)
+        hidden = rng.chisquare(self.df, size=shape[:-1]) / self.df
+        return normal / np.sqrt(np.maximum(hidden, np.finfo(float).tiny))[..., None]
+
+    def rows(self, family, residual, variance):
+        """A block's residuals and what follows from them."""
+        return StudentRows(self, family, residual, variance)
+
+    def floor(self, target, weight):
+        """Least squared scale of standardised targets (m, n), (m,).
+
+        Outliers make their variance, 1, large; the noise is that of the bulk.
+        """
+        stride = -(-target.shape[1] // _MANY_ROWS)
+        spread = [_mad(row[::stride], weight[::stride]) for row in target]
+        share = np.square(_NORMAL_MAD * np.array(spread))
+        # More than half of the rows may have one value.
+        return NOISE_FLOOR * np.where(share > 0, np.minimum(share, 1), 1.0)
+
+
+class StudentRows:
+    """As `GaussianRows`, and what is expected of u.
+
+    Given z and y, u is ``Gamma((df + m) / 2, rate (df + distance) / 2)``.
+    """
+
+    probability = None
+
+    def __init__(self, noise, family, residual, variance):
+        self.normal = GaussianRows(family, residual, variance)
+        distance, df = self.normal.distance, noise.df
+        self.shape = (df + family.n_free) / 2
+        self.scale_mean = (df + family.n_free) / (df + distance)
+        self.log_density = noise.log_density(distance, variance[:, None])
+
+    def score(self, mass):
+        """As of `GaussianRows`, (J, m, b)."""
+        return self.normal.score(mass * self.scale_mean)
+
+    def complete_score(self):
+        """As of `GaussianRows`, at the mean of u."""
+        return self.normal.complete_score(self.scale_mean[:, None])
+
+    def scale_score(self):
+        """Variance of u given y and z, (K, b), and the slope of the complete score.
+
+        That score is linear in u; its slope is two arrays, as the score is.
+        """
+        at_one, at_zero = map(self.normal.complete_score, (1.0, 0.0))
+        slope = tuple(map(np.subtract, at_one, at_zero))
+        return np.square(self.scale_mean) / self.shape, slope
+
+    def spread(self, mass):
+        """As of `GaussianRows`, (K, m)."""
+        return self.normal.spread(mass * self.scale_mean)
+
+    def curvature_weights(self, mass, at_model=False):
+        """As of `GaussianRows`, (J, 1, b); the model's mean of u is 1."""
+        return self.normal.curvature_weights(
+            mass if at_model else mass * self.scale_mean
+        )
+
+
+def _mad(values, weight):
+    """Weighted median absolute deviation of values (n,)."""
+    return _median(np.abs(values - _median(values, weight)), weight)
+
+
+def _median(values, weight):
+    """Weighted lower median of values (n,)."""
+    order = np.argsort(values)
+    cumulated = np.cumsum(weight[order])
+    return values[order[np.searchsorted(cumulated, 0.5 * cumulated[-1])]]
+
+
+def _constant(df, n_outputs):
+    """Logarithm of the density of m outputs at its mode, of scale 1."""
+    a, h = df / 2, n_outputs / 2
+    if a < LARGE:
+        return gammaln(a + h) - gammaln(a) - h * (np.log(df) + _LOG_PI)
+    # With lgamma(a + h) - lgamma(a) - h log(a) nothing large is left to cancel.
+    ratio = (a + h - 0.5) * np.log1p(h / a) - h + stirling(a + h) - stirling(a)
+    return ratio - h * _LOG_2PI
