@@ -63,6 +63,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
 
     _doc_link_module = "skmoe"
     _fits_in_parts = True
+    # Set where fit must not warn: `catch_warnings` is not for threads.
+    _is_quiet = False
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],
@@ -134,7 +136,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
                 best = best_descent(self, task, warm)
             for name, value in task.describe(best).items():
                 setattr(self, name, value)
-        if not best.converged:
+        if not best.converged and not self._is_quiet:
             message = self._not_converged(best)
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return self
