@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -147,7 +146,9 @@ class TestFitsAtOnce:
             return model
 
         def batches():
-            return fit_batches(LOGISTIC(2, **seeded), array_batches(X, y > 0, batch_size=200))
+            return fit_batches(
+                LOGISTIC(2, **seeded), array_batches(X, y > 0, batch_size=200)
+            )
 
         def path():
             return n_experts_path(LINEAR(**seeded), X, y, max_experts=3).estimators[-1]
@@ -177,15 +178,6 @@ class TestFitsAtOnce:
             together = in_threads(2 * fits)
             assert blas_threads() == before
         assert list(map(fitted_bits, together)) == 2 * alone
-
-    def test_of_rows_that_repeat_leave_the_filters_of_warnings(self, hasty):
-        """k-means of more clusters than there are rows once changed them."""
-        X, y = np.repeat(data(3)[0], 20, axis=0), data(60)[1]
-        model = LINEAR(5, init="kmeans", max_iter=200, tol=1e-2)
-        before = list(warnings.filters)
-        fits = [clone(model).set_params(random_state=seed) for seed in range(80)]
-        in_threads([partial(fit.fit, X, y) for fit in fits])
-        assert warnings.filters == before
 
 
 def standard_errors(*arguments):
@@ -242,6 +234,7 @@ class TestInterrupts:
                 assert interrupt.came
                 assert blas_threads() == before
                 assert not threads._LIMIT.uses
+                assert in_threads([self.use]) == [[1, 2]]  # the lock is open
 
     def test_of_one_fit_leave_another_its_limit(self):
         with threadpool_limits(2, user_api="blas"):
