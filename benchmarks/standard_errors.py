@@ -15,13 +15,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from coverage import CASES, draw
+from interval_coverage import CASES, draw
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.inspection import inference
 
 SCRIPT = Path(__file__).parent / "peers" / "flexmix_refit.R"
-# Problem: case of coverage.py and the number of rows.
+# Problem: case of interval_coverage.py and the number of rows.
 PROBLEMS = {
     "linear, K=2": ("linear", 1000),
     "linear, K=3": ("three linear", 3000),

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -22,6 +22,7 @@ from skmoe._groups import (
     check_groups,
     joint_of_groups,
 )
+from skmoe._pickles import LoadsOldPickles
 from skmoe._restarts import best_descent
 from skmoe._task import DTYPES, make_task, of_positive_weight
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
@@ -49,7 +50,7 @@ class _FitToData(NamedTuple):
     n_samples: float  # sum of weights
 
 
-class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCMeta):
     """Parameters, `fit` and the methods that do not depend on the family."""
 
     coef_: FloatArray
@@ -62,6 +63,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
     n_samples_seen_: float
 
     _doc_link_module = "skmoe"
+    # Set where fit must not warn: `catch_warnings` is not for threads.
+    _is_quiet = False
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],
@@ -135,7 +138,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, BaseEstimator, metaclass=ABCMet
                 best = best_descent(self, task, warm)
             for name, value in task.describe(best).items():
                 setattr(self, name, value)
-        if not best.converged:
+        if not best.converged and not self._is_quiet:
             message = self._not_converged(best)
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return self

@@ -6,9 +6,8 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from joblib import effective_n_jobs
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.utils import check_random_state
-from sklearn.utils.parallel import Parallel, delayed
 
 from skmoe._callbacks import FitProgress, print_iteration
 from skmoe.engine.descent import minimise
@@ -104,6 +103,7 @@ def _in_parallel(plan, rngs, n_jobs, estimator):
     mixture = plan.mixture
     n_threads = max(1, mixture.n_threads // n_jobs)
     plan = plan._replace(mixture=mixture.afresh(map))  # a pool cannot be pickled
+    # joblib's own: scikit-learn's sets filters of warnings, which threads share.
     descents = Parallel(n_jobs=estimator.n_jobs)(
         delayed(_elsewhere)(plan, rng, number, n_threads, estimator.verbose)
         for number, rng in enumerate(rngs)

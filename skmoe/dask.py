@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.base import ClassifierMixin, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skmoe._glm import MixtureOfGLMExperts
 from skmoe._linear import MixtureOfLinearExperts
 from skmoe._logistic import MixtureOfLogisticExperts
 from skmoe._parts import fit_parts
+from skmoe._pickles import LoadsOldPickles
 from skmoe._typing import Columns, RandomState, Solver
 
 try:
@@ -36,7 +37,7 @@ __all__ = [
 _Init = Literal["short_runs", "kmeans", "kmeans_xy", "regression_clustering", "random"]
 
 
-class _DaskMixture(BaseEstimator):
+class _DaskMixture(LoadsOldPickles):
     """What both estimators share; fitted attributes are those of `to_local()`."""
 
     client: Any

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Generic, Literal, TypeVar
@@ -10,7 +9,6 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 from skmoe._base import BaseMixtureOfExperts
@@ -182,9 +180,11 @@ def n_experts_path(
     return ExpertsPath(np.arange(1, max_experts + 1), fits, **criteria)
 
 
-def _fit(estimator, X, y, weight, groups, n_experts, init="short_runs"):
+def _fit(estimator, X, y, weight, groups, n_experts, init="short_runs", is_quiet=False):
     """A fit of a copy with so many experts; `init` is for this fit only."""
     copy = clone(estimator).set_params(n_experts=n_experts, init=init, warm_start=False)
+    if is_quiet:
+        copy._is_quiet = True
     copy.fit(X, y, weight, groups)
     name = estimator.init if isinstance(estimator.init, str) else "short_runs"
     return copy.set_params(init=name)
@@ -216,12 +216,11 @@ def _gain(fit, X, y, weight, groups):
     fitted.
     """
     weight = np.where(weight > _LEAST * weight.max(), weight, 0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        try:
-            one, two = (_fit(fit, X, y, weight, groups, number) for number in (1, 2))
-            share = two.responsibilities(X, y, groups)[:, 0]
-        except ValueError:  # too few rows of positive weight, or one class only
-            return -np.inf, None
+    data = X, y, weight, groups
+    try:
+        one, two = (_fit(fit, *data, number, is_quiet=True) for number in (1, 2))
+        share = two.responsibilities(X, y, groups)[:, 0]
+    except ValueError:  # too few rows of positive weight, or one class only
+        return -np.inf, None
     gain = one.objective_curve_[-1] - two.objective_curve_[-1]
     return weight.sum() * gain, share

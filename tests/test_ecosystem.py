@@ -108,7 +108,7 @@ class TestComposition:
             random_state=0,
             error_score="raise",
         )
-        with joblib.parallel_config(backend="threading"):
+        with joblib.parallel_backend("threading"):
             search.fit(X, LABELS)
         assert search.best_score_ > 0.6
 

@@ -287,6 +287,12 @@ class TestPrecision:
 OTHER_FORMATS = [sparse.csc_array, sparse.csc_matrix, sparse.csr_matrix]
 
 
+def sparse_rows(n, d, density):
+    """Random CSR rows; SciPy 1.11 has no `random_array`."""
+    rng = np.random.default_rng(0)
+    return sparse.csr_array(sparse.random(n, d, density, "csr", random_state=rng))
+
+
 class TestSparse:
     @staticmethod
     def sparsified(density=0.4):
@@ -362,9 +368,7 @@ class TestSparse:
     @pytest.mark.filterwarnings("ignore:Stopped after")
     def test_is_never_made_dense(self, kind, solver, init, monkeypatch):
         n = 40
-        wide = sparse.random_array(
-            (n, 260), density=0.02, format="csr", random_state=np.random.default_rng(0)
-        )
+        wide = sparse_rows(n, 260, 0.02)
         forbid_dense_copies(monkeypatch, wide.shape)
         estimator, y = build(kind, solver=solver, init=init, max_iter=2, alpha=0.1)
         model = estimator.fit(wide, y[:n])
@@ -375,8 +379,7 @@ class TestSparse:
     @pytest.mark.parametrize("kind", ["one output", "binary"])
     def test_wide_matrix_fits_in_little_memory(self, kind):
         n, d = 200, 50_000
-        rng = np.random.default_rng(0)
-        wide = sparse.random_array((n, d), density=5e-4, format="csr", random_state=rng)
+        wide = sparse_rows(n, d, 5e-4)
         start = np.arange(n) % 2
         estimator, y = build(kind, init=start, alpha=0.1, gate_alpha=0.1, max_iter=2)
         tracemalloc.start()

@@ -329,7 +329,7 @@ def coverage(make, draw, truth, n_fits, robust=False):
 
 @pytest.mark.parametrize("robust", [False, True])
 def test_intervals_cover_the_truth(robust):
-    """The small version of `benchmarks/coverage.py`: three binomial errors of 95 %."""
+    """As `benchmarks/interval_coverage.py`, but small: three binomial errors."""
 
     def draw(rng):
         X = rng.standard_normal((1000, 1))

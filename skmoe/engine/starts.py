@@ -6,13 +6,11 @@ draws depend on the values and weights of the rows, not (up to a few thousand) o
 order or number, so that integer weights equal repeated rows.
 """
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.cluster import kmeans_plusplus
 
 from skmoe.engine.descent import minimise, still_to_come
 from skmoe.engine.state import Parameters
@@ -38,7 +36,7 @@ _MIN_SAMPLE, _ROWS_PER_COEF = 1000, 20
 _SAMPLE_TOL, _SAMPLE_GROWTH, _LARGEST_SHARE = 0.25, 4, 0.125
 # Beyond so many rows they are drawn in the order given.
 _ORDERED_ROWS = 5_000
-_CLUSTERING_ITER = 20
+_CLUSTERING_ITER, _KMEANS_ITER = 20, 300
 # A hard label keeps this responsibility, so that no expert starts without mass.
 _LABEL_WEIGHT = 0.95
 # Projections of equal rows differ by rounding only.
@@ -358,15 +356,33 @@ def _kmeans(mixture, with_target, rng):
         features = stack([features, moments])
     features = _narrow(features) if sparse.issparse(features) else features
     n_clusters = min(mixture.n_experts, _n_units(mixture))
-    kmeans = KMeans(n_clusters, n_init=1, random_state=rng)
-    with warnings.catch_warnings():
-        # Fewer distinct rows than experts leave experts without rows of their own.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return kmeans.fit(features, sample_weight=mixture.units.weight).labels_
+    return _lloyd(features, mixture.units.weight, n_clusters, rng)
+
+
+def _lloyd(features, weight, n_clusters, rng):
+    """Labels of k-means.
+
+    `KMeans` warns where rows repeat; to silence that would silence other threads too.
+    """
+    centers, _ = kmeans_plusplus(
+        features, n_clusters, sample_weight=weight, random_state=rng
+    )
+    centers = centers.toarray() if sparse.issparse(centers) else centers
+    labels = np.full(weight.shape, -1)
+    for _ in range(_KMEANS_ITER):
+        half_norms = 0.5 * np.square(centers).sum(axis=1)
+        previous, labels = labels, (features @ centers.T - half_norms).argmax(axis=1)
+        if (labels == previous).all():
+            break
+        weighted = weight * (np.arange(n_clusters)[:, None] == labels)
+        sums, mass = (features.T @ weighted.T).T, weighted.sum(axis=1)
+        filled = mass > 0
+        centers[filled] = sums[filled] / mass[filled, None]
+    return labels
 
 
 def _narrow(features):
-    """CSR with indices of 32 bits: KMeans takes no others, and a sample needs none."""
+    """CSR with indices of 32 bits: all that scikit-learn takes, and a sample needs."""
     features = sparse.csr_array(features)
     ends, indices = (a.astype(np.int32) for a in (features.indptr, features.indices))
     return sparse.csr_array((features.data, indices, ends), shape=features.shape)

@@ -8,7 +8,7 @@ user's own limits (environment, threadpoolctl, joblib) therefore hold.
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
+from threading import RLock
 
 from threadpoolctl import ThreadpoolController
 
@@ -20,31 +20,49 @@ def _controller():
 
 
 class _BlasLimit:
-    """One BLAS thread while any fit runs; the last one to end restores the limit."""
+    """One BLAS thread while any fit runs; the last one to end restores the limit.
+
+    An interrupt may come between any two steps, so each leaves what `leave` can undo.
+    """
 
     def __init__(self):
-        self.lock, self.running = Lock(), 0
-        self.limiter, self.allowed = None, 1
+        # Reentrant: an abandoned `_Use` may be collected while the lock is held.
+        self.lock, self.uses = RLock(), set()
+        self.before, self.allowed = None, 1
 
-    def enter(self):
+    def enter(self, use):
         """Number of threads that BLAS was allowed."""
         with self.lock:
-            if self.running == 0:
+            if self.before is None:
                 found = [library["num_threads"] for library in _controller().info()]
                 self.allowed = max(found, default=1)
-                self.limiter = _controller().limit(limits=1)
-            self.running += 1
+                self.before = _controller().limit(limits=None)  # sets nothing
+            if not self.uses:
+                _controller().limit(limits=1)
+            self.uses.add(id(use))
             return self.allowed
 
-    def leave(self):
-        """Restore the limit if no fit is left."""
+    def leave(self, use):
+        """Restore the limit if no fit is left; again if this was not done."""
         with self.lock:
-            self.running -= 1
-            if self.running == 0:
-                self.limiter.restore_original_limits()
+            self.uses.discard(id(use))
+            if not self.uses and self.before is not None:
+                self.before.restore_original_limits()
+                self.before = None
+            use.has_ended = True
 
 
 _LIMIT = _BlasLimit()
+
+
+class _Use:
+    """A fit's use of the limit; it ends where an interrupt keeps the fit from that."""
+
+    has_ended = False
+
+    def __del__(self):
+        if not self.has_ended:
+            _LIMIT.leave(self)
 
 
 @contextmanager
@@ -53,14 +71,15 @@ def block_map(at_most=None):
 
     `at_most` is the share of a fit's threads that one of its parallel starts has.
     """
-    n_threads = _LIMIT.enter()
-    if at_most is not None:
-        n_threads = min(n_threads, at_most)
+    use = _Use()
     try:
+        n_threads = _LIMIT.enter(use)
+        if at_most is not None:
+            n_threads = min(n_threads, at_most)
         if n_threads == 1:
             yield map, 1
         else:
             with ThreadPoolExecutor(n_threads) as executor:
                 yield executor.map, n_threads
     finally:
-        _LIMIT.leave()
+        _LIMIT.leave(use)

@@ -1,6 +1,7 @@
 """Coverage of the confidence intervals of `skmoe.inspection.inference`.
 
-    python benchmarks/coverage.py [--fits 1000] [--cases linear,logistic] [--out FILE]
+    python benchmarks/interval_coverage.py [--fits 1000] [--cases linear,logistic]
+        [--out FILE]
 
 Each case draws data from a known mixture, fits it without penalties, and counts how
 often the intervals at 95 percent hold the true values.  The fits start from the true
