@@ -32,6 +32,7 @@ _METHODS = [
     "log_density",
     "residual",
     "curvature",
+    "first_mean",
     "expected_curvature",
     "cdf",
     "quantile",

@@ -79,7 +79,7 @@ class Model:
         logits = np.concatenate([np.zeros((1, n)), predictor])
         return Data(X, draw(softmax(logits), rng), expert)
 
-    def experts(self, penalty):
+    def experts(self, penalty, has_intercept=True):
         """The engine's family."""
         if self.family == "linear":
             df = self.noise_df
@@ -92,7 +92,7 @@ class Model:
                 NormalNoise() if df is None else StudentNoise(df),
             )
         if self.family in FAMILIES:
-            distribution, has_intercept = FAMILIES[self.family](), not self.symmetric
+            distribution = FAMILIES[self.family]()
             return GLMExperts(distribution, self.n_experts, penalty, has_intercept)
         return CategoricalExperts(
             self.n_experts, self.n_classes, penalty, self.symmetric
@@ -120,7 +120,7 @@ class Model:
             data.X,
             data.target,
             np.ones(n) if weight is None else weight,
-            self.experts,
+            lambda penalty: self.experts(penalty, fit_intercept),
             gate_columns=columns[0],
             expert_columns=columns[1],
             fit_intercept=fit_intercept,
@@ -142,6 +142,9 @@ MODELS = {
     "linear-symmetric": Model("linear", symmetric=True),
     "linear-symmetric-two-outputs": Model("linear", n_outputs=2, symmetric=True),
     "binary-symmetric": Model("logistic", symmetric=True),
+    **{f"poisson-{k}": Model("poisson", k) for k in (2, 3)},
+    **{f"gamma-{k}": Model("gamma", k) for k in (2, 3)},
+    "poisson-own-columns": Model("poisson", gate_columns=(2,), expert_columns=(0, 1)),
     "linear-student": Model("linear", 2, noise_df=4.0),
     "linear-student-two-outputs-shared": Model(
         "linear", 3, n_outputs=2, noise="shared", noise_df=2.5
