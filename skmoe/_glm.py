@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -27,11 +28,14 @@ from skmoe.engine import prediction
 from skmoe.families import Gamma, GLMExperts, Poisson
 
 _FAMILIES = {"poisson": Poisson, "gamma": Gamma}
+# Under no expert a row is less probable, in nats: the gate then decides.
+_LEAST = -1e300
 _METHODS = [
     "check",
     "log_density",
     "residual",
     "curvature",
+    "first_mean",
     "expected_curvature",
     "cdf",
     "quantile",
@@ -483,7 +487,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
 
     def _expert_mean(self, X):
         """Mean of each expert, (n, K)."""
-        return np.exp(prediction.linear_predictor(*self._expert_arguments(X)))
+        return _exp(prediction.linear_predictor(*self._expert_arguments(X)))
 
     def _fitted_target(self, y):
         y = np.asarray(y, dtype=np.float64)
@@ -492,11 +496,23 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
 
     def _expert_log_density(self, X, target):
         predictor = prediction.linear_predictor(*self._expert_arguments(X))
-        return self._distribution().log_density(
-            predictor, np.exp(predictor), target[:, None], self.dispersion_
-        )
+        predictor = predictor.astype(np.float64)
+        dispersion = self.dispersion_.astype(np.float64)
+        with np.errstate(over="ignore"):
+            log_density = self._distribution().log_density(
+                predictor, _exp(predictor), target[:, None], dispersion
+            )
+        return np.maximum(log_density, _LEAST)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.positive_only = True
         return tags
+
+
+def _exp(predictor):
+    """Means, kept within what their type can hold: experts may be steep."""
+    info = np.finfo(predictor.dtype)
+    # Strictly inside, whatever the type rounds the logarithms to.
+    low, high = math.log(info.tiny) + 1, math.log(info.max) - 1
+    return np.exp(np.clip(predictor, low, high))

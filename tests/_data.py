@@ -111,7 +111,7 @@ class Model:
     def n_branches(self):
         return round(self.n_experts ** (1 / self.depth))
 
-    def experts(self, penalty):
+    def experts(self, penalty, has_intercept=True):
         """The engine's family."""
         if self.family == "linear":
             df = self.noise_df
@@ -124,7 +124,7 @@ class Model:
                 NormalNoise() if df is None else StudentNoise(df),
             )
         if self.family in FAMILIES:
-            distribution, has_intercept = FAMILIES[self.family](), not self.symmetric
+            distribution = FAMILIES[self.family]()
             return GLMExperts(distribution, self.n_experts, penalty, has_intercept)
         return CategoricalExperts(
             self.n_experts, self.n_classes, penalty, self.symmetric
@@ -152,7 +152,7 @@ class Model:
             data.X,
             data.target,
             np.ones(n) if weight is None else weight,
-            self.experts,
+            lambda penalty: self.experts(penalty, fit_intercept),
             gate_columns=columns[0],
             expert_columns=columns[1],
             fit_intercept=fit_intercept,
@@ -182,6 +182,9 @@ MODELS = {
     "linear-tree-own-columns": Model(
         "linear", 4, depth=2, gate_columns=(0, 2), expert_columns=(0, 1)
     ),
+    **{f"poisson-{k}": Model("poisson", k) for k in (2, 3)},
+    **{f"gamma-{k}": Model("gamma", k) for k in (2, 3)},
+    "poisson-own-columns": Model("poisson", gate_columns=(2,), expert_columns=(0, 1)),
     "linear-student": Model("linear", 2, noise_df=4.0),
     "linear-student-two-outputs-shared": Model(
         "linear", 3, n_outputs=2, noise="shared", noise_df=2.5

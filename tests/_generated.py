@@ -10,15 +10,21 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
 
 REGRESSOR, CLASSIFIER = MixtureOfLinearExperts, MixtureOfLogisticExperts
+GLM = MixtureOfGLMExperts
 # What fit documents, and no more.
 DOCUMENTED = (
     r"fewer than n_experts=.*lower n_experts",
     r"one class only.*at least two classes",
     r"all weights are zero|at least one non-zero",
     r"do not fit into float32, .*give X as float64",
+    r"y is zero in all samples of positive weight",
 )
 SCALES = [1e-12, 1e-6, 1.0, 1e6, 1e12]
 OUTLIER = 1e30
@@ -159,6 +165,21 @@ def classes(draw, rng, X, n_classes):
 
 
 @st.composite
+def positive(draw, rng, X, family):
+    """Counts, some zero, or amounts, (n,), in all units."""
+    spread = draw(choice(0.1, 1.0, 5.0))
+    signal = signal_of(X, rng)
+    mean = np.exp(spread * signal / np.maximum(np.abs(signal).max(), 1e-300))
+    if family == "poisson":
+        y = rng.poisson(draw(choice(3.0, 0.1, 1e5)) * mean).astype(float)
+    else:
+        y = mean * rng.gamma(draw(choice(3.0, 0.1, 1e6)), size=len(mean)) + 1e-300
+    if draw(choice(*[False] * 5, True)):
+        y = np.full(len(y), max(y[0], 1.0))
+    return y * draw(choice(1.0, *SCALES))
+
+
+@st.composite
 def weights(draw, rng, n):
     """Sample weights (n,), some zero, or None."""
     if draw(st.booleans()):
@@ -198,7 +219,9 @@ def parameters(draw, estimator, n, d):
     }
     if draw(choice(*[False] * 5, True)):
         chosen["step_size"] = draw(choice(1.0, 0.3, 1.7, 100.0))
-    if draw(choice(*[False] * 3, True)):
+    if estimator is GLM:
+        chosen["family"] = draw(choice("poisson", "gamma"))
+    elif draw(choice(*[False] * 3, True)):
         chosen.update(symmetric=True, n_experts=2)
     elif draw(choice(*[False] * 3, True)):
         chosen.update(n_experts=draw(choice(4, 8)), top_k=2)
@@ -227,10 +250,12 @@ def cases(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
     n = draw(st.integers(1, 8) | st.integers(2, 60))
     X = draw(features(rng, n))
-    estimator = draw(choice(REGRESSOR, CLASSIFIER))
+    estimator = draw(choice(REGRESSOR, CLASSIFIER, GLM))
     chosen = draw(parameters(estimator, *X.shape))
     if estimator is REGRESSOR:
         y = draw(targets(rng, X))
+    elif estimator is GLM:
+        y = draw(positive(rng, X, chosen["family"]))
     else:
         n_classes = 2 if chosen.get("symmetric") else draw(choice(2, 3))
         y = draw(classes(rng, X, n_classes))

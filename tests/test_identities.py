@@ -12,7 +12,7 @@ from _data import (
     unflat,
 )
 from scipy import optimize, stats
-from scipy.special import gammaln
+from scipy.special import digamma, gammaln, loggamma
 
 from skmoe.engine.descent import minimise
 from skmoe.engine.mixture import Mixture
@@ -42,7 +42,7 @@ def make_problem(name, seed, n=120, signal=0.5, **options):
 
 def make_complete(name, seed, **options):
     mixture = make_problem(name, seed, **options).mixture
-    return CompleteData(mixture, MODELS[name].noise_df)
+    return CompleteData(mixture, name)
 
 
 def logsumexp(values):
@@ -51,74 +51,222 @@ def logsumexp(values):
     return top + np.log(np.exp(values - top).sum(axis=0))
 
 
+class Normal:
+    """Normal experts as an exponential family in T(y) = (y, y^2), written out by hand.
+
+    Natural parameters and statistics of the experts are (K, s, n), log-partitions and
+    log-densities (K, n).
+    """
+
+    def __init__(self, mixture):
+        self.mixture, self.y = mixture, mixture.target
+        self.at_experts = all_features(mixture.expert_design)
+
+    def natural(self, theta):
+        mean, variance = self.means_and_variances(theta)
+        return np.concatenate([mean / variance, 0 * mean - 0.5 / variance], axis=1)
+
+    def log_partition(self, own):
+        linear, square = np.split(own, 2, axis=1)
+        return (0.5 * np.log(-np.pi / square) - linear**2 / (4 * square)).sum(axis=1)
+
+    def log_partition_given_y(self, own):
+        """log of the integral over what is hidden of exp<b, T>."""
+        return (own * self.statistic(None)).sum(axis=1)
+
+    def statistic(self, theta):
+        """T(y), or its mean over what is hidden given y."""
+        return np.concatenate([self.y, self.y**2])[None]
+
+    def expected(self, theta):
+        """Mean of T under the model."""
+        mean, variance = self.means_and_variances(theta)
+        return np.concatenate([mean, mean**2 + variance], axis=1)
+
+    def log_density(self, theta, here):
+        """Of y, up to a constant also of what is hidden, expected at `here`."""
+        mean, variance = self.means_and_variances(theta)
+        return stats.norm.logpdf(self.y, mean, np.sqrt(variance)).sum(axis=1)
+
+    def predictor(self, theta):
+        coef = theta.experts
+        if coef.shape[0] < self.mixture.n_experts:
+            coef = np.concatenate([coef, -coef])
+        return coef @ self.at_experts
+
+    def means_and_variances(self, theta):
+        mean = self.predictor(theta)
+        variance = np.exp(theta.log_variance)[:, :, None]
+        return mean, np.broadcast_to(variance, mean.shape[:2] + (1,))
+
+
+class Student(Normal):
+    """t noise: the complete data is (y, z, u), and T = (u y, u y^2, u)."""
+
+    def __init__(self, mixture):
+        super().__init__(mixture)
+        self.df = mixture.experts.distribution.df
+
+    def natural(self, theta):
+        mean, variance = self.means_and_variances(theta)
+        square = (mean**2 / variance).sum(axis=1, keepdims=True)
+        own = super().natural(theta)
+        return np.concatenate([own, -0.5 * (self.df + square)], axis=1)
+
+    def log_partition(self, own):
+        linear, square, rate = self._split(own)
+        rate = -rate + (linear**2 / (4 * square)).sum(axis=1)
+        half = self.df / 2
+        log_partition = half * np.log(half) - half * np.log(rate)
+        return log_partition - 0.5 * np.log(-2 * square).sum(axis=1)
+
+    def log_partition_given_y(self, own):
+        linear, square, rate = self._split(own)
+        half, m = self.df / 2, self.y.shape[0]
+        shape = half + m / 2
+        rate = -rate - (linear * self.y + square * self.y**2).sum(axis=1)
+        constant = gammaln(shape) - gammaln(half) + half * np.log(half)
+        return constant - m / 2 * np.log(2 * np.pi) - shape * np.log(rate)
+
+    def statistic(self, theta):
+        hidden = self.scales(theta)[:, None]
+        return np.concatenate([hidden * self.y, hidden * self.y**2, hidden], axis=1)
+
+    def expected(self, theta):
+        expected = super().expected(theta)
+        return np.insert(expected, expected.shape[1], 1.0, axis=1)
+
+    def log_density(self, theta, here):
+        mean, variance = self.means_and_variances(theta)
+        std = np.sqrt(variance / self.scales(here)[:, None])
+        return stats.norm.logpdf(self.y, mean, std).sum(axis=1)
+
+    def scales(self, theta):
+        """Mean of u given y and z, (K, n)."""
+        mean, variance = self.means_and_variances(theta)
+        distance = ((self.y - mean) ** 2 / variance).sum(axis=1)
+        return (self.df + mean.shape[1]) / (self.df + distance)
+
+    def _split(self, own):
+        """Natural parameters of u y, of u y^2, (K, m, n), and of u, (K, n)."""
+        m = self.y.shape[0]
+        return own[:, :m], own[:, m : 2 * m], own[:, 2 * m]
+
+
+class Categorical(Normal):
+    """Logistic experts: T is one-hot."""
+
+    def natural(self, theta):
+        return self.mixture.experts.contrasts @ self.predictor(theta)
+
+    def log_partition(self, own):
+        return logsumexp(np.moveaxis(own, 1, 0))
+
+    def statistic(self, theta):
+        return np.eye(self.mixture.experts.contrasts.shape[0])[None, :, self.y]
+
+    def expected(self, theta):
+        return self.mixture.row_moments(theta).expert
+
+    def log_density(self, theta, here):
+        logits = np.moveaxis(self.natural(theta), 1, 0)
+        log_probability = logits - logsumexp(logits)
+        return log_probability[self.y, :, np.arange(self.y.shape[0])].T
+
+
+class Counts(Normal):
+    """Poisson experts: T is y."""
+
+    def natural(self, theta):
+        return self.predictor(theta)
+
+    def log_partition(self, own):
+        return np.exp(own[:, 0])
+
+    def log_partition_given_y(self, own):
+        return own[:, 0] * self.y - gammaln(self.y + 1)
+
+    def statistic(self, theta):
+        return self.y[None, None]
+
+    def expected(self, theta):
+        return np.exp(self.predictor(theta))
+
+    def log_density(self, theta, here):
+        return stats.poisson.logpmf(self.y, np.exp(self.predictor(theta)[:, 0]))
+
+
+class Amounts(Normal):
+    """Gamma experts: T = (y, log y), with natural parameters (-shape / mean, shape)."""
+
+    def natural(self, theta):
+        mean, shape = self._means_and_shapes(theta)
+        return np.stack([-shape / mean, shape + 0 * mean], axis=1)
+
+    def log_partition(self, own):
+        rate, shape = -own[:, 0], own[:, 1]
+        return loggamma(shape) - shape * np.log(rate)
+
+    def log_partition_given_y(self, own):
+        log_y = np.log(self.y)
+        return own[:, 0] * self.y + own[:, 1] * log_y - log_y
+
+    def statistic(self, theta):
+        return np.stack([self.y, np.log(self.y)])[None]
+
+    def expected(self, theta):
+        mean, shape = self._means_and_shapes(theta)
+        return np.stack([mean, digamma(shape) - np.log(shape / mean)], axis=1)
+
+    def log_density(self, theta, here):
+        mean, shape = self._means_and_shapes(theta)
+        return stats.gamma.logpdf(self.y, shape, scale=mean / shape)
+
+    def _means_and_shapes(self, theta):
+        return np.exp(self.predictor(theta)[:, 0]), np.exp(-theta.log_variance)
+
+
 class CompleteData:
     """(y, z) given x as an exponential family, written out by hand.
 
     log p(y, z=k | x) = a_k + <b_k, T(y)> - A(a, b) with A = lse_k(a_k + A_k(b_k)): the
     natural parameter of 1[z=k] is the gate's logit less the expert's log-partition.
-    Natural parameters and moments are (K, 1 + s, n).  With t noise of `df` degrees of
-    freedom the complete data is (y, z, u), and T = (u y, u y^2, u).
+    Natural parameters and moments are (K, 1 + s, n).
     """
 
-    def __init__(self, mixture, df=None):
-        self.mixture, self.weight, self.df = mixture, mixture.weight, df
+    KINDS = {"logistic": Categorical, "poisson": Counts, "gamma": Amounts}
+
+    def __init__(self, mixture, name):
+        model = MODELS[name]
+        kind = Normal if model.noise_df is None else Student
+        self.own = self.KINDS.get(model.family, kind)(mixture)
+        self.mixture, self.weight = mixture, mixture.weight
         self.at_gate = all_features(mixture.gate_design)
-        self.at_experts = all_features(mixture.expert_design)
-        self.is_linear = mixture.target.ndim == 2
 
     def natural(self, theta):
-        logits = self._gate_logits(theta)
-        own = self._own_parameters(theta)
-        gate = logits - self._own_log_partition(own)
+        own = self.own.natural(theta)
+        gate = self._gate(theta) - self.own.log_partition(own)
         return np.concatenate([gate[:, None], own], axis=1)
 
     def log_partition(self, natural):
-        return logsumexp(natural[:, 0] + self._own_log_partition(natural[:, 1:]))
+        return logsumexp(natural[:, 0] + self.own.log_partition(natural[:, 1:]))
 
     def log_partition_given_y(self, natural):
-        return logsumexp(
-            natural[:, 0] + self._own_log_partition_given_y(natural[:, 1:])
-        )
+        own = self.own.log_partition_given_y(natural[:, 1:])
+        return logsumexp(natural[:, 0] + own)
 
     def loss(self, natural):
         return self.log_partition(natural) - self.log_partition_given_y(natural)
 
-    def statistic(self, theta):
-        """(1, T(y)), (1 + s, n) or, with its mean over u, (K, 1 + s, n)."""
-        y = self.mixture.target
-        if self.df is not None:
-            hidden = self.scales(theta)[:, None]
-            T = np.concatenate([hidden * y, hidden * y**2, hidden], axis=1)
-            return np.insert(T, 0, 1.0, axis=1)
-        if self.is_linear:
-            T = np.concatenate([y, y**2])
-        else:
-            T = np.eye(self.mixture.experts.contrasts.shape[0])[:, y]
-        return np.concatenate([np.ones((1, T.shape[1])), T])
-
     def model_moments(self, theta):
         """(pi_k, pi_k E_k[T(y)]); gate and class probabilities are the engine's."""
-        rows = self.mixture.row_moments(theta)
-        if self.is_linear:
-            mean, variance = self._means_and_variances(theta)
-            expected = np.concatenate([mean, mean**2 + variance], axis=1)
-            if self.df is not None:
-                ones = np.ones((mean.shape[0], 1, mean.shape[2]))
-                expected = np.concatenate([expected, ones], axis=1)
-        else:
-            expected = rows.expert
-        return rows.model[:, None] * np.insert(expected, 0, 1.0, axis=1)
+        gate = self.mixture.row_moments(theta).model
+        return gate[:, None] * np.insert(self.own.expected(theta), 0, 1.0, axis=1)
 
     def posterior_moments(self, theta):
         """(r_k, r_k T(y)) with the engine's responsibilities."""
-        posterior = self.mixture.row_moments(theta).posterior[:, None]
-        return posterior * self.statistic(theta)
-
-    def scales(self, theta):
-        """Mean of u given y and z, (K, n)."""
-        mean, variance = self._means_and_variances(theta)
-        distance = ((self.mixture.target - mean) ** 2 / variance).sum(axis=1)
-        return (self.df + mean.shape[1]) / (self.df + distance)
+        posterior = self.mixture.row_moments(theta).posterior
+        return posterior[:, None] * np.insert(self.own.statistic(theta), 0, 1.0, axis=1)
 
     def mean(self, rows):
         return rows @ self.weight
@@ -136,76 +284,14 @@ class CompleteData:
     def surrogate(self, theta, here):
         """Q( . | here): the negated expected complete log-likelihood."""
         posterior = self.mixture.row_moments(here).posterior
-        gate = self._gate_logits(theta)
-        log_joint = gate - logsumexp(gate) + self._log_density(theta, here)
+        gate = self._gate(theta)
+        log_joint = gate - logsumexp(gate) + self.own.log_density(theta, here)
         return -self.mean((posterior * log_joint).sum(axis=0))
 
-    def _gate_logits(self, theta):
+    def _gate(self, theta):
         logits = self.mixture.contrasts @ (theta.gate @ self.at_gate)
         gate = self.mixture.gate
         return tree_logits(logits, gate.n_branches, gate.n_experts)
-
-    def _own_parameters(self, theta):
-        if self.is_linear:
-            mean, variance = self._means_and_variances(theta)
-            own = [mean / variance, 0 * mean - 0.5 / variance]
-            if self.df is not None:
-                square = (mean**2 / variance).sum(axis=1, keepdims=True)
-                own.append(-0.5 * (self.df + square))
-            return np.concatenate(own, axis=1)
-        predictor = self._coef(theta) @ self.at_experts
-        return self.mixture.experts.contrasts @ predictor
-
-    def _own_log_partition(self, own):
-        if not self.is_linear:
-            return logsumexp(np.moveaxis(own, 1, 0))
-        if self.df is not None:
-            linear, square, rate = self._split(own)
-            rate = -rate + (linear**2 / (4 * square)).sum(axis=1)
-            half = self.df / 2
-            log_partition = half * np.log(half) - half * np.log(rate)
-            return log_partition - 0.5 * np.log(-2 * square).sum(axis=1)
-        linear, square = np.split(own, 2, axis=1)
-        return (0.5 * np.log(-np.pi / square) - linear**2 / (4 * square)).sum(axis=1)
-
-    def _own_log_partition_given_y(self, own):
-        """log of the integral over what is hidden of exp<b, T>, (K, n)."""
-        if self.df is None:
-            return (own * self.statistic(None)[1:]).sum(axis=1)
-        linear, square, rate = self._split(own)
-        y, half = self.mixture.target, self.df / 2
-        shape = half + y.shape[0] / 2
-        rate = -rate - (linear * y + square * y**2).sum(axis=1)
-        constant = gammaln(shape) - gammaln(half) + half * np.log(half)
-        constant -= y.shape[0] / 2 * np.log(2 * np.pi)
-        return constant - shape * np.log(rate)
-
-    def _split(self, own):
-        """Natural parameters of u y, of u y^2, (K, m, n), and of u, (K, n)."""
-        m = self.mixture.target.shape[0]
-        return own[:, :m], own[:, m : 2 * m], own[:, 2 * m]
-
-    def _log_density(self, theta, here):
-        y = self.mixture.target
-        if not self.is_linear:
-            logits = np.moveaxis(self._own_parameters(theta), 1, 0)
-            log_probability = logits - logsumexp(logits)
-            return log_probability[y, :, np.arange(y.shape[0])].T
-        mean, variance = self._means_and_variances(theta)
-        if self.df is not None:
-            variance = variance / self.scales(here)[:, None]
-        return stats.norm.logpdf(y, mean, np.sqrt(variance)).sum(axis=1)
-
-    def _means_and_variances(self, theta):
-        mean = self._coef(theta) @ self.at_experts
-        variance = np.exp(theta.log_variance)[:, :, None]
-        return mean, np.broadcast_to(variance, mean.shape[:2] + (1,))
-
-    def _coef(self, theta):
-        coef = theta.experts
-        if coef.shape[0] < self.mixture.n_experts:
-            coef = np.concatenate([coef, -coef])
-        return coef
 
 
 def complex_step_gradient(function, natural):
@@ -351,6 +437,16 @@ def test_objective_is_penalised_likelihood_in_the_users_units(name, alpha):
             density = student_density(data.target.T[:, None] - mean, std, model)
         # The experts' penalty is relative to the spread of y.
         coef = coef / problem.target_scale[:, None]
+    elif model.family in ("poisson", "gamma"):
+        coef, intercept = coef[:, 0], intercept[:, 0]
+        mean = np.exp(expert_X @ coef.T + intercept)
+        if model.family == "poisson":
+            density = stats.poisson.logpmf(data.target[:, None], mean)
+        else:
+            shape = 1 / fitted["dispersion_"][:, 0]
+            density = stats.gamma.logpdf(
+                data.target[:, None], shape, scale=mean / shape
+            )
     else:
         if model.n_classes == 2:
             coef, intercept = coef[:, 0], intercept[:, 0]
@@ -389,12 +485,20 @@ def test_em_and_md_of_unit_step_size_visit_the_same_points(name):
 @every_model
 @pytest.mark.parametrize("eta", [0.5, 1.0])
 def test_inexact_projection_is_the_first_newton_step_of_the_exact_one(name, eta):
-    # A penalty couples coefficients and noise of linear experts: no Newton step then.
-    alpha = 0.0 if MODELS[name].family == "linear" else 0.1
+    # A penalty couples coefficients and noise: no Newton step then.
+    has_noise = MODELS[name].family in ("linear", "gamma")
+    alpha = 0.0 if has_noise else 0.1
     mixture = make_problem(name, 0, alpha=alpha, gate_alpha=0.1).mixture
-    state = mixture.evaluate(random_theta(mixture, 0, scale=0.3), blend=True)
+    # Far from an optimum a full Newton step is too long for amounts.
+    scale = 0.1 if MODELS[name].family == "gamma" else 0.3
+    state = mixture.evaluate(random_theta(mixture, 0, scale=scale), blend=True)
     newton = mixture.project_exactly(state, eta, max_iter=1, tol=0.0)
     found = mixture.project(state, eta)
+    if MODELS[name].family == "gamma":
+        # The inexact projection has dispersions at the old coefficients.
+        found, newton = (
+            theta._replace(log_variance=np.zeros(0)) for theta in (found, newton)
+        )
     if MODELS[name].depth > 1:
         # Below the root the step takes the model's weight of a node, see test_deep.py.
         root = mixture.gate.node_contrasts.shape[1]
@@ -409,8 +513,8 @@ def test_em_step_is_weighted_least_squares(name):
     theta = random_theta(mixture, 0)
     mass = all_mass = mixture.row_moments(theta).posterior * mixture.weight
     if is_student(name):
-        mass = mass * complete.scales(theta)
-    X, y = complete.at_experts, mixture.target
+        mass = mass * complete.own.scales(theta)
+    X, y = complete.own.at_experts, mixture.target
     if MODELS[name].symmetric:
         sign = np.array([1.0, -1.0])
         signed = np.einsum("k,kn,mn->mn", sign, mass, y)
@@ -442,6 +546,8 @@ def test_em_step_is_weighted_least_squares(name):
         "binary-3",
         "three-class-2",
         "binary-symmetric",
+        "poisson-3",
+        "gamma-2",
     ],
 )
 @pytest.mark.parametrize(
@@ -453,7 +559,7 @@ def test_mirror_step_minimises_linearised_loss_plus_divergence(name, eta, alpha)
     problem = MODELS[name].problem(data, alpha=alpha, gate_alpha=alpha / 2)
     mixture = problem.mixture
     theta = soft_start(mixture, data.expert)
-    complete = CompleteData(mixture, MODELS[name].noise_df)
+    complete = CompleteData(mixture, name)
     here = complete.natural(theta)
     slope = complete.model_moments(theta) - complete.posterior_moments(theta)
     here_slope = complete.model_moments(theta)

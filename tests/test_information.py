@@ -154,7 +154,8 @@ def test_coordinates_lead_to_the_fitted_attributes(name):
             parts.append(
                 np.concatenate([coef] + [level[..., None]] * intercept, axis=-1)
             )
-        parts.append(np.log(fitted.get("noise_variance_", np.ones(0))))
+        noise = fitted.get("noise_variance_", fitted.get("dispersion_", np.ones(0)))
+        parts.append(np.log(noise))
         return np.concatenate([part.ravel() for part in parts])
 
     expected = jacobian(reported, flat(theta), 1e-4)

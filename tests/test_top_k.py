@@ -232,7 +232,7 @@ def test_objective_never_rises_and_the_fit_ends(name, solver):
     assert found.converged
 
 
-@pytest.mark.parametrize("name", [n for n in SPARSE if n not in ("counts", "amounts")])
+@every_model
 def test_exact_projection_has_no_slope_left(name):
     mixture = make_problem(name).mixture
     state = mixture.evaluate(random_theta(mixture, 3), blend=True)

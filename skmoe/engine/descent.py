@@ -89,4 +89,4 @@ def _remaining(previous, last, tol):
 
 def still_to_come(previous, last):
     """Decrease to come where decreases shrink by a constant ratio (Aitken)."""
-    return last**2 / (previous - last)
+    return last * (last / (previous - last))  # last**2 may overflow

@@ -214,12 +214,23 @@ class Mixture:
         return Parameters(gate, *experts)
 
     def project_exactly(self, state, step_size=1.0, max_iter=100, tol=1e-22):
-        """As `project`, with the softmax regressions solved to the end."""
+        """As `project`, with the regressions solved to the end."""
         theta, stats = state.theta, state.stats
         rows = state.rows or self.row_moments(theta)
         blended = (1 - step_size) * rows.model + step_size * rows.posterior
         closed = None if self.gate.top_k is None else rows.model == 0
         gate = self._regress_gate(blended, theta.gate, step_size, max_iter, tol, closed)
+        if not self.experts.is_quadratic and self.experts.contrasts is None:
+            masses = (
+                self.units.spread(self.units.weight * share)
+                for share in (rows.posterior, rows.model)
+            )
+            block = self.expert_design.block(slice(0, self.expert_design.n_rows))
+            given = block, self.target, *masses
+            experts = self.experts.project_exactly(
+                theta, stats, given, step_size, max_iter, tol
+            )
+            return Parameters(gate, *experts)
         if self.experts.contrasts is None:
             curvatures = self._expert_curvatures(state, step_size, exact=True)
             experts = self.experts.project(theta, stats, curvatures, step_size, 1, True)
@@ -245,11 +256,15 @@ class Mixture:
 
     def first_step(self, responsibilities):
         """One projection of responsibilities (K, u) from the neutral start."""
-        return self.project(self._first_state(responsibilities))
+        state = self._first_state(responsibilities)
+        gate = self.project_gate(state)
+        return Parameters(gate, *self._first_experts(state, responsibilities))
 
     def first_experts(self, responsibilities):
         """As `first_step`, the experts alone: coefficients and log-variances."""
-        return self.project_experts(self._first_state(responsibilities))
+        return self._first_experts(
+            self._first_state(responsibilities), responsibilities
+        )
 
     def lighter(self, theta):
         """The same model with the lesser penalty, where one can be written in two ways.
@@ -318,10 +333,26 @@ class Mixture:
         sweep(self, theta, False, False, rows)
         return rows
 
+    def _first_experts(self, state, responsibilities):
+        """As `first_experts`, from the state that the step starts in."""
+        coef, noise = self.project_experts(state)
+        if not hasattr(self.experts, "near_targets"):
+            return coef, noise
+        # Means of log links may overflow, and their noise is that about the new means.
+        first = state.theta._replace(experts=coef)
+        stats = sweep(self, first, True, False, None, responsibilities)
+        if not np.isfinite(stats.log_likelihood):
+            return state.theta[1:]
+        _, noise = self.project_experts(State(first, np.inf, stats, state.rows))
+        return coef, noise
+
     def _first_state(self, responsibilities):
         """The neutral start with given responsibilities (K, u) for posterior ones."""
-        theta, rows = self.initial(), self._allocate_rows()
-        stats = sweep(self, theta, True, False, rows, responsibilities)
+        theta, rows, first = self.initial(), self._allocate_rows(), self
+        if hasattr(self.experts, "near_targets"):
+            first = copy.copy(self)
+            first.experts = self.experts.near_targets()
+        stats = sweep(first, theta, True, False, rows, responsibilities)
         return State(theta, np.inf, stats, rows)
 
     def design_blocks(self, block):

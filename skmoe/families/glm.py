@@ -5,6 +5,8 @@
 `Poisson` and `Gamma`.
 """
 
+import copy
+
 import numpy as np
 from scipy import stats
 from scipy.linalg import block_diag
@@ -14,6 +16,7 @@ from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.mixture import DEAD_MASS
 from skmoe.engine.tie import tie_matrix
 from skmoe.families.large import log_gamma_gap, log_less_psi, trigamma_excess
+from skmoe.families.regression import BlendedRegression
 
 _DISPERSION_BOUNDS = 1e-6, 1e6
 _MAX_NEWTON, _TINY = 50, np.finfo(np.float64).tiny
@@ -61,6 +64,10 @@ class Poisson:
         """Minus its derivative by the predictor."""
         return mean
 
+    def first_mean(self, target, level):
+        """Means to start Newton's method from, near the targets, of mean `level`."""
+        return (target + level) / 2
+
     def expected_curvature(self, mean):
         """The mean of the curvature."""
         return mean
@@ -107,6 +114,10 @@ class Gamma:
         """Minus its derivative by the predictor."""
         return target / mean
 
+    def first_mean(self, target, level):
+        """Means to start Newton's method from."""
+        return target
+
     def expected_curvature(self, mean):
         """The mean of the curvature."""
         return np.ones_like(mean)
@@ -114,9 +125,10 @@ class Gamma:
     def spread(self, mean, target):
         """Half the unit deviance, the sufficient statistic of the dispersion."""
         gap = (target - mean) / mean
-        ratio = target / mean
         near = gap - np.log1p(np.clip(gap, -0.5, 0.5))
-        return np.where(np.abs(gap) < 0.5, near, ratio - np.log(ratio) - 1)
+        # The ratio of target and mean may underflow.
+        far = gap + np.log(mean) - np.log(target)
+        return np.where(np.abs(gap) < 0.5, near, far)
 
     def expected_spread(self, dispersion):
         """The mean of the spread, ``log(shape) - psi(shape)``."""
@@ -128,7 +140,8 @@ class Gamma:
 
     def dispersion_of(self, spread):
         """Dispersion whose expected spread is the given one."""
-        spread = np.maximum(spread, self.expected_spread(_DISPERSION_BOUNDS[0]))
+        bounds = self.expected_spread(np.array(_DISPERSION_BOUNDS))
+        spread = np.clip(spread, *bounds)
         # Within 2% (Minka 2002), and then Newton's method in the logarithm.
         root = np.sqrt(np.square(spread - 3) + 24 * spread)
         log = np.log(12 * spread / (3 - spread + root))
@@ -182,7 +195,7 @@ class GLMExperts:
         if self.has_intercept:
             # A batch may have no counts.
             coef[..., -1] = np.log(max(self.level, _TINY))
-        return coef, np.zeros((self.n_noises, 1))
+        return coef, np.zeros((self.n_noises, min(self.n_noises, 1)))
 
     def moments(self, target):
         """Sufficient statistics of the targets, (n,) -> (1, n)."""
@@ -191,6 +204,12 @@ class GLMExperts:
     def at(self, theta, block, target):
         """Rows of a block under `theta`; `target` is (b,)."""
         return GLMRows(self, theta, block.dot(theta.experts[:, 0]), target)
+
+    def near_targets(self):
+        """The same family with rows for the first step, see `FirstRows`."""
+        first = copy.copy(self)
+        first.at = lambda *arguments: FirstRows(self.at(*arguments))
+        return first
 
     def gradient(self, theta, stats):
         """Gradient of the mean loss in coefficients and log-dispersions."""
@@ -278,6 +297,30 @@ class GLMExperts:
             log_variance[alive, 0] = np.log(found)
         return coef, log_variance
 
+    def project_exactly(self, theta, stats, rows, step_size, max_iter, tol):
+        """As `project`, to the end; `rows` are all features, targets and two masses.
+
+        The masses (K, n) are those of the posterior and of the model.
+        """
+        block, target, posterior, model = rows
+        mean = np.exp(block.dot(theta.experts[:, 0]))
+        mass = np.stack([step_size * posterior, (1 - step_size) * model], axis=1)
+        beyond = np.zeros(mass.shape[0])
+        if self.n_noises:
+            expected = self.expected_spread(theta, stats.model_mass)
+            beyond = (1 - step_size) * expected[:, 0]
+        log_variance, coef = theta.log_variance.copy(), theta.experts.copy()
+        dispersion = 1 / self._precision(theta)
+        penalty = self.penalty.times(step_size)
+        for k in np.flatnonzero(mass.sum(axis=(1, 2)) > DEAD_MASS):
+            targets = np.stack([target, mean[k]])
+            regression = BlendedRegression(
+                self.distribution, block, mass[k], targets, beyond[k], penalty
+            )
+            coef[k], found = regression.solve(coef[k], dispersion[k], max_iter, tol)
+            log_variance[k : k + 1] = np.log(found)
+        return coef, log_variance
+
     def _precision(self, theta):
         """1 / dispersion of each expert, (K,)."""
         if not self.n_noises:
@@ -296,7 +339,7 @@ class GLMRows:
 
     def __init__(self, family, theta, predictor, target):
         self.family, self.theta, self.target = family, theta, target
-        self.mean = np.exp(predictor)
+        self.predictor, self.mean = predictor, np.exp(predictor)
         dispersion = 1 / family._precision(theta)[:, None]
         self.log_density = family.distribution.log_density(
             predictor, self.mean, target, dispersion
@@ -334,6 +377,37 @@ class GLMRows:
         else:
             weights = distribution.curvature(self.mean, self.target)
         return (mass * weights)[:, None]
+
+
+class FirstRows:
+    """Rows whose first Newton step starts from means near the targets.
+
+    It is the first step of iteratively reweighted least squares: a regression of the
+    logarithms of the targets.  From equal means steps would be as far too long as the
+    largest target is from the mean.
+    """
+
+    probability = None
+
+    def __init__(self, rows):
+        self.rows, self.log_density = rows, rows.log_density
+        distribution, target = rows.family.distribution, rows.target
+        mean = distribution.first_mean(target, max(rows.family.level, _TINY))
+        self.weight = distribution.curvature(mean, target)
+        gap = distribution.residual(mean, target) / self.weight
+        self.residual = np.log(mean) + gap - rows.predictor
+
+    def score(self, mass):
+        """Weighted residuals, (K, 1, b)."""
+        return (mass * self.weight * self.residual)[:, None]
+
+    def spread(self, mass):
+        """As of `GLMRows`."""
+        return self.rows.spread(mass)
+
+    def curvature_weights(self, mass, at_model=False):
+        """Weights of the Gram matrices, (K, 1, b)."""
+        return (mass * self.weight)[:, None]
 
 
 def _own(values):
