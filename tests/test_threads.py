@@ -18,6 +18,7 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
+from skmoe.engine import sweep as sweep_module
 from skmoe.engine import threads
 from skmoe.engine.threads import block_map
 from skmoe.inspection import inference
@@ -72,12 +73,31 @@ def in_threads(calls):
         return [each.result() for each in [executor.submit(call) for call in calls]]
 
 
-def test_number_of_threads_does_not_change_the_fit():
+@pytest.fixture
+def small_runs(monkeypatch):
+    """Few blocks are worth a thread; lists how many runs the passes had."""
+    n_runs, thread_runs = [], sweep_module._thread_runs
+
+    def recorded(mixture):
+        runs = thread_runs(mixture)
+        n_runs.append(len(runs))
+        return runs
+
+    monkeypatch.setattr(sweep_module, "_WORK_PER_THREAD", 2**12)
+    monkeypatch.setattr(sweep_module, "_thread_runs", recorded)
+    return n_runs
+
+
+def test_number_of_threads_does_not_change_the_fit(small_runs):
     X, y = data()
-    fits = []
+    fits, most = [], []
     for n_threads in (1, 2, 3):
+        small_runs.clear()
         with threadpool_limits(n_threads, user_api="blas"):
+            allowed = max(blas_threads(), default=1)
             fits.append(LINEAR(random_state=0).fit(X, y))
+        most.append((max(small_runs), allowed))
+    assert all(found == allowed for found, allowed in most)
     for other in fits[1:]:
         np.testing.assert_allclose(other.coef_, fits[0].coef_, atol=1e-8)
         assert np.isclose(other.objective_curve_[-1], fits[0].objective_curve_[-1])
@@ -167,10 +187,9 @@ class TestFitsAtOnce:
         for number, model in zip(order, together):
             assert fitted_bits(model) == alone[number]
 
-    def test_give_the_same_bits_where_each_has_threads(self, hasty):
-        """Rows enough for two threads over blocks in each fit."""
-        problems = [data(60_000, seed) for seed in range(4)]
-        model = LINEAR(6, tol=1, init="random", random_state=0)
+    def test_give_the_same_bits_where_each_has_threads(self, hasty, small_runs):
+        problems = [data(20_000, seed) for seed in range(4)]
+        model = LINEAR(3, tol=1e-3, init="random", random_state=0)
         fits = [partial(fit_copy, model, X, y) for X, y in problems]
         with threadpool_limits(2, user_api="blas"):
             before = blas_threads()
@@ -178,6 +197,7 @@ class TestFitsAtOnce:
             together = in_threads(2 * fits)
             assert blas_threads() == before
         assert list(map(fitted_bits, together)) == 2 * alone
+        assert max(small_runs) == max(before, default=1)
 
 
 def standard_errors(*arguments):
