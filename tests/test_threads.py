@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 
 import numpy as np
@@ -230,6 +231,52 @@ def test_predictions_from_many_threads(hasty, is_sparse):
         together = in_threads(10 * calls)
     for found, expected in zip(together, 10 * alone):
         np.testing.assert_array_equal(found, expected)
+
+
+class TestThreadThatSetsTheLimit:
+    """threadpoolctl 3.8 listens to one thread only; a fit may end in another."""
+
+    def test_need_not_be_the_one_that_restores_it(self):
+        with ExitStack() as stack, threadpool_limits(2, user_api="blas"):
+            before = blas_threads()
+            first, second = (
+                stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2)
+            )
+            one, two = block_map(), block_map()
+            first.submit(one.__enter__).result()
+            second.submit(two.__enter__).result()
+            assert set(blas_threads()) <= {1}
+            first.submit(one.__exit__, None, None, None).result()
+            assert set(blas_threads()) <= {1}
+            second.submit(two.__exit__, None, None, None).result()
+            assert blas_threads() == before
+
+    def test_leaves_others_the_right_to_set_it(self):
+        def limited():
+            with threadpool_limits(2, user_api="blas"):
+                return blas_threads()
+
+        with ThreadPoolExecutor(1) as executor:
+            expected = executor.submit(limited).result()
+            with block_map():
+                pass
+            assert executor.submit(limited).result() == expected
+            executor.submit(TestInterrupts.use).result()
+            assert limited() == expected
+
+    def test_may_be_one_that_holds_no_limit(self):
+        """The user's limit is set in this thread, the fit runs in another."""
+
+        def numbers():
+            with block_map() as (_, n_threads):
+                return n_threads, blas_threads()
+
+        with threadpool_limits(2, user_api="blas"):
+            before = blas_threads()
+            n_threads, during = in_threads([numbers])[0]
+            assert n_threads == max(before, default=1)
+            assert set(during) <= {1}
+            assert blas_threads() == before
 
 
 class TestInterrupts:
