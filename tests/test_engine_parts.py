@@ -165,3 +165,15 @@ def test_step_to_a_negative_dispersion_is_refused():
     mixture.project(state, longest - 1e-3)
     with pytest.raises(InfeasibleStep, match="spread"):
         mixture.project(state, longest + 1e-3)
+
+
+@pytest.mark.parametrize("name", ["linear-2", "linear-3", "three-class-3"])
+def test_elastic_net_of_the_gate_is_that_of_its_attributes(name):
+    """Two experts share one logit, more have one each."""
+    problem = problem_of(name, gate_alpha=0.3, gate_l1_ratio=0.4)
+    theta = random_theta(problem.mixture, 0)
+    fitted = problem.attributes(theta, np.float64)
+    gate = fitted["gate_coef_"]
+    expected = 0.3 * (0.4 * np.abs(gate).sum() + 0.3 * np.square(gate).sum())
+    found = problem.mixture.gate_penalty.value(theta.gate)
+    assert found == pytest.approx(expected)
