@@ -1,5 +1,7 @@
 """Small parts of the engine, whose slips a fit would hide: it corrects itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from _data import MODELS, random_theta
@@ -7,6 +9,7 @@ from scipy import sparse, stats
 from scipy.special import softmax
 
 from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.penalty import Penalty
 from skmoe.engine.prediction import quantile_between
 from skmoe.engine.problem import Problem, canonical_rows
 from skmoe.engine.scaling import Scaling
@@ -39,6 +42,16 @@ def test_attributes_lead_back_to_the_parameters(name):
     found = problem.parameters(problem.attributes(theta, np.float64))
     for part, expected in zip(found, theta):
         np.testing.assert_allclose(part, expected, atol=1e-10)
+
+
+def test_gate_and_experts_share_a_design_only_where_they_see_the_same():
+    shared = problem_of("linear-2").mixture
+    assert shared.gate_design is shared.expert_design
+    for columns in ({"gate_columns": (2,)}, {"expert_columns": (2,)}):
+        model = replace(MODELS["linear-2"], **columns)
+        mixture = model.problem(model.data(50)).mixture
+        widths = mixture.gate_design.n_columns, mixture.expert_design.n_columns
+        assert sorted(widths) == [2, 4]
 
 
 def test_parameters_add_up():
@@ -177,3 +190,12 @@ def test_elastic_net_of_the_gate_is_that_of_its_attributes(name):
     expected = 0.3 * (0.4 * np.abs(gate).sum() + 0.3 * np.square(gate).sum())
     found = problem.mixture.gate_penalty.value(theta.gate)
     assert found == pytest.approx(expected)
+
+
+def test_coefficients_are_held_at_zero_by_slopes_less_than_the_lasso():
+    penalty = Penalty(np.zeros(3), np.array([0.5, 0.5, 0.0]))
+    coef = np.array([[0.0, 2.0, 0.0]])
+    slope = np.array([[0.4, -0.9, 0.7]])
+    assert penalty.stays_on_face(slope, coef)
+    assert not penalty.stays_on_face(np.array([[-0.6, 0.0, 0.0]]), coef)
+    np.testing.assert_allclose(penalty.face_gradient(slope, coef), [[0, -0.4, 0.7]])
