@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from _data import MODELS, random_theta
 from scipy import sparse, stats
+from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
 from skmoe.engine.curvature import InfeasibleStep
@@ -14,7 +15,7 @@ from skmoe.engine.prediction import quantile_between
 from skmoe.engine.problem import Problem, canonical_rows
 from skmoe.engine.scaling import Scaling
 from skmoe.engine.softmax import free_variance, gate_contrasts
-from skmoe.engine.starts import _cluster_by_distance, _Draw
+from skmoe.engine.starts import _cluster_by_distance, _Draw, _lloyd
 from skmoe.engine.state import Parameters, Statistics
 from skmoe.families import Gamma, GLMExperts, Poisson
 
@@ -118,6 +119,36 @@ class TestDraws:
             )
         ]
         np.testing.assert_array_equal(labels[0][again], labels[1])
+
+
+class TestClusters:
+    def test_begin_with_the_nearest_of_drawn_rows(self):
+        mixture = problem_of("linear-3", n=60).mixture
+        rows = mixture.gate_design.features(np.arange(60))
+        chosen = _Draw(mixture, np.random.RandomState(0)).independent(3)
+        draw = _Draw(mixture, np.random.RandomState(0))
+        labels = _cluster_by_distance(mixture, draw, 1)
+        expected = cdist(rows, rows[chosen]).argmin(axis=1)
+        np.testing.assert_array_equal(labels, expected)
+
+    @pytest.mark.parametrize("is_sparse", [False, True])
+    def test_of_k_means_are_of_rows_nearest_to_their_mean(self, is_sparse):
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((80, 2)) * (rng.uniform(size=(80, 2)) > 0.2)
+        weight = rng.uniform(0.1, 3, size=80)
+        rows = sparse.csr_array(X) if is_sparse else X
+        labels = _lloyd(rows, weight, 4, np.random.RandomState(0))
+        means = [
+            np.average(X[labels == k], axis=0, weights=weight[labels == k])
+            for k in range(4)
+        ]
+        np.testing.assert_array_equal(labels, cdist(X, means).argmin(axis=1))
+
+    def test_of_k_means_may_be_more_than_the_distinct_rows(self):
+        X = np.repeat([[0.0, 1.0], [5.0, 5.0]], 10, axis=0)
+        labels = _lloyd(X, np.ones(20), 5, np.random.RandomState(0))
+        assert np.unique(labels[:10]).size == np.unique(labels[10:]).size == 1
+        assert labels[0] != labels[10]
 
 
 @pytest.mark.parametrize("q", [0.05, 0.5, 0.999])
