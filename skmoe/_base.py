@@ -129,13 +129,13 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         ConvergenceWarning
             If the best initialisation ran out of `max_iter` iterations.
         """
-        with restored_on_failure(self):
+        # All of it: BLAS rounds in another way once another fit limits its threads.
+        with restored_on_failure(self), block_map() as (map_threads, n_threads):
             task = make_task(self, X, y, sample_weight, groups)
-            with block_map() as (map_threads, n_threads):
-                task.problem.mixture.map_threads = map_threads
-                task.problem.mixture.n_threads = n_threads
-                warm = self._fitted_theta(task.problem) if task.warm else None
-                best = best_descent(self, task, warm)
+            task.problem.mixture.map_threads = map_threads
+            task.problem.mixture.n_threads = n_threads
+            warm = self._fitted_theta(task.problem) if task.warm else None
+            best = best_descent(self, task, warm)
             for name, value in task.describe(best).items():
                 setattr(self, name, value)
         if not best.converged and not self._is_quiet:

@@ -397,6 +397,10 @@ class TestLoading:
         with pytest.raises(FileNotFoundError, match="fit.pkl.*no checkpoint"):
             load_checkpoint(tmp_path / "fit.pkl")
 
+    def test_folder(self, tmp_path):
+        with pytest.raises(OSError, match=tmp_path.name):
+            load_checkpoint(tmp_path)
+
     @pytest.mark.parametrize(
         "content",
         [b"", b"nonsense", pickle.dumps(LINEAR())[:-9], pickle.dumps(Ridge())],

@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmoe import MixtureOfGLMExperts
+from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.information import information_matrices
 from skmoe.families import Gamma, Poisson
 from skmoe.families.large import log_gamma_gap, log_less_psi, trigamma_excess
@@ -169,6 +170,36 @@ def test_fixed_steps_of_md(family, step_size):
     assert np.diff(model.objective_curve_).max() < 1e-9
     best = fitted(family)[0].objective_curve_[-1]
     assert model.objective_curve_[-1] == pytest.approx(best, abs=1e-4)
+
+
+@every_family
+def test_too_long_a_step_is_refused(family):
+    """Blended moments of a negative mass or spread have no maximum likelihood."""
+    model, X, y = fitted(family)
+    problem, theta, _ = model._fitted_problem(X, y, None, None)
+    mixture = problem.mixture
+    away = unflat(flat(theta) + 0.5, theta)
+    state = mixture.evaluate(away, blend=True)
+    with pytest.raises(InfeasibleStep):
+        mixture.project(state, 50.0)
+
+
+@every_family
+def test_statistics_after_a_small_change_are_foreseen(family):
+    """To first order; the curvature is that of the posterior's responsibilities."""
+    model, X, y = fitted(family, 1)
+    problem, theta, _ = model._fitted_problem(X, y, None, None)
+    mixture = problem.mixture
+    state = mixture.evaluate(theta)
+    change = 1e-5 * np.ones_like(theta.experts)
+    curvatures = mixture._expert_curvatures(state, 1.0)
+    found = mixture.experts.recentred(state.stats, curvatures, change)
+    moved = mixture.evaluate(theta._replace(experts=theta.experts + change)).stats
+    expected = moved.expert_score - state.stats.expert_score
+    assert np.abs(expected).max() > 1e-7
+    np.testing.assert_allclose(
+        found.expert_score - state.stats.expert_score, expected, rtol=1e-3
+    )
 
 
 @every_family

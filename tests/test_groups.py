@@ -366,3 +366,20 @@ class TestBadInput:
         with pytest.raises(ValueError, match=message):
             model.fit(X, y, groups=groups(len(y)))
         assert not hasattr(model, "coef_")
+
+
+@both
+def test_rows_of_a_group_need_not_be_neighbours(kind):
+    """Where the start is given, rows are not sorted by their values."""
+    X, y, groups = fitted(kind, 2)[1:]
+    start = (groups % 2).astype(int)
+    order = np.random.default_rng(0).permutation(len(y))
+    options = {"tol": 1e-9, **COLUMNS}
+    expected = kind(init=start, **options).fit(X, y, groups=groups)
+    found = kind(init=start[order], **options).fit(
+        X[order], y[order], groups=groups[order]
+    )
+    np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-4)
+    assert found.bic(X[order], y[order], groups=groups[order]) == pytest.approx(
+        expected.bic(X, y, groups=groups), abs=1e-4
+    )

@@ -335,6 +335,14 @@ def test_information_shows_its_rates():
     assert f"11 parameters: em_rate {info.em_rate:.4g}" in repr(info)
 
 
+def test_information_without_rates_says_so():
+    """A column that comes twice, without a penalty."""
+    X, y = piecewise()
+    twice = np.column_stack([X, X[:, 0]])
+    model = MixtureOfLinearExperts(alpha=0, gate_alpha=0, random_state=0).fit(twice, y)
+    assert "not identified, so no rates" in repr(information(model, twice, y))
+
+
 def test_strong_convexity_is_what_information_is_not_missing():
     """On average over samples of the model itself, 1 - lambda_max."""
     model, X, _ = fitted(alpha=0, gate_alpha=0)

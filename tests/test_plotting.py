@@ -328,6 +328,23 @@ def test_options_reach_the_artists(ax):
     assert bars[0].get_facecolor() == (1, 0, 0, 1)
 
 
+def test_columns_of_text_are_named():
+    pandas = pytest.importorskip("pandas")
+    model, X, y = fitted("regressor")
+    frame = pandas.DataFrame({"size": X[:, 0], "town": "Ulm", "age": X[:, 2]})
+    with pytest.raises(ValueError, match=r"no numbers, \['town'\], .* last step"):
+        ExpertCurvesDisplay.from_estimator(model, frame, y)
+
+
+def test_curves_refuse_y_of_fewer_outputs_than_the_fit():
+    X, y = make_data()
+    model = MixtureOfLinearExperts(random_state=0).fit(X, np.column_stack([y, -y]))
+    with pytest.raises(
+        ValueError, match=r"y has shape \(150, 1\); give y of the shape"
+    ):
+        ExpertCurvesDisplay.from_estimator(model, X, y[:, None], target=1)
+
+
 @pytest.mark.parametrize("display_class", WITH_DATA)
 def test_displays_refuse_what_they_cannot_draw(display_class):
     model, X, y = fitted("regressor")

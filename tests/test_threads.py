@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 
 import numpy as np
@@ -18,6 +19,7 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
+from skmoe.engine import sweep as sweep_module
 from skmoe.engine import threads
 from skmoe.engine.threads import block_map
 from skmoe.inspection import inference
@@ -72,12 +74,31 @@ def in_threads(calls):
         return [each.result() for each in [executor.submit(call) for call in calls]]
 
 
-def test_number_of_threads_does_not_change_the_fit():
+@pytest.fixture
+def small_runs(monkeypatch):
+    """Few blocks are worth a thread; lists how many runs the passes had."""
+    n_runs, thread_runs = [], sweep_module._thread_runs
+
+    def recorded(mixture):
+        runs = thread_runs(mixture)
+        n_runs.append(len(runs))
+        return runs
+
+    monkeypatch.setattr(sweep_module, "_WORK_PER_THREAD", 2**12)
+    monkeypatch.setattr(sweep_module, "_thread_runs", recorded)
+    return n_runs
+
+
+def test_number_of_threads_does_not_change_the_fit(small_runs):
     X, y = data()
-    fits = []
+    fits, most = [], []
     for n_threads in (1, 2, 3):
+        small_runs.clear()
         with threadpool_limits(n_threads, user_api="blas"):
+            allowed = max(blas_threads(), default=1)
             fits.append(LINEAR(random_state=0).fit(X, y))
+        most.append((max(small_runs), allowed))
+    assert all(found == allowed for found, allowed in most)
     for other in fits[1:]:
         np.testing.assert_allclose(other.coef_, fits[0].coef_, atol=1e-8)
         assert np.isclose(other.objective_curve_[-1], fits[0].objective_curve_[-1])
@@ -167,10 +188,9 @@ class TestFitsAtOnce:
         for number, model in zip(order, together):
             assert fitted_bits(model) == alone[number]
 
-    def test_give_the_same_bits_where_each_has_threads(self, hasty):
-        """Rows enough for two threads over blocks in each fit."""
-        problems = [data(60_000, seed) for seed in range(4)]
-        model = LINEAR(6, tol=1, init="random", random_state=0)
+    def test_give_the_same_bits_where_each_has_threads(self, hasty, small_runs):
+        problems = [data(20_000, seed) for seed in range(4)]
+        model = LINEAR(3, tol=1e-3, init="random", random_state=0)
         fits = [partial(fit_copy, model, X, y) for X, y in problems]
         with threadpool_limits(2, user_api="blas"):
             before = blas_threads()
@@ -178,6 +198,7 @@ class TestFitsAtOnce:
             together = in_threads(2 * fits)
             assert blas_threads() == before
         assert list(map(fitted_bits, together)) == 2 * alone
+        assert max(small_runs) == max(before, default=1)
 
 
 def standard_errors(*arguments):
@@ -210,6 +231,52 @@ def test_predictions_from_many_threads(hasty, is_sparse):
         together = in_threads(10 * calls)
     for found, expected in zip(together, 10 * alone):
         np.testing.assert_array_equal(found, expected)
+
+
+class TestThreadThatSetsTheLimit:
+    """threadpoolctl 3.8 listens to one thread only; a fit may end in another."""
+
+    def test_need_not_be_the_one_that_restores_it(self):
+        with ExitStack() as stack, threadpool_limits(2, user_api="blas"):
+            before = blas_threads()
+            first, second = (
+                stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2)
+            )
+            one, two = block_map(), block_map()
+            first.submit(one.__enter__).result()
+            second.submit(two.__enter__).result()
+            assert set(blas_threads()) <= {1}
+            first.submit(one.__exit__, None, None, None).result()
+            assert set(blas_threads()) <= {1}
+            second.submit(two.__exit__, None, None, None).result()
+            assert blas_threads() == before
+
+    def test_leaves_others_the_right_to_set_it(self):
+        def limited():
+            with threadpool_limits(2, user_api="blas"):
+                return blas_threads()
+
+        with ThreadPoolExecutor(1) as executor:
+            expected = executor.submit(limited).result()
+            with block_map():
+                pass
+            assert executor.submit(limited).result() == expected
+            executor.submit(TestInterrupts.use).result()
+            assert limited() == expected
+
+    def test_may_be_one_that_holds_no_limit(self):
+        """The user's limit is set in this thread, the fit runs in another."""
+
+        def numbers():
+            with block_map() as (_, n_threads):
+                return n_threads, blas_threads()
+
+        with threadpool_limits(2, user_api="blas"):
+            before = blas_threads()
+            n_threads, during = in_threads([numbers])[0]
+            assert n_threads == max(before, default=1)
+            assert set(during) <= {1}
+            assert blas_threads() == before
 
 
 class TestInterrupts:

@@ -7,16 +7,37 @@ user's own limits (environment, threadpoolctl, joblib) therefore hold.
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from threading import RLock
 
-from threadpoolctl import ThreadpoolController
+import threadpoolctl
 
 
 @cache
 def _controller():
     """The BLAS libraries of this process."""
-    return ThreadpoolController().select(user_api="blas")
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+
+def _numbers():
+    """Threads that each library may use."""
+    return [library["num_threads"] for library in _controller().info()]
+
+
+def _change(set_numbers, wanted):
+    """Set numbers of threads from whatever thread this is.
+
+    threadpoolctl 3.8 listens to one thread only where BLAS is OpenBLAS.  Here one
+    thread's fit may set what another's restores.
+    """
+    set_numbers()
+    if _numbers() != wanted:
+        blas = getattr(threadpoolctl, "OpenBLASController", None)
+        if hasattr(blas, "clear_controlling_thread"):
+            blas.clear_controlling_thread(force=True)
+            set_numbers()
+    with _controller().limit(limits=None):
+        pass  # at its end any thread may set them, unless the user holds a limit here
 
 
 class _BlasLimit:
@@ -28,26 +49,25 @@ class _BlasLimit:
     def __init__(self):
         # Reentrant: an abandoned `_Use` may be collected while the lock is held.
         self.lock, self.uses = RLock(), set()
-        self.before, self.allowed = None, 1
+        self.before, self.numbers = None, []
 
     def enter(self, use):
         """Number of threads that BLAS was allowed."""
         with self.lock:
             if self.before is None:
-                found = [library["num_threads"] for library in _controller().info()]
-                self.allowed = max(found, default=1)
+                self.numbers = _numbers()
                 self.before = _controller().limit(limits=None)  # sets nothing
             if not self.uses:
-                _controller().limit(limits=1)
+                _change(partial(_controller().limit, limits=1), [1] * len(self.numbers))
             self.uses.add(id(use))
-            return self.allowed
+            return max(self.numbers, default=1)
 
     def leave(self, use):
         """Restore the limit if no fit is left; again if this was not done."""
         with self.lock:
             self.uses.discard(id(use))
             if not self.uses and self.before is not None:
-                self.before.restore_original_limits()
+                _change(self.before.restore_original_limits, self.numbers)
                 self.before = None
             use.has_ended = True
 

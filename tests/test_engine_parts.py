@@ -1,0 +1,232 @@
+"""Small parts of the engine, whose slips a fit would hide: it corrects itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from _data import MODELS, random_theta
+from scipy import sparse, stats
+from scipy.spatial.distance import cdist
+from scipy.special import softmax
+
+from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.penalty import Penalty
+from skmoe.engine.prediction import quantile_between
+from skmoe.engine.problem import Problem, canonical_rows
+from skmoe.engine.scaling import Scaling
+from skmoe.engine.softmax import free_variance, gate_contrasts
+from skmoe.engine.starts import _cluster_by_distance, _Draw, _lloyd
+from skmoe.engine.state import Parameters, Statistics
+from skmoe.families import Gamma, GLMExperts, Poisson
+
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+def problem_of(name, n=120, **options):
+    model = MODELS[name]
+    return model.problem(model.data(n), **options)
+
+
+@every_model
+def test_sizes_are_the_numbers_of_free_coefficients(name):
+    mixture = problem_of(name).mixture
+    theta = mixture.initial()
+    assert mixture.gate_size == theta.gate.size
+    assert mixture.experts.n_coefs == theta.experts.size
+
+
+@every_model
+def test_attributes_lead_back_to_the_parameters(name):
+    """As a warm start goes on from them."""
+    problem = problem_of(name)
+    theta = random_theta(problem.mixture, 0)
+    found = problem.parameters(problem.attributes(theta, np.float64))
+    for part, expected in zip(found, theta):
+        np.testing.assert_allclose(part, expected, atol=1e-10)
+
+
+def test_gate_and_experts_share_a_design_only_where_they_see_the_same():
+    shared = problem_of("linear-2").mixture
+    assert shared.gate_design is shared.expert_design
+    for columns in ({"gate_columns": (2,)}, {"expert_columns": (2,)}):
+        model = replace(MODELS["linear-2"], **columns)
+        mixture = model.problem(model.data(50)).mixture
+        widths = mixture.gate_design.n_columns, mixture.expert_design.n_columns
+        assert sorted(widths) == [2, 4]
+
+
+def test_parameters_add_up():
+    one = Parameters(np.ones((1, 2)), np.ones((2, 1, 2)), np.ones((2, 1)))
+    two = one.plus(one)
+    assert all((part == 2).all() for part in two)
+    assert all((part == 3).all() for part in one.plus(two))
+    assert all((part == -3).all() for part in one.plus(two, -2.0))
+
+
+def test_statistics_are_blended_by_weight():
+    one = Statistics(*(np.full(2, 1.0) for _ in Statistics._fields))
+    other = Statistics(*(np.full(2, 5.0) for _ in Statistics._fields))
+    assert all((part == 2.0).all() for part in one.towards(other, 0.25))
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_column_that_begins_to_vary_gets_the_scale_of_the_news(is_sparse):
+    scaling = Scaling.of_units(np.array([[0.0, 0.0], [1.0, np.inf]]), np.zeros((2, 0)))
+    X = np.array([[1.0, 3.0], [2.0, 0.0], [5.0, -1.0]])
+    weight = np.array([1.0, 2.0, 1.0])
+    rows = sparse.csr_array(X) if is_sparse else X
+    found = scaling.with_news(rows, weight)
+    np.testing.assert_allclose(found.scale, [1.0, np.sqrt((9 + 0 + 1) / 4)])
+
+
+def test_sparse_rows_have_the_order_of_dense_ones():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, size=(60, 3)).astype(float)
+    target, weight = rng.integers(0, 2, size=60), np.ones(60)
+    dense = canonical_rows(X, target, weight)
+    found = canonical_rows(sparse.csr_array(X), target, weight)
+    np.testing.assert_array_equal(found[0].toarray(), dense[0])
+    np.testing.assert_array_equal(found[2], dense[2])
+    assert dense[2].max() > 1  # equal rows were merged
+
+
+class TestDraws:
+    def test_are_spread_over_the_units(self):
+        mixture = problem_of("linear-2", n=100).mixture
+        draw = _Draw(mixture, np.random.RandomState(0))
+        assert np.unique(draw.systematic(50)).size == 50
+
+    def test_know_how_many_units_are_distinct(self):
+        model = MODELS["linear-2"]
+        data = model.data(40)
+        twice = data._replace(
+            X=np.tile(data.X, (2, 1)), target=np.tile(data.target, (1, 2))
+        )
+        mixture = model.problem(twice).mixture
+        assert _Draw(mixture, np.random.RandomState(0)).n_distinct == 40
+
+    def test_cluster_rows_of_weight_as_repeated_rows(self):
+        model = MODELS["linear-3"]
+        data = model.data(60, d=2)
+        times = np.random.default_rng(0).integers(1, 9, size=60)
+        again = np.repeat(np.arange(60), times)
+        repeated = data._replace(X=data.X[again], target=data.target[:, again])
+        labels = [
+            _cluster_by_distance(mixture, _Draw(mixture, np.random.RandomState(0)), 30)
+            for mixture in (
+                model.problem(data, weight=times.astype(float)).mixture,
+                model.problem(repeated).mixture,
+            )
+        ]
+        np.testing.assert_array_equal(labels[0][again], labels[1])
+
+
+class TestClusters:
+    def test_begin_with_the_nearest_of_drawn_rows(self):
+        mixture = problem_of("linear-3", n=60).mixture
+        rows = mixture.gate_design.features(np.arange(60))
+        chosen = _Draw(mixture, np.random.RandomState(0)).independent(3)
+        draw = _Draw(mixture, np.random.RandomState(0))
+        labels = _cluster_by_distance(mixture, draw, 1)
+        expected = cdist(rows, rows[chosen]).argmin(axis=1)
+        np.testing.assert_array_equal(labels, expected)
+
+    @pytest.mark.parametrize("is_sparse", [False, True])
+    def test_of_k_means_are_of_rows_nearest_to_their_mean(self, is_sparse):
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((80, 2)) * (rng.uniform(size=(80, 2)) > 0.2)
+        weight = rng.uniform(0.1, 3, size=80)
+        rows = sparse.csr_array(X) if is_sparse else X
+        labels = _lloyd(rows, weight, 4, np.random.RandomState(0))
+        means = [
+            np.average(X[labels == k], axis=0, weights=weight[labels == k])
+            for k in range(4)
+        ]
+        np.testing.assert_array_equal(labels, cdist(X, means).argmin(axis=1))
+
+    def test_of_k_means_may_be_more_than_the_distinct_rows(self):
+        X = np.repeat([[0.0, 1.0], [5.0, 5.0]], 10, axis=0)
+        labels = _lloyd(X, np.ones(20), 5, np.random.RandomState(0))
+        assert np.unique(labels[:10]).size == np.unique(labels[10:]).size == 1
+        assert labels[0] != labels[10]
+
+
+@pytest.mark.parametrize("q", [0.05, 0.5, 0.999])
+def test_quantiles_of_a_component_on_its_own(q):
+    low, high = np.zeros(3), np.array([40.0, 60.0, 80.0])
+    mean = np.array([1.0, 8.0, 30.0])
+    found = quantile_between(q, stats.poisson(mean).cdf, low, high, True)
+    np.testing.assert_array_equal(found, stats.poisson(mean).ppf(q))
+    found = quantile_between(q, stats.gamma(mean).cdf, low, high, False)
+    np.testing.assert_allclose(found, stats.gamma(mean).ppf(q), rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_categories", [2, 3, 5])
+def test_mean_variance_of_free_logits_of_even_probabilities(n_categories):
+    """Exact where all probabilities are the same, and in the mean of the traces."""
+    contrasts = gate_contrasts(n_categories, True)
+    probability = softmax(np.zeros((n_categories, 4)), axis=0)
+    covariance = np.diag(probability[:, 0]) - np.outer(*2 * [probability[:, 0]])
+    expected = np.trace(contrasts.T @ covariance @ contrasts) / contrasts.shape[1]
+    np.testing.assert_allclose(free_variance(probability, contrasts), expected)
+
+
+def glm_mixture(distribution, n_experts=2, n=200):
+    """A mixture of GLM experts whose target has another mean than 1."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((n, 2)), rng.gamma(4.0, 2.0, n)
+    return Problem(
+        X,
+        np.ceil(y),
+        np.ones(n),
+        lambda penalty: GLMExperts(distribution, n_experts, penalty, y.mean(), True),
+        gate_columns=None,
+        expert_columns=None,
+        fit_intercept=True,
+        alpha=0.0,
+        gate_alpha=0.0,
+    ).mixture, y.mean()
+
+
+@pytest.mark.parametrize("distribution", [Poisson(), Gamma()])
+def test_glm_experts_begin_with_the_mean_of_the_targets(distribution):
+    mixture, level = glm_mixture(distribution)
+    theta = mixture.initial()
+    assert (theta.experts[..., :-1] == 0).all()
+    np.testing.assert_allclose(theta.experts[..., -1], np.log(level))
+
+
+def test_step_to_a_negative_dispersion_is_refused():
+    """One expert, whose mass no step changes, with too large a dispersion."""
+    mixture, _ = glm_mixture(Gamma(), 1)
+    theta = mixture.initial()
+    theta = theta._replace(log_variance=theta.log_variance + 1.0)
+    state = mixture.evaluate(theta, blend=True)
+    expected = Gamma().expected_spread(np.exp(theta.log_variance[:, 0]))[0]
+    # Where the blend of both spreads is nothing.
+    longest = expected / (expected - state.stats.spread[0, 0])
+    assert longest > 1
+    mixture.project(state, longest - 1e-3)
+    with pytest.raises(InfeasibleStep, match="spread"):
+        mixture.project(state, longest + 1e-3)
+
+
+@pytest.mark.parametrize("name", ["linear-2", "linear-3", "three-class-3"])
+def test_elastic_net_of_the_gate_is_that_of_its_attributes(name):
+    """Two experts share one logit, more have one each."""
+    problem = problem_of(name, gate_alpha=0.3, gate_l1_ratio=0.4)
+    theta = random_theta(problem.mixture, 0)
+    fitted = problem.attributes(theta, np.float64)
+    gate = fitted["gate_coef_"]
+    expected = 0.3 * (0.4 * np.abs(gate).sum() + 0.3 * np.square(gate).sum())
+    found = problem.mixture.gate_penalty.value(theta.gate)
+    assert found == pytest.approx(expected)
+
+
+def test_coefficients_are_held_at_zero_by_slopes_less_than_the_lasso():
+    penalty = Penalty(np.zeros(3), np.array([0.5, 0.5, 0.0]))
+    coef = np.array([[0.0, 2.0, 0.0]])
+    slope = np.array([[0.4, -0.9, 0.7]])
+    assert penalty.stays_on_face(slope, coef)
+    assert not penalty.stays_on_face(np.array([[-0.6, 0.0, 0.0]]), coef)
+    np.testing.assert_allclose(penalty.face_gradient(slope, coef), [[0, -0.4, 0.7]])
