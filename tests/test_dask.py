@@ -60,6 +60,7 @@ def in_chunks(*arrays, size=700):
         "lasso",
         "t-noise",
         "three-class",
+        "tree",
         "gamma",
     ],
 )

@@ -48,6 +48,8 @@ KINDS = {
     "shared noise": (LINEAR, {"noise": "shared", "n_experts": 3}, X, Y),
     "t noise": (LINEAR, {"noise_df": 4.0}, X, Y),
     "symmetric linear": (LINEAR, {"symmetric": True}, X, Y),
+    "tree": (LINEAR, {"n_experts": 4, "depth": 2}, X, Y),
+    "two of eight": (LOGISTIC, {"n_experts": 8, "top_k": 2}, X, BINARY),
     "linear lasso": (LINEAR, LASSO, X, Y),
     "own columns": (LINEAR, {"gate_features": [0], "expert_features": [1, 2]}, X, Y),
     "constant gate": (LINEAR, {"gate_features": []}, X, Y),
@@ -447,7 +449,12 @@ class TestErrors:
     @both
     @pytest.mark.parametrize(
         "name, value",
-        [("n_experts", 3), ("fit_intercept", False), ("l1_ratio", 0.5)],
+        [
+            ("n_experts", 3),
+            ("fit_intercept", False),
+            ("l1_ratio", 0.5),
+            ("top_k", 2),
+        ],
     )
     def test_what_shapes_the_moments_may_not_change(self, kind, name, value):
         model, rows, y, first = parts(kind)

@@ -47,6 +47,7 @@ CASES = {
         Model("linear", n_outputs=2, noise_df=4.0),
         MixtureOfLinearExperts(noise_df=4.0),
     ),
+    "tree": (Model("linear", 4, depth=2), MixtureOfLinearExperts(4, depth=2)),
     "binary-3": (Model("logistic", 3), MixtureOfLogisticExperts(3)),
     "three-class": (Model("logistic", 2, n_classes=3), MixtureOfLogisticExperts()),
     "poisson-3": (Model("poisson", 3), MixtureOfGLMExperts(3)),

@@ -19,6 +19,7 @@ from skmoe.engine.gate import close_all_but
 from skmoe.engine.information import information_matrices
 from skmoe.inspection import inference, information
 from skmoe.solvers import make_solver
+from skmoe.streaming import array_batches, fit_batches
 
 SPARSE = {
     "masked linear": Model("linear", 5, top_k=2),
@@ -297,6 +298,19 @@ def test_learns_the_pieces():
     options = {"top_k": 2, "gate_alpha": 1e-5, "random_state": 0}
     model = MixtureOfLinearExperts(8, **options).fit(X, y)
     assert model.score(*quadrants(500, seed=1, noise=0.1)) > 0.93
+
+
+def test_batches_lead_to_the_same_objective():
+    """Experts that never count together have no common level: coefficients may drift."""
+    X, y = quadrants(2000)
+    model = MixtureOfLinearExperts(8, top_k=2, random_state=0)
+    expected = clone(model).fit(X, y)
+    found = fit_batches(clone(model), array_batches(X, y, batch_size=300))
+    assert found.n_iter_ == expected.n_iter_
+    np.testing.assert_allclose(
+        found.objective_curve_, expected.objective_curve_, atol=1e-9
+    )
+    np.testing.assert_allclose(found.predict(X), expected.predict(X), atol=1e-5)
 
 
 def test_weights_equal_repeated_rows():
