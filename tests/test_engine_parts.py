@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
 from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.descent import _remaining
 from skmoe.engine.penalty import Penalty
 from skmoe.engine.prediction import quantile_between
 from skmoe.engine.problem import Problem, canonical_rows
@@ -246,3 +247,10 @@ def test_only_coefficients_with_a_lasso_keep_their_sign():
     penalty = Penalty(np.zeros(2), np.array([0.5, 0.0]))
     found = penalty.within_orthant(np.array([[-1.0, -1.0]]), np.array([[2.0, 2.0]]))
     np.testing.assert_array_equal(found, [[0.0, -1.0]])
+
+
+def test_what_is_still_to_come_is_unknown_after_a_rise_or_a_larger_gain():
+    assert _remaining(1.0, 0.5, 1e-9) == pytest.approx(0.5)
+    assert _remaining(1.0, 0.9, 1e-9) == pytest.approx(8.1)
+    assert _remaining(1.0, -0.5, 1e-9) == np.inf
+    assert _remaining(1.0, 1.5, 1e-9) == np.inf
