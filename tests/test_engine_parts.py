@@ -9,6 +9,7 @@ from scipy import sparse, stats
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
+from skmoe.engine import parts
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.descent import _remaining
 from skmoe.engine.penalty import Penalty
@@ -254,3 +255,19 @@ def test_what_is_still_to_come_is_unknown_after_a_rise_or_a_larger_gain():
     assert _remaining(1.0, 0.9, 1e-9) == pytest.approx(8.1)
     assert _remaining(1.0, -0.5, 1e-9) == np.inf
     assert _remaining(1.0, 1.5, 1e-9) == np.inf
+
+
+def test_a_gate_that_needs_all_rows_of_parts_makes_do_with_those_of_starts(monkeypatch):
+    monkeypatch.setattr(parts, "_MOST_ROWS", 50)
+    sizes = np.array([100, 100])
+    sampling = parts.Sampling(sizes, sizes.astype(float), 3, 2, 1, 1)
+    assert not sampling.is_whole
+    rng = np.random.default_rng(0)
+    rows = [
+        parts.Rows(rng.standard_normal((100, 2)), rng.standard_normal((1, 100)), w)
+        for w in np.ones((2, 100))
+    ]
+    samples = [share.of(part) for share, part in zip(sampling.shares(), rows)]
+    gate, start = sampling.gathered(samples)
+    assert gate is start
+    assert start.weight.sum() == pytest.approx(200)
