@@ -9,7 +9,9 @@ from scipy import sparse, stats
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
+from skmoe.engine import parts
 from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.descent import _remaining
 from skmoe.engine.penalty import Penalty
 from skmoe.engine.prediction import quantile_between
 from skmoe.engine.problem import Problem, canonical_rows
@@ -171,11 +173,11 @@ def test_mean_variance_of_free_logits_of_even_probabilities(n_categories):
     np.testing.assert_allclose(free_variance(probability, contrasts), expected)
 
 
-def glm_mixture(distribution, n_experts=2, n=200):
-    """A mixture of GLM experts whose target has another mean than 1."""
+def glm_problem(distribution, n_experts=2, n=200):
+    """GLM experts on a target of another mean than 1, and that mean."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((n, 2)), rng.gamma(4.0, 2.0, n)
-    return Problem(
+    problem = Problem(
         X,
         np.ceil(y),
         np.ones(n),
@@ -185,20 +187,30 @@ def glm_mixture(distribution, n_experts=2, n=200):
         fit_intercept=True,
         alpha=0.0,
         gate_alpha=0.0,
-    ).mixture, y.mean()
+    )
+    return problem, y.mean()
 
 
 @pytest.mark.parametrize("distribution", [Poisson(), Gamma()])
 def test_glm_experts_begin_with_the_mean_of_the_targets(distribution):
-    mixture, level = glm_mixture(distribution)
-    theta = mixture.initial()
+    problem, level = glm_problem(distribution)
+    theta = problem.mixture.initial()
     assert (theta.experts[..., :-1] == 0).all()
     np.testing.assert_allclose(theta.experts[..., -1], np.log(level))
 
 
+@pytest.mark.parametrize("distribution", [Poisson(), Gamma()])
+def test_attributes_of_glm_experts_lead_back_to_the_parameters(distribution):
+    problem, _ = glm_problem(distribution)
+    theta = random_theta(problem.mixture, 0)
+    found = problem.parameters(problem.attributes(theta, np.float64))
+    for part, expected in zip(found, theta):
+        np.testing.assert_allclose(part.ravel(), expected.ravel(), atol=1e-10)
+
+
 def test_step_to_a_negative_dispersion_is_refused():
     """One expert, whose mass no step changes, with too large a dispersion."""
-    mixture, _ = glm_mixture(Gamma(), 1)
+    mixture = glm_problem(Gamma(), 1)[0].mixture
     theta = mixture.initial()
     theta = theta._replace(log_variance=theta.log_variance + 1.0)
     state = mixture.evaluate(theta, blend=True)
@@ -230,3 +242,32 @@ def test_coefficients_are_held_at_zero_by_slopes_less_than_the_lasso():
     assert penalty.stays_on_face(slope, coef)
     assert not penalty.stays_on_face(np.array([[-0.6, 0.0, 0.0]]), coef)
     np.testing.assert_allclose(penalty.face_gradient(slope, coef), [[0, -0.4, 0.7]])
+
+
+def test_only_coefficients_with_a_lasso_keep_their_sign():
+    penalty = Penalty(np.zeros(2), np.array([0.5, 0.0]))
+    found = penalty.within_orthant(np.array([[-1.0, -1.0]]), np.array([[2.0, 2.0]]))
+    np.testing.assert_array_equal(found, [[0.0, -1.0]])
+
+
+def test_what_is_still_to_come_is_unknown_after_a_rise_or_a_larger_gain():
+    assert _remaining(1.0, 0.5, 1e-9) == pytest.approx(0.5)
+    assert _remaining(1.0, 0.9, 1e-9) == pytest.approx(8.1)
+    assert _remaining(1.0, -0.5, 1e-9) == np.inf
+    assert _remaining(1.0, 1.5, 1e-9) == np.inf
+
+
+def test_a_gate_that_needs_all_rows_of_parts_makes_do_with_those_of_starts(monkeypatch):
+    monkeypatch.setattr(parts, "_MOST_ROWS", 50)
+    sizes = np.array([100, 100])
+    sampling = parts.Sampling(sizes, sizes.astype(float), 3, 2, 1, 1)
+    assert not sampling.is_whole
+    rng = np.random.default_rng(0)
+    rows = [
+        parts.Rows(rng.standard_normal((100, 2)), rng.standard_normal((1, 100)), w)
+        for w in np.ones((2, 100))
+    ]
+    samples = [share.of(part) for share, part in zip(sampling.shares(), rows)]
+    gate, start = sampling.gathered(samples)
+    assert gate is start
+    assert start.weight.sum() == pytest.approx(200)
