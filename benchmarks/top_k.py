@@ -1,6 +1,6 @@
 """Time and accuracy of sparse mixtures beside dense ones.
 
-    python benchmarks/top_k.py [--experts 64] [--top-k 2] [--rows 6000] [--repeats 7]
+    python benchmarks/top_k.py [--experts 64] [--top-k 2] [--rows 20000] [--repeats 7]
 
 First, time of a prediction with random parameters, and the ratio of dense to sparse in
 the same run.  Then a fit to real images: digits, each shifted by up to one pixel and
@@ -121,7 +121,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--experts", type=int, default=64)
     parser.add_argument("--top-k", type=int, default=2)
-    parser.add_argument("--rows", type=int, default=6000)
+    parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--max-iter", type=int, default=15)
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()

@@ -10,7 +10,8 @@ from sklearn.model_selection import GridSearchCV
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.engine.descent import minimise
 from skmoe.engine.gate import Gate, branches_of, fitted_gate
-from skmoe.solvers import make_solver
+from skmoe.inspection import inference, information
+from skmoe.solvers import MirrorDescent, make_solver
 
 TREES = [name for name in MODELS if MODELS[name].depth > 1]
 every_tree = pytest.mark.parametrize("name", TREES)
@@ -180,6 +181,55 @@ def density(model, X, y):
     variance = model.noise_variance_
     square = np.square(y[:, None] - model.predict_expert(X)) / variance
     return np.exp(-0.5 * square) / np.sqrt(2 * np.pi * variance)
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    X, y, _ = quadrants(600)
+    y = y + 0.3 * np.random.default_rng(1).standard_normal(len(y))
+    return MixtureOfLinearExperts(4, depth=2, tol=1e-10, random_state=0).fit(X, y), X, y
+
+
+def test_inspection_names_nodes_and_branches(noisy):
+    model, X, y = noisy
+    names = information(model, X, y).names
+    assert names[:4] == [
+        "gate 0, 1 - 0, 0: x0",
+        "gate 0, 1 - 0, 0: x1",
+        "gate 0, 1 - 0, 0: (intercept)",
+        "gate 1, 1 - 1, 0: x0",
+    ]
+    text = str(inference(model, X, y))
+    assert "\ngate 2, 1: (intercept)" in text and "\nexpert 3: x1" in text
+
+
+def test_rate_of_a_tree_is_that_of_its_information(noisy):
+    """EM steps near the optimum contract as the Missing Information Matrix says."""
+    model, X, y = noisy
+    rate = information(model, X, y).em_rate
+    assert 0 < rate < 1
+    problem, theta, _ = model._fitted_problem(X, y, None, None)
+    rng = np.random.default_rng(0)
+    moved = theta._replace(gate=theta.gate + 1e-3 * rng.standard_normal((3, 3)))
+    mixture = problem.mixture
+    best = minimise(mixture, theta, make_solver("em", "auto"), 500, 1e-15)
+    solver = MirrorDescent(1.0, lambda m, state, eta: m.project_exactly(state, eta))
+    found = minimise(mixture, moved, solver, 40, 0.0)
+    gap = found.objective_curve - best.objective_curve.min()
+    kept = gap > 1e-12
+    ratio = (gap[1:] / gap[:-1])[kept[1:]][-1]
+    assert ratio == pytest.approx(rate**2, rel=0.05)
+
+
+def test_displays_name_nodes_and_branches(noisy):
+    pytest.importorskip("matplotlib")
+    from skmoe.plotting import CoefficientsDisplay
+
+    model, X, y = noisy
+    display = CoefficientsDisplay.from_estimator(model, X, y, part="gate")
+    labels = [text.get_text() for text in display.ax_.get_xticklabels()]
+    labels += [text.get_text() for text in display.ax_.get_yticklabels()]
+    assert "Node 1\nbranch 0" in labels
 
 
 def test_classifier_and_warm_start():

@@ -301,7 +301,7 @@ def test_learns_the_pieces():
 
 
 def test_batches_lead_to_the_same_objective():
-    """Experts that never count together have no common level: coefficients may drift."""
+    """Experts that never count together have no common level, which may drift."""
     X, y = quadrants(2000)
     model = MixtureOfLinearExperts(8, top_k=2, random_state=0)
     expected = clone(model).fit(X, y)

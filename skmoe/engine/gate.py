@@ -1,6 +1,7 @@
 """The gate: one softmax over the experts or a tree of them, of which few may count."""
 
 import copy
+from functools import cached_property
 
 import numpy as np
 
@@ -48,10 +49,18 @@ class Gate:
         self.n_experts, self.depth = n_experts, depth
         self.n_branches = branches_of(n_experts, depth)
         self.n_nodes = sum(self.n_branches**level for level in range(depth))
-        self.node_contrasts = gate_contrasts(self.n_branches, smooth)
-        # Free logits of all nodes to logits of all branches, (R, nodes * free).
-        self.contrasts = np.kron(np.eye(self.n_nodes), self.node_contrasts)
+        self.smooth = smooth
         self.top_k = top_k if top_k and top_k < n_experts else None
+
+    @cached_property
+    def node_contrasts(self):
+        """Free logits of a node to those of its branches, (branches, free)."""
+        return gate_contrasts(self.n_branches, self.smooth)
+
+    @cached_property
+    def contrasts(self):
+        """Free logits of all nodes to those of all branches, (R, F)."""
+        return np.kron(np.eye(self.n_nodes), self.node_contrasts)
 
     def with_all_experts(self):
         """The same gate without `top_k`."""
