@@ -161,9 +161,9 @@ def mixture_mean(gate, mean):
 def mixture_std(gate, mean, variance):
     """Standard deviation of the mixture, (n, K), (n, K, m), (K, m) -> (n, m)."""
     # The square of a large mean may overflow as float32.
-    wide = mean.astype(np.float64)
+    wide = mean.astype(np.float64, copy=False)
     spread = variance + np.square(wide - mixture_mean(gate, wide)[:, None])
-    return np.sqrt(np.einsum("nk,nkm->nm", gate, spread)).astype(mean.dtype)
+    return np.sqrt(np.einsum("nk,nkm->nm", gate, spread)).astype(mean.dtype, copy=False)
 
 
 def mixture_cdf(y, gate, mean, deviation, noise):
