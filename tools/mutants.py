@@ -212,14 +212,14 @@ def _tested(module, source, durations, budget):
         return 1
 
 
-def measured():
-    """Seconds of every test, of an unchanged package."""
+def measured(modules):
+    """Seconds of every test of some modules, of an unchanged package."""
     receiving, sending = os.pipe()
     if os.fork() == 0:
         import pytest
 
         watch = Stopwatch()
-        files = sorted({name for module in OF_MODULE for name in tests_of(module)})
+        files = sorted({name for module in modules for name in tests_of(module)})
         pytest.main([*OPTIONS, *files], plugins=[watch])
         with os.fdopen(sending, "w") as file:
             json.dump(watch.durations, file)
@@ -267,21 +267,21 @@ def main():
     sys.path[:0] = [str(ROOT)]
     os.chdir(ROOT)
     preload()
-    durations = known_durations(arguments.durations)
-    unchanged = (ROOT / "skmoe" / "engine" / "tie.py").read_text()
-    if verdict("engine/tie", unchanged, durations, 5.0) != "survived":
-        sys.exit("The tests fail, or are not found, without any mutant.")
-    results = {}
-    if arguments.out and arguments.out.exists():
-        results = json.loads(arguments.out.read_text())
-    modules = [
+    modules = arguments.only or [
         f"{folder}/{path.stem}"
         for folder in FOLDERS
         for path in sorted((ROOT / "skmoe" / folder).glob("*.py"))
         if path.stem != "__init__"
     ]
+    durations = known_durations(arguments.durations, modules)
+    unchanged = (ROOT / "skmoe" / f"{modules[0]}.py").read_text()
+    if verdict(modules[0], unchanged, durations, 5.0) != "survived":
+        sys.exit("The tests fail, or are not found, without any mutant.")
+    results = {}
+    if arguments.out and arguments.out.exists():
+        results = json.loads(arguments.out.read_text())
     chosen, total = [], 0
-    for module in arguments.only or modules:
+    for module in modules:
         some, number = drawn(module, arguments.share, arguments.seed)
         chosen += [(module, *mutant) for mutant in some]
         total += number
@@ -299,11 +299,11 @@ def main():
         print(found, sum(result["verdict"] == found for result in results.values()))
 
 
-def known_durations(path):
+def known_durations(path, modules):
     """Seconds of each test, from a file if it is there, else measured and kept."""
     if path and path.exists():
         return json.loads(path.read_text())
-    durations = measured()
+    durations = measured(modules)
     if path:
         path.write_text(json.dumps(durations))
     return durations
