@@ -313,6 +313,17 @@ def test_batches_lead_to_the_same_objective():
     np.testing.assert_allclose(found.predict(X), expected.predict(X), atol=1e-5)
 
 
+@every_model
+def test_given_responsibilities_are_fitted_by_all_experts(name):
+    mixture = make_problem(name).mixture
+    drawn = np.random.default_rng(0).uniform(size=(mixture.n_experts, 200))
+    drawn /= drawn.sum(axis=0)
+    found = mixture.project_responsibilities(drawn)
+    expected = mixture.with_all_experts().project_responsibilities(drawn)
+    np.testing.assert_array_equal(flat(found), flat(expected))
+    assert found.experts.all()
+
+
 def test_weights_equal_repeated_rows():
     X, y = quadrants(300)
     weight = np.arange(300) % 3

@@ -245,6 +245,10 @@ class Mixture:
 
     def project_responsibilities(self, responsibilities, max_iter=3):
         """Parameters that fit responsibilities (K, u), from the neutral start."""
+        if self.gate.top_k is not None:
+            # There all gates are equal: none is to be left out.
+            dense = self.with_all_experts()
+            return dense.project_responsibilities(responsibilities, max_iter)
         theta = self.initial()
         gate = self._regress_gate(responsibilities, theta.gate, 1.0, max_iter, 0.0)
         if self.experts.contrasts is None:
