@@ -176,9 +176,11 @@ def assert_rows_alone(model, X, rows):
     elif isinstance(model, GLM):
         # Logarithms of means move by rounding of their terms.
         bounds = {"gate_proba": gate}
-        found = np.log(alone["predict_expert"], dtype=np.float64)
-        among_all = np.log(among["predict_expert"][rows], dtype=np.float64)
-        gap = np.abs(found - among_all).max(axis=1)
+        first, second = (
+            np.log(found["predict_expert"], dtype=np.float64)
+            for found in (alone, among)
+        )
+        gap = np.abs(first - second).max(axis=1)
         assert (gap <= rounding * experts).all()
     else:
         bounds |= {"predict_proba": joint, "predict_log_proba": joint}
