@@ -176,12 +176,12 @@ def test_mean_variance_of_free_logits_of_even_probabilities(n_categories):
 def glm_problem(distribution, n_experts=2, n=200):
     """GLM experts on a target of another mean than 1, and that mean."""
     rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((n, 2)), rng.gamma(4.0, 2.0, n)
+    X, y = rng.standard_normal((n, 2)), np.ceil(rng.gamma(4.0, 2.0, n))
     problem = Problem(
         X,
-        np.ceil(y),
+        y,
         np.ones(n),
-        lambda penalty: GLMExperts(distribution, n_experts, penalty, y.mean(), True),
+        lambda penalty: GLMExperts(distribution, n_experts, penalty, True),
         gate_columns=None,
         expert_columns=None,
         fit_intercept=True,
