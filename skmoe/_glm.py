@@ -301,7 +301,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         """
         X = self._checked(X)
         mean = prediction.expected(
-            self._gate_arguments(X), self._expert_arguments(X), np.exp
+            self._gate_arguments(X), self._expert_arguments(X), _exp
         )
         return mean[:, 0]
 

@@ -478,3 +478,19 @@ def test_amounts_over_hundreds_of_decades_stay_finite(decades):
         assert (np.diff(model.objective_curve_) <= 0).all()
         # An expert for all has the shape of its logarithms, about.
         assert model.objective_curve_[-1] < 0.03 * decades + 15
+
+
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_means_of_steep_experts_stay_within_their_type(top_k):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 2)).astype(np.float32)
+    y = rng.poisson(np.exp(X[:, 0]))
+    model = MixtureOfGLMExperts(8, init="random", max_iter=2, random_state=0, tol=1.0)
+    model.fit(X, y).set_params(top_k=top_k)
+    model.coef_ = (100 * model.coef_).astype(np.float32)
+    model.intercept_ = model.intercept_ + np.float32(90)
+    mean = model.predict(X)
+    assert mean.dtype == np.float32 and np.isfinite(mean).all()
+    gate = model.gate_proba(X).astype(np.float64)
+    expected = (gate * model.predict_expert(X)).sum(axis=1)
+    np.testing.assert_allclose(mean, expected, rtol=1e-4)
