@@ -371,7 +371,11 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         found = []
         for level in levels.ravel():
             ends = family.quantile(level, mean, dispersion)
-            bracket = ends.min(axis=0), ends.max(axis=0)
+            # Experts that do not count may be anywhere.
+            bracket = (
+                np.where(gate > 0, ends, np.inf).min(axis=0),
+                np.where(gate > 0, ends, -np.inf).max(axis=0),
+            )
             found.append(
                 prediction.quantile_between(level, cdf, *bracket, family.is_discrete)
             )

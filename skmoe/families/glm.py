@@ -10,7 +10,7 @@ import copy
 import numpy as np
 from scipy import stats
 from scipy.linalg import block_diag
-from scipy.special import gammainc, gammaincinv, gammaln, pdtr
+from scipy.special import gammainc, gammaincinv, gammaln, ndtri, pdtr
 
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.mixture import DEAD_MASS
@@ -18,6 +18,8 @@ from skmoe.engine.tie import tie_matrix
 from skmoe.families.large import log_gamma_gap, log_less_psi, trigamma_excess
 from skmoe.families.regression import BlendedRegression
 
+# Counts beyond are normal, to rounding; SciPy and NumPy do not go much further.
+_MANY = 1e13
 _DISPERSION_BOUNDS = 1e-6, 1e6
 _MAX_NEWTON, _TINY = 50, np.finfo(np.float64).tiny
 
@@ -46,11 +48,17 @@ class Poisson:
 
     def quantile(self, q, mean, dispersion):
         """Least count whose cdf is at least q."""
-        return stats.poisson.ppf(q, mean)
+        few = np.minimum(mean, _MANY)
+        normal = np.floor(mean + np.sqrt(mean) * ndtri(q))
+        return np.where(mean < _MANY, stats.poisson.ppf(q, few), normal)
 
     def sample(self, mean, dispersion, rng):
         """Draws, of the shape of `mean`."""
-        return rng.poisson(mean)
+        few = rng.poisson(np.minimum(mean, _MANY))
+        if (mean < _MANY).all():
+            return few
+        normal = np.round(mean + np.sqrt(mean) * rng.standard_normal(np.shape(mean)))
+        return np.where(mean < _MANY, few, normal)
 
     def log_density(self, predictor, mean, target, dispersion):
         """Of each expert, (K, b)."""
