@@ -1,4 +1,4 @@
-"""What both estimators share: the scikit-learn shell around the engine."""
+"""What all estimators share: the scikit-learn shell around the engine."""
 
 from __future__ import annotations
 
@@ -127,7 +127,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         Warns
         -----
         ConvergenceWarning
-            If the best initialisation ran out of `max_iter` iterations.
+            If the best start ran out of `max_iter` iterations, or found no step that
+            lowers the objective before it settled.
         """
         # All of it: BLAS rounds in another way once another fit limits its threads.
         with restored_on_failure(self), block_map() as (map_threads, n_threads):

@@ -122,10 +122,11 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         Dispersions phi of the experts, between 1e-6 and 1e6; ones for counts.
     gate_coef_ : ndarray of shape (n_experts, n_gate_features) or \
             (n_nodes, n_branches, n_gate_features)
-        Coefficients of the gate's logits; they sum to zero over the experts, unless
-        three or more have an L1 penalty, which picks zeros instead.  The second shape
-        is that of a tree, ``depth > 1``: nodes level by level from the root, each from
-        left to right, and the experts are the branches of the last level.
+        Coefficients of the gate's logits; they sum to zero over the experts, in a tree
+        over the branches of each node, unless three or more have an L1 penalty, which
+        picks zeros instead.  The second shape is that of a tree, ``depth > 1``: nodes
+        level by level from the root, each from left to right, and the experts are the
+        branches of the last level.
     gate_intercept_ : ndarray of shape (n_experts,) or (n_nodes, n_branches)
         Intercepts of the gate's logits.
     n_iter_ : int
@@ -145,13 +146,16 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
 
     See Also
     --------
-    MixtureOfLinearExperts : Normal experts.
-    sklearn.linear_model.PoissonRegressor : Counts, one expert.
-    sklearn.linear_model.GammaRegressor : Amounts, one expert.
+    MixtureOfLinearExperts : Normal experts, or experts with t noise.
+    MixtureOfLogisticExperts : The classifier.
+    sklearn.linear_model.PoissonRegressor : The same with one expert, and `alpha` equal.
+    sklearn.linear_model.GammaRegressor : The same with one expert; its `alpha` is
+        ``alpha * dispersion_``.
 
     Notes
     -----
-    Experts come in the order of decreasing mass.
+    Experts come in the order of decreasing mass; in a tree, the branches of each node
+    do, and experts follow from left to right.
 
     **Exposure.**  As for PoissonRegressor, give rates, counts divided by exposures, as
     y and the exposures as `sample_weight`.  A weight counts as so many rows, each with
@@ -271,7 +275,8 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         Rows should come in random order: from sorted ones a start learns part of the
         experts only.  `solver`, `step_size`, `init`, `n_init`, `max_iter` and `tol`
         concern the collected rows.  There is no warning of convergence, and callbacks
-        are not called.
+        are not called.  After a first batch of zeros only, means are near zero until
+        other rows come.
 
         Examples
         --------

@@ -140,10 +140,11 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         ``sigma_k^2``; the variance is ``noise_df / (noise_df - 2)`` times as large.
     gate_coef_ : ndarray of shape (n_experts, n_gate_features) or \
             (n_nodes, n_branches, n_gate_features)
-        Coefficients of the gate's logits; they sum to zero over the experts, unless
-        three or more have an L1 penalty, which picks zeros instead.  The second shape
-        is that of a tree, ``depth > 1``: nodes level by level from the root, each from
-        left to right, and the experts are the branches of the last level.
+        Coefficients of the gate's logits; they sum to zero over the experts, in a tree
+        over the branches of each node, unless three or more have an L1 penalty, which
+        picks zeros instead.  The second shape is that of a tree, ``depth > 1``: nodes
+        level by level from the root, each from left to right, and the experts are the
+        branches of the last level.
     gate_intercept_ : ndarray of shape (n_experts,) or (n_nodes, n_branches)
         Intercepts of the gate's logits.
     n_iter_ : int
@@ -164,12 +165,16 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
     See Also
     --------
     MixtureOfLogisticExperts : The classifier.
+    MixtureOfGLMExperts : The regressor for counts and positive amounts.
     sklearn.linear_model.Ridge : The same with one expert.
 
     Notes
     -----
-    Experts come in the order of decreasing mass.  scikit-learn does not let a regressor
-    have ``predict_proba``; :meth:`gate_proba` gives the probability of each expert.
+    Experts come in the order of decreasing mass; in a tree, the branches of each node
+    do, and experts follow from left to right.
+
+    scikit-learn does not let a regressor have ``predict_proba``; :meth:`gate_proba`
+    gives the probability of each expert.
 
     References
     ----------

@@ -125,10 +125,11 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         Intercepts of the experts.
     gate_coef_ : ndarray of shape (n_experts, n_gate_features) or \
             (n_nodes, n_branches, n_gate_features)
-        Coefficients of the gate's logits; they sum to zero over the experts, unless
-        three or more have an L1 penalty, which picks zeros instead.  The second shape
-        is that of a tree, ``depth > 1``: nodes level by level from the root, each from
-        left to right, and the experts are the branches of the last level.
+        Coefficients of the gate's logits; they sum to zero over the experts, in a tree
+        over the branches of each node, unless three or more have an L1 penalty, which
+        picks zeros instead.  The second shape is that of a tree, ``depth > 1``: nodes
+        level by level from the root, each from left to right, and the experts are the
+        branches of the last level.
     gate_intercept_ : ndarray of shape (n_experts,) or (n_nodes, n_branches)
         Intercepts of the gate's logits.
     n_iter_ : int
@@ -149,11 +150,13 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     See Also
     --------
     MixtureOfLinearExperts : The regressor.
+    MixtureOfGLMExperts : The regressor for counts and positive amounts.
     sklearn.linear_model.LogisticRegression : The same with one expert.
 
     Notes
     -----
-    Experts come in the order of decreasing mass.
+    Experts come in the order of decreasing mass; in a tree, the branches of each node
+    do, and experts follow from left to right.
 
     References
     ----------

@@ -21,9 +21,9 @@ __all__ = ["Checkpoint", "load_checkpoint"]
 class Checkpoint:
     """Save the fit so far to a file, every so many iterations.
 
-    A callback for ``set_callbacks`` of both estimators.  :func:`load_checkpoint` reads
-    the file, also while the fit runs or after its process was killed: the file is
-    replaced as a whole and never half-written.
+    A callback for ``set_callbacks`` of all mixtures of experts.
+    :func:`load_checkpoint` reads the file, also while the fit runs or after its process
+    was killed: the file is replaced as a whole and never half-written.
 
     Parameters
     ----------
@@ -147,7 +147,8 @@ def load_checkpoint(path):
 
     Returns
     -------
-    estimator : MixtureOfLinearExperts or MixtureOfLogisticExperts
+    estimator : MixtureOfLinearExperts, MixtureOfLogisticExperts or \
+            MixtureOfGLMExperts
         Fitted up to the checkpoint.
 
     Raises

@@ -38,7 +38,7 @@ _Init = Literal["short_runs", "kmeans", "kmeans_xy", "regression_clustering", "r
 
 
 class _DaskMixture(LoadsOldPickles):
-    """What both estimators share; fitted attributes are those of `to_local()`."""
+    """What all estimators share; fitted attributes are those of `to_local()`."""
 
     client: Any
     _local: Callable[..., Any]

@@ -115,7 +115,8 @@ def n_experts_path(
 
     Parameters
     ----------
-    estimator : MixtureOfLinearExperts or MixtureOfLogisticExperts
+    estimator : MixtureOfLinearExperts, MixtureOfLogisticExperts or \
+            MixtureOfGLMExperts
         Its parameters are those of all fits, but for `n_experts`, `init` and
         `warm_start`; it is not changed.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -136,7 +137,8 @@ def n_experts_path(
     Raises
     ------
     ValueError
-        If `max_experts` is less than 1, the model is symmetric, or the data is invalid.
+        If `max_experts` is less than 1, the model is symmetric or a tree
+        (``depth > 1``), or the data is invalid.
     TypeError
         If `estimator` is no mixture of experts.
 
@@ -155,9 +157,9 @@ def n_experts_path(
     """
     if not isinstance(estimator, BaseMixtureOfExperts):
         raise TypeError(
-            f"estimator is a {type(estimator).__name__}; give a MixtureOfLinearExperts "
-            "or MixtureOfLogisticExperts: of a pipeline the last step, and transformed "
-            "X."
+            f"estimator is a {type(estimator).__name__}; give a "
+            "MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts: "
+            "of a pipeline the last step, and transformed X."
         )
     if not isinstance(max_experts, Integral) or max_experts < 1:
         raise ValueError(

@@ -13,8 +13,9 @@ def register_converters() -> None:
     """Teach skl2onnx to convert the estimators.
 
     Call it before `skl2onnx.to_onnx` or `skl2onnx.convert_sklearn`; to call it again
-    does no harm.  The estimators then convert alone and in a pipeline or a search, with
-    these outputs:
+    does no harm.  :class:`~skmoe.MixtureOfLinearExperts` and
+    :class:`~skmoe.MixtureOfLogisticExperts` then convert alone and in a pipeline or a
+    search; :class:`~skmoe.MixtureOfGLMExperts` is not exported.  Outputs are:
 
     - regressor: `variable`, which is ``predict(X)`` of shape (n_samples, n_outputs)
       with one column if y had one dimension, and `gate`, which is ``gate_proba(X)``;

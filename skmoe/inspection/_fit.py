@@ -25,8 +25,9 @@ def check_estimator(estimator):
     if not isinstance(estimator, BaseMixtureOfExperts):
         raise TypeError(
             f"estimator is a {type(estimator).__name__}; give a fitted "
-            "MixtureOfLinearExperts or MixtureOfLogisticExperts: of a pipeline the "
-            "last step, with X as that step sees it; of a search best_estimator_."
+            "MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts: "
+            "of a pipeline the last step, with X as that step sees it; of a search "
+            "best_estimator_."
         )
 
 

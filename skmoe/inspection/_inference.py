@@ -166,7 +166,8 @@ class Inference:
         table : pandas.DataFrame, or structured ndarray of shape (R,) without pandas
             Columns part, expert, output (with several outputs or classes), feature,
             estimate, std_error, z, p_value, lower, upper; a DataFrame's index has the
-            names.
+            names.  In a tree (``depth > 1``) rows of the gate have the node in the
+            column expert and the branch in output.
         """
         lower, upper = self.confidence_interval(level).T
         parts, experts, outputs, features = zip(*self._entries)
@@ -292,7 +293,8 @@ def inference(
 
     Parameters
     ----------
-    estimator : MixtureOfLinearExperts or MixtureOfLogisticExperts
+    estimator : MixtureOfLinearExperts, MixtureOfLogisticExperts or \
+            MixtureOfGLMExperts
         A fitted estimator; the last step of a pipeline, with X as that step sees it.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Data of the fit.

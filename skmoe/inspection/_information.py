@@ -145,7 +145,8 @@ def information(
 
     Parameters
     ----------
-    estimator : MixtureOfLinearExperts or MixtureOfLogisticExperts
+    estimator : MixtureOfLinearExperts, MixtureOfLogisticExperts or \
+            MixtureOfGLMExperts
         A fitted estimator; the last step of a pipeline, with X as that step sees it.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Data of the fit.

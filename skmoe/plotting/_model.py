@@ -22,8 +22,8 @@ def fitted_mixture(estimator, name="estimator"):
     if not isinstance(mixture, BaseMixtureOfExperts):
         raise TypeError(
             f"{name} is a {type(mixture).__name__}; give a fitted "
-            "MixtureOfLinearExperts or MixtureOfLogisticExperts, or a pipeline that "
-            "ends in one; of a search its best_estimator_."
+            "MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts, "
+            "or a pipeline that ends in one; of a search its best_estimator_."
         )
     check_is_fitted(
         mixture, msg=f"{name}: this %(name)s is not fitted yet; call fit first."
