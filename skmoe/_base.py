@@ -12,7 +12,12 @@ from numpy.typing import ArrayLike
 from scipy.special import entr
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Hidden,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmoe._callbacks import CallbackSupportMixin, with_callbacks
@@ -330,7 +335,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             raise ValueError(
                 f"depth={self.depth} is a tree with as many branches at every node, "
                 f"got n_experts={self.n_experts}; set n_experts to the power "
-                f"{self.depth} of a whole number, such as {2**self.depth}, or depth=1."
+                f"{self.depth} of a whole number above 1, or depth=1."
                 + see("Sparse and deep mixtures")
             )
         if self.depth > 1 and self.top_k is not None:
@@ -368,6 +373,13 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
 
     def _not_converged(self, best):
         """Warning of a descent that ran out of iterations."""
+        if best.n_iter < self.max_iter:
+            return (
+                f"Stopped after {best.n_iter} of max_iter={self.max_iter} iterations, "
+                "since no step that was tried lowered the objective. Scale X and y, "
+                "shorten a fixed step_size, or try other starts."
+                + see("When a fit stops")
+            )
         return (
             f"Stopped after {best.n_iter} of max_iter={self.max_iter} iterations "
             f"before the objective settled to tol={self.tol}. Increase max_iter or "
@@ -459,8 +471,16 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     def _gate_arguments(self, X):
         """What the gate sees of validated X, its coefficients, and the gate."""
         X = X if self._gate_columns is None else X[:, self._gate_columns]
+        # It may have been set since the fit.
+        self._validate_top_k()
         gate = fitted_gate(self.gate_coef_, self.coef_.shape[0], self.top_k)
         return X, self.gate_coef_, self.gate_intercept_, gate
+
+    def _validate_top_k(self):
+        """Raise an error if `top_k` is none."""
+        constraints = {"top_k": self._parameter_constraints["top_k"]}
+        given = {"top_k": self.top_k}
+        validate_parameter_constraints(constraints, given, type(self).__name__)
 
     def _expert_arguments(self, X):
         """What the experts see of validated X, and their coefficients."""

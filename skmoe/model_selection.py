@@ -171,6 +171,12 @@ def n_experts_path(
             "symmetric=True is a model of two experts; set symmetric=False for a path."
             + see("How many experts")
         )
+    if estimator.depth > 1:
+        raise ValueError(
+            f"depth={estimator.depth}: a tree has no fit for every number of experts; "
+            "set depth=1 for a path, or search over a list of grids."
+            + see("How many experts")
+        )
     data = X, y, sample_weight, groups
     fits = [_fit(estimator, *data, 1)]
     for _ in range(max_experts - 1):

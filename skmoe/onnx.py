@@ -207,11 +207,18 @@ class _Graph:
         return proba
 
     def _close_all_but(self, logits, top_k):
-        """Logits, all but the largest minus infinity, (n, K)."""
+        """Logits, all but the largest minus infinity, (n, K).
+
+        Of equal ones the first count, as in the engine.
+        """
+        from skl2onnx.algebra.onnx_ops import OnnxReduceSumApi11
+
         best = self._node("TopK", logits, np.array([top_k], dtype=np.int64), axis=1)
-        last = np.array([top_k - 1], dtype=np.int64)
-        least = self._node("Gather", best[0], last, axis=1)
-        is_open = self._node("GreaterOrEqual", logits, least)
+        n_experts = np.array([self.model.intercept_.shape[0]], dtype=np.int64)
+        ends = np.array([0, 1], dtype=np.float32)
+        chosen = self._node("OneHot", best[1], n_experts, ends, axis=2)
+        counts = OnnxReduceSumApi11(chosen, axes=[1], keepdims=0, op_version=self.opset)
+        is_open = self._node("Cast", counts, to=9)  # TensorProto.BOOL
         return self._node("Where", is_open, logits, np.array([-np.inf], self.dtype))
 
     def _reshaped(self, values, *shape, outputs=None):

@@ -11,6 +11,7 @@ from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.engine.descent import minimise
 from skmoe.engine.gate import Gate, branches_of, fitted_gate
 from skmoe.inspection import inference, information
+from skmoe.model_selection import n_experts_path
 from skmoe.solvers import MirrorDescent, make_solver
 
 TREES = [name for name in MODELS if MODELS[name].depth > 1]
@@ -251,12 +252,20 @@ def test_search_over_depth():
     assert search.fit(X, y).best_score_ > 0.9
 
 
-@pytest.mark.parametrize("n_experts, depth", [(3, 2), (2, 2), (1, 2), (8, 2)])
+@pytest.mark.parametrize(
+    "n_experts, depth", [(3, 2), (2, 2), (1, 2), (8, 2), (4, 30_000)]
+)
 def test_numbers_of_experts_that_make_no_tree_are_refused(n_experts, depth):
     X, y, _ = quadrants(50)
     model = MixtureOfLinearExperts(n_experts, depth=depth)
     with pytest.raises(ValueError, match=rf"depth={depth} .*n_experts={n_experts}"):
         model.fit(X, y)
+
+
+def test_a_path_over_numbers_of_experts_has_no_trees():
+    X, y, _ = quadrants(50)
+    with pytest.raises(ValueError, match=r"^depth=2: .*depth=1"):
+        n_experts_path(MixtureOfLinearExperts(depth=2), X, y, max_experts=4)
 
 
 def test_gate_of_fitted_coefficients_is_found():

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from _data import flat, unflat
 from _paper import ROOT, load
-from scipy import stats
+from scipy import special, stats
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.linear_model import GammaRegressor, PoissonRegressor
@@ -494,3 +494,36 @@ def test_means_of_steep_experts_stay_within_their_type(top_k):
     gate = model.gate_proba(X).astype(np.float64)
     expected = (gate * model.predict_expert(X)).sum(axis=1)
     np.testing.assert_allclose(mean, expected, rtol=1e-4)
+
+
+def test_experts_that_do_not_count_leave_quantiles_and_draws_alone():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2, 2, 2000)
+    y = rng.poisson(np.exp(3 - 1.5 * np.abs(x)))
+    model = MixtureOfGLMExperts(2, random_state=0).fit(x[:, None], y)
+    far = [[20.0], [300.0], [-300.0]]
+    found = model.predict_quantile(far, [0.05, 0.5, 0.95])
+    np.testing.assert_array_equal(found, 0)
+    np.testing.assert_array_equal(model.sample(far, 3, random_state=0), 0)
+
+
+def test_quantiles_of_many_counts_go_on_where_the_normal_takes_over():
+    family, levels = Poisson(), np.array([1e-6, 0.05, 0.5, 0.95])
+    found = family.quantile(levels, 1.001e8, 1.0)
+    expected = stats.poisson.ppf(levels, 1.001e8)
+    np.testing.assert_allclose(found, expected, atol=1)
+
+
+@pytest.mark.parametrize("mean", [1e9, 1e12, 1e14, 1e18, 1e25, 1e300])
+def test_counts_of_huge_means(mean):
+    family = Poisson()
+    levels = np.array([0.05, 0.5, 0.95])
+    found = family.quantile(levels, mean, 1.0)
+    expected = mean + np.sqrt(mean) * special.ndtri(levels)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    drawn = family.sample(np.full(2000, mean), 1.0, np.random.RandomState(0))
+    assert (drawn > 0).all()
+    standardised = (drawn - mean) / np.sqrt(mean)
+    if mean < 1e25:  # beyond, a standard deviation is near rounding of the mean
+        assert abs(standardised.mean()) < 0.1
+        assert standardised.std() == pytest.approx(1, abs=0.1)

@@ -26,7 +26,7 @@ skl2onnx = pytest.importorskip("skl2onnx")
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
 STANDARD = {"Gemm", "Softmax", "Reshape", "Mul", "ReduceSum", "ArgMax", "Gather"}
-CHOICE = {"TopK", "GreaterOrEqual", "Where"}
+CHOICE = {"TopK", "OneHot", "Cast", "Where"}
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((200, 3)) + [0, 1, -1]
@@ -141,6 +141,18 @@ def test_classifier(params, y, scaled, dtype):
     assert found["probabilities"].dtype == found["gate"].dtype == dtype
     np.testing.assert_array_equal(found["label"], model.predict(rows))
     assert found["label"].dtype == (object if y.dtype.kind in "UO" else np.int64)
+
+
+@dtypes
+def test_of_equal_gates_the_first_count(dtype):
+    params = {"top_k": 2, "fit_intercept": False, "gate_features": [0]}
+    model = MixtureOfLinearExperts(6, random_state=0, **params).fit(X, Y)
+    rows = np.array([[0, 1, 2], [0, -1, 0.5]], dtype=dtype)
+    np.testing.assert_array_equal(model.gate_proba(rows)[:, :2], 0.5)
+    found = outputs(model, rows)
+    np.testing.assert_allclose(found["gate"], model.gate_proba(rows), atol=1e-6)
+    found = found["variable"].ravel()
+    np.testing.assert_allclose(found, model.predict(rows), atol=TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("opset", [12, 13, 18, None])

@@ -293,6 +293,13 @@ def test_it_may_be_set_after_the_fit():
     assert np.corrcoef(before, after)[0, 1] > 0.95
 
 
+@pytest.mark.parametrize("top_k", [1, 0, -1, 2.5, "a"])
+def test_what_is_set_after_the_fit_is_checked(top_k):
+    model, X, _ = fitted("linear", n_experts=3)
+    with pytest.raises(ValueError, match="The 'top_k' parameter"):
+        model.set_params(top_k=top_k).predict(X)
+
+
 def test_learns_the_pieces():
     X, y = quadrants(2000, noise=0.1)
     options = {"top_k": 2, "gate_alpha": 1e-5, "random_state": 0}

@@ -331,6 +331,15 @@ class Mixture:
         dense.is_routed = False
         return dense
 
+    def for_starts(self):
+        """The mixture that starts are tried on: of all experts, without outliers."""
+        mixture = self.with_all_experts()
+        if not hasattr(self.experts, "without_outliers"):
+            return mixture
+        mixture = copy.copy(mixture)
+        mixture.target = self.experts.without_outliers(self.target, self.weight)
+        return mixture
+
     def row_moments(self, theta):
         """Responsibilities, gate and class probabilities of every row at `theta`."""
         rows = self._allocate_rows(always=True)

@@ -47,7 +47,7 @@ def starting_point(mixture, strategy, rng):
     """Parameters to start from, by the name of a strategy in `STRATEGIES`."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # Experts of a few rows may overflow on others; they are not the best there.
-        return _starting_point(mixture.with_all_experts(), strategy, rng)
+        return _starting_point(mixture.for_starts(), strategy, rng)
 
 
 def _starting_point(mixture, strategy, rng):

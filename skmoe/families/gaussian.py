@@ -44,6 +44,10 @@ class NormalNoise:
         """A block's residuals and what follows from them."""
         return GaussianRows(family, residual, variance)
 
+    def without_outliers(self, target, weight):
+        """Targets (m, n) that starts are made from: normal noise has no outliers."""
+        return target
+
     def floor(self, target, weight):
         """Least noise variance of standardised targets (m, n), (m,)."""
         return np.full(target.shape[0], NOISE_FLOOR)
@@ -91,6 +95,10 @@ class GaussianExperts:
         n_noises = 1 if self.shares_noise else self.tie.shape[0]
         coef = np.zeros((n_free_experts, self.n_free, self.curvature_size))
         return coef, np.zeros((n_noises, self.n_free))
+
+    def without_outliers(self, target, weight):
+        """Targets (m, n) that starts are made from."""
+        return self.distribution.without_outliers(target, weight)
 
     def bound_noise(self, target, weight):
         """Take the noise bounds, two arrays (m,), of standardised targets (m, n)."""

@@ -18,8 +18,8 @@ from skmoe.engine.tie import tie_matrix
 from skmoe.families.large import log_gamma_gap, log_less_psi, trigamma_excess
 from skmoe.families.regression import BlendedRegression
 
-# Counts beyond are normal, to rounding; SciPy and NumPy do not go much further.
-_MANY = 1e13
+# Counts beyond are normal, but for their skewness; SciPy does not go much further.
+_MANY = 1e8
 _DISPERSION_BOUNDS = 1e-6, 1e6
 _MAX_NEWTON, _TINY = 50, np.finfo(np.float64).tiny
 
@@ -49,7 +49,10 @@ class Poisson:
     def quantile(self, q, mean, dispersion):
         """Least count whose cdf is at least q."""
         few = np.minimum(mean, _MANY)
-        normal = np.floor(mean + np.sqrt(mean) * ndtri(q))
+        # Cornish and Fisher's first term, and half a count.
+        normal = ndtri(q)
+        skew = (np.square(normal) - 4) / 6
+        normal = np.ceil(mean + np.sqrt(mean) * normal + skew)
         return np.where(mean < _MANY, stats.poisson.ppf(q, few), normal)
 
     def sample(self, mean, dispersion, rng):

@@ -14,6 +14,8 @@ from skmoe.families.large import LARGE, stirling
 _LOG_PI, _LOG_2PI = np.log(np.pi), np.log(2 * np.pi)
 # Of more rows the spread of the bulk is that of a part.
 _MANY_ROWS = 2**17
+# Starts take values farther from the median, in robust standard deviations, for less.
+_FAR = 10.0
 # Standard deviation of normal data in units of its median absolute deviation.
 _NORMAL_MAD = 1.482602218505602
 
@@ -59,6 +61,15 @@ class StudentNoise:
     def rows(self, family, residual, variance):
         """A block's residuals and what follows from them."""
         return StudentRows(self, family, residual, variance)
+
+    def without_outliers(self, target, weight):
+        """Targets (m, n) brought near the bulk, which starts are made from."""
+        rows = []
+        for row in target:
+            center, spread = _median(row, weight), _mad(row, weight)
+            reach = _FAR * _NORMAL_MAD * spread if spread > 0 else np.inf
+            rows.append(np.clip(row, center - reach, center + reach))
+        return np.stack(rows)
 
     def floor(self, target, weight):
         """Least squared scale of standardised targets (m, n), (m,).
