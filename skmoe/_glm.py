@@ -459,8 +459,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         return family() if isinstance(family, type) else family
 
     def _encode_target(self, y):
-        y = np.asarray(y, dtype=np.float64)
-        self._distribution().check(y)
+        y = self._fitted_target(y)
         if not y.any():
             raise ValueError(
                 "y is zero in all samples of positive weight, so that the experts have "
@@ -499,7 +498,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         return _exp(prediction.linear_predictor(*self._expert_arguments(X)))
 
     def _fitted_target(self, y):
-        y = np.asarray(y, dtype=np.float64)
+        y = self._part_target(y)
         self._distribution().check(y)
         return y
 

@@ -507,9 +507,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         return drawn[:, 0] if self.intercept_.ndim == 1 else drawn
 
     def _encode_target(self, y):
-        y = np.asarray(y, dtype=np.float64)
-        self._y_is_flat = y.ndim == 1
-        return np.atleast_2d(y.T)
+        self._y_is_flat = np.ndim(y) == 1
+        return self._part_target(y)
 
     def _gist_of_target(self, y):
         return y[:0]

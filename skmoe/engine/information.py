@@ -71,21 +71,20 @@ def evaluated(mixture, theta):
 def matrices_of(mixture, state):
     """All matrices at a state of `evaluated`; one pass."""
     theta, stats = state.theta, state.stats
+    # That of one softmax is the same for posterior and model.
     gates = [
         mixture.gate.curvature(mixture.gate_design, mixture.units.weight, True)
-        for _ in range(2)
+        for _ in range(min(mixture.gate.depth, 2))
     ]
     size = sum(part.size for part in theta)
     missing, score_products = np.zeros((2, size, size))
     for block in mixture.units.blocks(block_rows(size)):
         _add_block(mixture, theta, block, gates, missing, score_products)
+    matrices = [gate.collected().matrix for gate in gates]
     experts = mixture.experts
     complete, model_complete = (
-        block_diag(
-            gate.collected().matrix,
-            experts.complete_information(theta, stats, at_model),
-        )
-        for gate, at_model in zip(gates, (False, True))
+        block_diag(matrix, experts.complete_information(theta, stats, at_model))
+        for matrix, at_model in ((matrices[0], False), (matrices[-1], True))
     )
     ridge = Parameters(
         np.broadcast_to(mixture.gate_penalty.ridge, theta.gate.shape),
@@ -99,7 +98,7 @@ def matrices_of(mixture, state):
 
 
 def _add_block(mixture, theta, block, gates, missing, score_products):
-    """Add a block to both curvatures of the gate and the sums, in place.
+    """Add a block to the gate's curvatures and the sums, in place.
 
     The score of a group is the sum over its rows, as if they were one.
     """

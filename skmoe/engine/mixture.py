@@ -454,7 +454,8 @@ class Mixture:
             return None
         n, contrasts = self.weight.shape[0], self.experts.contrasts
         classes = 0 if contrasts is None else contrasts.shape[0]
-        n_sets = self.experts.tie.shape[1] if contrasts is None else 0
+        is_needed = contrasts is None and not self.experts_are_dense
+        n_sets = self.experts.tie.shape[1] if is_needed else 0
         n_units = self.units.weight.shape[0]
         return RowMoments(
             np.empty((self.n_experts, n_units)),

@@ -66,7 +66,7 @@ class StudentNoise:
         """Targets (m, n) brought near the bulk, which starts are made from."""
         rows = []
         for row in target:
-            center, spread = _median(row, weight), _mad(row, weight)
+            center, spread = _bulk(row, weight)
             reach = _FAR * _NORMAL_MAD * spread if spread > 0 else np.inf
             rows.append(np.clip(row, center - reach, center + reach))
         return np.stack(rows)
@@ -77,7 +77,7 @@ class StudentNoise:
         Outliers make their variance, 1, large; the noise is that of the bulk.
         """
         stride = -(-target.shape[1] // _MANY_ROWS)
-        spread = [_mad(row[::stride], weight[::stride]) for row in target]
+        spread = [_bulk(row[::stride], weight[::stride])[1] for row in target]
         share = np.square(_NORMAL_MAD * np.array(spread))
         # More than half of the rows may have one value.
         return NOISE_FLOOR * np.where(share > 0, np.minimum(share, 1), 1.0)
@@ -126,9 +126,10 @@ class StudentRows:
         )
 
 
-def _mad(values, weight):
-    """Weighted median absolute deviation of values (n,)."""
-    return _median(np.abs(values - _median(values, weight)), weight)
+def _bulk(values, weight):
+    """Weighted median of values (n,), and median absolute deviation from it."""
+    center = _median(values, weight)
+    return center, _median(np.abs(values - center), weight)
 
 
 def _median(values, weight):
