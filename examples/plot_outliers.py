@@ -5,8 +5,8 @@ Outliers: experts with Student noise
 
 Two hundred people were asked for their height and weight (the data `Davis` of R's
 carData).  Of one the two numbers changed places: 57 cm and 166 kg.  Normal experts
-spend one of two on this person; experts with t noise, ``noise_df=4``, hardly notice
-it, and find two kinds of people, which are mostly women and men.
+spend one of two on this person and one other; experts with t noise, ``noise_df=4``,
+hardly notice it, and find two kinds of people, which are mostly women and men.
 
 Run it with a path to save the picture there: ``python plot_outliers.py picture.png``.
 """

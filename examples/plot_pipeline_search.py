@@ -33,9 +33,9 @@ X, X_new, y, y_new = train_test_split(X, y, random_state=0)
 pipeline = make_pipeline(StandardScaler(), MixtureOfLogisticExperts(random_state=0))
 name = "mixtureoflogisticexperts"
 grid = {
-    f"{name}__n_experts": [1, 2, 3, 4],
-    f"{name}__alpha": [1e-4, 1e-3, 1e-2],
-    f"{name}__gate_alpha": [1e-3],
+    f"{name}__n_experts": [1, 2, 3],
+    f"{name}__alpha": [0.01, 0.1, 1.0],
+    f"{name}__gate_alpha": [0.01, 0.1],
 }
 search = GridSearchCV(pipeline, grid, scoring=log_likelihood_scorer).fit(X, y)
 best = search.best_estimator_

@@ -44,7 +44,7 @@ def held_out_log_likelihood(model, X, y):
 def compare(X, y):
     """A row for Ridge and for each number of experts."""
     models = {"Ridge": Ridge()}
-    for n_experts in (1, 2, 3, 4):
+    for n_experts in (1, 2, 3):
         name = f"{n_experts} expert" + "s" * (n_experts > 1)
         models[name] = MixtureOfLinearExperts(n_experts, random_state=0)
     rows = {}
@@ -75,8 +75,8 @@ print(compare(X, y).to_string())
 # %%
 # The two experts
 # ---------------
-# Held-out rows gain nothing from a third expert, though BIC would take one; the rest is
-# about two.  Coefficients of standardised features are turned into those of E and C.
+# A third expert gains nothing, say BIC and the held-out rows; the rest is about two.
+# Coefficients of standardised features are turned into those of E and C.
 
 model = make_pipeline(StandardScaler(), MixtureOfLinearExperts(2, random_state=0))
 scaler, moe = model.fit(X, y)

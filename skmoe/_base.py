@@ -68,8 +68,12 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     n_samples_seen_: float
 
     _doc_link_module = "skmoe"
-    # Set where fit must not warn: `catch_warnings` is not for threads.
-    _is_quiet = False
+    # Estimators with noise have this parameter, and an attribute of its variances.
+    noise_prior: float = 0.0
+    _prior_name: str | None = None
+    # Set where fit must not warn, or not of rows: `catch_warnings` is not for threads.
+    _is_quiet = _trusts_rows = False
+    _lack_of_rows = _low_noise = None
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],
@@ -112,8 +116,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.  Several outputs only for the regressor.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights.  Integer weights equal repeated rows; rows of weight
-            zero are left out.
+            Non-negative weights.  They count as rows, also beside the penalties, which
+            are totals: integer weights equal repeated rows.  Rows of weight zero are
+            left out.
         groups : array-like of shape (n_samples,), default=None
             Labels of groups, such as the unit of repeated measurements: rows of a group
             share one latent expert.  The gate decides once for a group, so what it
@@ -133,20 +138,23 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         -----
         ConvergenceWarning
             If the best start ran out of `max_iter` iterations, or found no step that
-            lowers the objective before it settled.
+            lowers the objective before it settled; or if it is no better than one
+            expert, and so are other starts.
+        UserWarning
+            If the model has more parameters than samples (weights count as samples), or
+            an expert fewer samples than coefficients.
         """
         # All of it: BLAS rounds in another way once another fit limits its threads.
         with restored_on_failure(self), block_map() as (map_threads, n_threads):
             task = make_task(self, X, y, sample_weight, groups)
             task.problem.mixture.map_threads = map_threads
             task.problem.mixture.n_threads = n_threads
+            task.problem.learn_noise_prior()
             warm = self._fitted_theta(task.problem) if task.warm else None
             best = best_descent(self, task, warm)
             for name, value in task.describe(best).items():
                 setattr(self, name, value)
-        if not best.converged and not self._is_quiet:
-            message = self._not_converged(best)
-            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        self._warn(best, stacklevel=5)
         return self
 
     def gate_proba(self, X: MatrixLike) -> FloatArray:
@@ -241,7 +249,11 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     ) -> float:
         """Bayesian information criterion in nats times two; lower is better.
 
-        Its sample size is the number of rows, also where they are in groups.
+        Its sample size n is the number of rows (sum of weights), also where they are in
+        groups.  With k parameters, ``k = aic / 2 + log-likelihood``, the criterion that
+        takes the number of groups G is ``bic + k * (log(G) - log(n))``.  Parameters are
+        those that the data determined: none of constant columns, of experts without
+        rows, of a noise variance at its bound, and no zeros of an L1 penalty.
 
         Parameters
         ----------
@@ -351,25 +363,64 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             for name in ("gate_features", "expert_features")
         ]
 
-    def _described(self, problem, theta, dtype, columns):
-        """Attributes that follow from the parameters, a dict."""
+    def _described(self, problem, theta, mass, dtype, columns):
+        """Attributes that follow from the parameters, a dict.
+
+        `mass` (K,) are the responsibilities of the experts, summed to 1.
+        """
         fitted = problem.attributes(theta, dtype)
         self._shape_fitted(fitted)
+        if self._prior_name is not None:
+            fitted[self._prior_name] = self._shaped_prior(problem.prior_noise())
         fitted["_gate_columns"], fitted["_expert_columns"] = columns
         fitted["_had_groups"] = problem.has_groups
         fitted["_column_units"], fitted["_target_units"] = problem.scaling.units()
-        fitted["_n_free_parameters"] = problem.n_free_parameters(theta)
+        fitted["_n_free_parameters"] = problem.n_free_parameters(theta, mass)
         return fitted
 
     def _after_fit(self, descent, problem, dtype, columns, n_seen):
         """Attributes of a finished fit, a dict."""
-        fitted = self._described(problem, descent.theta, dtype, columns)
+        theta, mass = descent.theta, descent.mass
+        fitted = self._described(problem, theta, mass, dtype, columns)
+        fitted["_lack_of_rows"] = problem.lack_of_rows(theta, mass)
+        fitted["_low_noise"] = problem.low_noise(theta, mass)
         fitted["n_iter_"] = descent.n_iter
         fitted["converged_"] = descent.converged
         fitted["objective_curve_"] = descent.objective_curve
         fitted["n_samples_seen_"] = n_seen
         fitted["_online"] = None
         return fitted
+
+    def _shaped_prior(self, noise):
+        """Noise variances of the prior (m,), or None, in the shape of the attribute."""
+        return noise if noise is None else float(noise[0])
+
+    def _warn(self, best, stacklevel):
+        """Warn of what is wrong with a finished fit."""
+        if self._is_quiet:
+            return
+        if message := self._lack_of_success(best):
+            warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
+        if self._lack_of_rows and not self._trusts_rows:
+            warnings.warn(
+                f"{self._lack_of_rows} Lower n_experts, raise alpha and gate_alpha, "
+                "choose columns by expert_features and gate_features, or select them "
+                "by l1_ratio." + see("More parameters than rows"),
+                stacklevel=stacklevel,
+            )
+
+    def _lack_of_success(self, best):
+        """What is to be said of the best descent, or None."""
+        if not best.converged:
+            return self._not_converged(best)
+        if not best.is_collapsed:
+            return None
+        return (
+            f"The {self.n_experts} experts coincide, or all but one have no rows: the "
+            "fit is no better than that of one expert. Try more starts (n_init=10), "
+            "give init as an array, or take fewer experts (n_experts=1)."
+            + see("Starting points")
+        )
 
     def _not_converged(self, best):
         """Warning of a descent that ran out of iterations."""
@@ -393,7 +444,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             return not self.symmetric
         return bool(self.fit_intercept)
 
-    def _make_problem(self, X, target, weight, columns, *, group=None, scaling=None):
+    def _make_problem(
+        self, X, target, weight, columns, *, prior_noise=None, group=None, **options
+    ):
         """The engine's problem on validated data; columns of gate and experts."""
         if group is not None:
             check_gate_sees_groups(self, X, group, columns[0])
@@ -413,8 +466,14 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             depth=self.depth,
             top_k=self.top_k,
             group=group,
-            scaling=scaling,
+            noise_prior=self.noise_prior,
+            prior_noise=prior_noise,
+            **options,
         )
+
+    def _fitted_prior(self):
+        """Noise variances of the prior of the fit, or None."""
+        return None if self._prior_name is None else getattr(self, self._prior_name)
 
     def _fitted_problem(self, X, y, sample_weight, groups):
         """The problem on some data, and the fitted parameters in its coordinates."""
@@ -425,7 +484,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         X, y, weight, group = of_positive_weight(X, y, weight, group)
         columns = self._gate_columns, self._expert_columns
         target = self._fitted_target(y)
-        problem = self._make_problem(X, target, weight, columns, group=group)
+        problem = self._make_problem(
+            X, target, weight, columns, group=group, prior_noise=self._fitted_prior()
+        )
         return problem, self._fitted_theta(problem), float(weight.sum())
 
     def _fitted_theta(self, problem):
@@ -513,8 +574,10 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         check_is_fitted(self)
         self._require_groups(groups)
         weight, *joint, group = self._joint_of_units(X, y, sample_weight, groups)
-        # Weights count within a group; groups count once.
-        times = weight if group is None else np.ones(joint[0].shape[0])
+        # Weights count within a group; groups of any weight count once.
+        times = weight
+        if group is not None:
+            times = (np.bincount(group, weight) > 0).astype(np.float64)
         entropy = entr(prediction.posterior(*joint)).sum(axis=1)
         return _FitToData(
             float(times @ prediction.mixture_log_density(*joint)),

@@ -12,7 +12,7 @@ from sklearn.metrics import d2_tweedie_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
-from skmoe._base import BaseMixtureOfExperts
+from skmoe._base import _NON_NEGATIVE, BaseMixtureOfExperts
 from skmoe._partial import partial_fit
 from skmoe._typing import (
     Columns,
@@ -48,9 +48,11 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
 
     With ``x~ = (x, 1)``, the gate gives expert k the probability
     ``pi_k(x) = softmax_k(x~' w_k)``, and expert k is a Poisson or Gamma distribution
-    with the mean ``mu_k(x) = exp(x~' beta_k)``.  `fit` minimises ``F``, the sum of
-    ``mean_i[-log p(y_i | x_i)]``, ``alpha/2 ||beta||^2`` and
-    ``gate_alpha/2 ||w||^2``; means weighted by `sample_weight`, intercepts free.
+    with the mean ``mu_k(x) = exp(x~' beta_k)``.  `fit` minimises ``F``, in
+    nats per sample: the sum over the samples of ``-log p(y_i | x_i)``, weighted by
+    `sample_weight`, ``alpha/2 ||beta||^2``, ``gate_alpha/2 ||w||^2`` and, where there
+    are dispersions, the prior on each, over the sum of the weights; intercepts are
+    free.
 
     Parameters
     ----------
@@ -65,17 +67,22 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         As of :class:`MixtureOfLinearExperts`.
     step_size : float or 'auto', default='auto'
         Step of 'md' and 'gd'.
-    alpha : float, default=1e-3
-        Penalty of the experts, per sample; ridge unless `l1_ratio` is positive.  With
-        one expert it is that of PoissonRegressor; of GammaRegressor, times the
-        dispersion.
-    gate_alpha : float, default=1e-3
-        Penalty of the gate's coefficients, per sample.  This one and `alpha` are meant
+    alpha : float, default=1.0
+        Penalty of the experts; ridge unless `l1_ratio` is positive.  It is a total:
+        beside more samples it matters less.  With one expert it is PoissonRegressor
+        with ``alpha / n_samples``, GammaRegressor with that times the dispersion.
+    gate_alpha : float, default=0.3
+        Penalty of the gate's coefficients, a total too.  This one and `alpha` are meant
         for columns of standard deviation near 1: standardise X first.
     l1_ratio : float, default=0.0
         Share of the L1 norm in the experts' penalty (elastic net).
     gate_l1_ratio : float, default=0.0
         The same for the gate and `gate_alpha`.
+    noise_prior : float, default=4.0
+        Rows that the prior on each dispersion counts as, so that an expert on a few
+        rows cannot drive its dispersion to nothing; 0 for maximum likelihood.  Their
+        deviance is that expected under `prior_dispersion_`, which is learned before the
+        fit.  Of no effect where there are no dispersions.
     fit_intercept : bool, default=True
         Whether gate and experts have intercepts.
     depth : int, default=1
@@ -102,7 +109,8 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         Most iterations of one start.
     tol : float, default=1e-5
         Fit stops once the decrease of F still to come is estimated below `tol`, in
-        nats per sample.
+        nats per sample, and the second derivatives of F agree: Newton's decrement is
+        at most `tol`, and no saddle is in sight.  With `top_k` only the first counts.
     warm_start : bool, default=False
         Whether to go on from the previous fit.
     random_state : int, RandomState instance or None, default=None
@@ -120,6 +128,9 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         Intercepts of the logarithm of the experts' means.
     dispersion_ : ndarray of shape (n_experts,)
         Dispersions phi of the experts, between 1e-6 and 1e6; ones for counts.
+    prior_dispersion_ : float or None
+        Dispersion that the prior expects: that of as many experts with equal
+        dispersions.  None without a prior.
     gate_coef_ : ndarray of shape (n_experts, n_gate_features) or \
             (n_nodes, n_branches, n_gate_features)
         Coefficients of the gate's logits; they sum to zero over the experts, in a tree
@@ -177,7 +188,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
     >>> y = rng.poisson(np.exp(3 - np.abs(x)))
     >>> model = MixtureOfGLMExperts(random_state=0).fit(x[:, None], y)
     >>> np.sort(model.coef_[:, 0]).round(1)
-    array([-0.9,  1. ])
+    array([-1.,  1.])
     """
 
     symmetric = False
@@ -189,9 +200,12 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
     } | {
         "family": [StrOptions(set(_FAMILIES)), HasMethods(_METHODS)],
         "fit_intercept": ["boolean"],
+        "noise_prior": [_NON_NEGATIVE],
     }
 
     dispersion_: FloatArray
+    prior_dispersion_: float | None = None
+    _prior_name = "prior_dispersion_"
 
     def __init__(
         self,
@@ -200,10 +214,11 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         family: Literal["poisson", "gamma"] | Any = "poisson",
         solver: Solver = "em",
         step_size: float | Literal["auto"] = "auto",
-        alpha: float = 1e-3,
-        gate_alpha: float = 1e-3,
+        alpha: float = 1.0,
+        gate_alpha: float = 0.3,
         l1_ratio: float = 0.0,
         gate_l1_ratio: float = 0.0,
+        noise_prior: float = 4.0,
         fit_intercept: bool = True,
         depth: int = 1,
         top_k: int | None = None,
@@ -226,6 +241,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         self.gate_alpha = gate_alpha
         self.l1_ratio = l1_ratio
         self.gate_l1_ratio = gate_l1_ratio
+        self.noise_prior = noise_prior
         self.fit_intercept = fit_intercept
         self.depth = depth
         self.top_k = top_k

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from skmoe._base import _POSITIVE, BaseMixtureOfExperts
+from skmoe._base import _NON_NEGATIVE, _POSITIVE, BaseMixtureOfExperts
 from skmoe._partial import partial_fit
 from skmoe._typing import (
     Columns,
@@ -40,11 +40,13 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
 
     With ``x~ = (x, 1)``, the gate gives expert k the probability
     ``pi_k(x) = softmax_k(x~' w_k)``, and expert k is ``N(x~' beta_k, sigma_k^2)``.
-    `fit` minimises ``F``, the sum of ``mean_i[-log p(y_i | x_i)]``,
-    ``alpha/2 ||beta / std(y)||^2`` and ``gate_alpha/2 ||w||^2``;
-    means weighted by `sample_weight`, intercepts free.  A noise variance stays above
-    ``1e-6 var(y)``; with `noise_df`, in which outliers are no reason to stay higher,
-    var(y) is here that of normal data with the median absolute deviation of y.
+    `fit` minimises ``F``, in nats per sample: the sum over the samples of
+    ``-log p(y_i | x_i)``, weighted by `sample_weight`, ``alpha/2 ||beta / std(y)||^2``,
+    ``gate_alpha/2 ||w||^2`` and, for each noise variance,
+    ``noise_prior/2 (log sigma_k^2 + s0^2 / sigma_k^2)``; all that over the sum of the
+    weights; intercepts are free.  A noise variance stays above ``1e-6 var(y)``; with
+    `noise_df`, in which outliers are no reason to stay higher, var(y) is here that of
+    normal data with the median absolute deviation of y.
 
     Parameters
     ----------
@@ -60,13 +62,13 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         if F rises; 'md' falls back to a shorter step where the blended moments have no
         maximum likelihood or F would rise; 'em' takes any float as 1, the plain EM
         step.
-    alpha : float, default=1e-3
-        Penalty of the experts, per sample; ridge unless `l1_ratio` is positive.
-        Coefficients are taken in units of the standard deviation of y, so that the
-        scale of y does not matter; with one expert it is Ridge with
-        ``alpha * n_samples * sigma^2 / var(y)``.
-    gate_alpha : float, default=1e-3
-        Penalty of the gate's coefficients, per sample.  This one and `alpha` are meant
+    alpha : float, default=3.0
+        Penalty of the experts; ridge unless `l1_ratio` is positive.  It is a total, as
+        in scikit-learn: beside more samples it matters less.  Coefficients are taken in
+        units of the standard deviation of y, so that the scale of y does not matter;
+        with one expert it is Ridge with ``alpha * sigma^2 / var(y)``.
+    gate_alpha : float, default=0.3
+        Penalty of the gate's coefficients, a total too.  This one and `alpha` are meant
         for columns of standard deviation near 1: standardise X first.
     l1_ratio : float, default=0.0
         Share of the L1 norm in the experts' penalty (elastic net):
@@ -85,6 +87,11 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         usual choice, 1 is Cauchy noise.  Several outputs are multivariate t with a
         diagonal scale matrix: an outlier is one in all outputs.  It is not learned;
         compare a few by `score_samples` on held-out rows.
+    noise_prior : float, default=4.0
+        Rows that the prior on each noise variance counts as, so that an expert on a few
+        rows cannot drive its noise to nothing; 0 for maximum likelihood.  Their squared
+        residual, ``s0^2``, is the variance of as many experts with equal noise, learned
+        before the fit (`prior_noise_variance_`).
     symmetric : bool, default=False
         Two experts with opposite coefficients: ``y = z x'beta + noise``, for ``z`` in
         {-1, +1} and ``P(z=+1 | x) = sigmoid(x'w)``.  Needs ``n_experts=2``.
@@ -116,7 +123,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         Most iterations of one start.
     tol : float, default=1e-5
         Fit stops once the decrease of F still to come is estimated below `tol`, in
-        nats per sample.
+        nats per sample, and the second derivatives of F agree: Newton's decrement is
+        at most `tol`, and no saddle is in sight.  With `top_k` only the first counts.
     warm_start : bool, default=False
         Whether to go on from the previous fit.
     random_state : int, RandomState instance or None, default=None
@@ -138,6 +146,9 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
     noise_variance_ : ndarray of shape (n_experts,) or (n_experts, n_outputs)
         Noise variances, in squared units of y.  With `noise_df` squared scales
         ``sigma_k^2``; the variance is ``noise_df / (noise_df - 2)`` times as large.
+    prior_noise_variance_ : float or ndarray of shape (n_outputs,), or None
+        ``s0^2``, the noise variance that the prior expects, in squared units of y; a
+        function of the data alone, not of starts.  None without a prior.
     gate_coef_ : ndarray of shape (n_experts, n_gate_features) or \
             (n_nodes, n_branches, n_gate_features)
         Coefficients of the gate's logits; they sum to zero over the experts, in a tree
@@ -187,7 +198,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
     >>> import numpy as np
     >>> from skmoe import MixtureOfLinearExperts
     >>> x = np.linspace(-1, 1, 201)
-    >>> model = MixtureOfLinearExperts(random_state=0).fit(x[:, None], np.abs(x))
+    >>> model = MixtureOfLinearExperts(gate_alpha=0.01, random_state=0)
+    >>> model = model.fit(x[:, None], np.abs(x))  # regimes that meet sharply
     >>> np.sort(model.coef_[:, 0]).round(2)
     array([-1.,  1.])
     >>> model.predict([[-0.5], [0.75]]).round(2)
@@ -195,12 +207,15 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
     """
 
     noise_variance_: FloatArray
+    prior_noise_variance_: float | FloatArray | None = None
+    _prior_name = "prior_noise_variance_"
     _noise_df: float | None = None  # that of the fit
 
     _parameter_constraints: dict = {
         **BaseMixtureOfExperts._parameter_constraints,
         "noise": [StrOptions({"per_expert", "shared"})],
         "noise_df": [None, _POSITIVE],
+        "noise_prior": [_NON_NEGATIVE],
     }
     _target_checks = {"multi_output": True, "y_numeric": True}
 
@@ -210,13 +225,14 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         *,
         solver: Solver = "em",
         step_size: float | Literal["auto"] = "auto",
-        alpha: float = 1e-3,
-        gate_alpha: float = 1e-3,
+        alpha: float = 3.0,
+        gate_alpha: float = 0.3,
         l1_ratio: float = 0.0,
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
         noise: Literal["per_expert", "shared"] = "per_expert",
         noise_df: float | None = None,
+        noise_prior: float = 4.0,
         symmetric: bool = False,
         depth: int = 1,
         top_k: int | None = None,
@@ -241,6 +257,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         self.fit_intercept = fit_intercept
         self.noise = noise
         self.noise_df = noise_df
+        self.noise_prior = noise_prior
         self.symmetric = symmetric
         self.depth = depth
         self.top_k = top_k
@@ -295,8 +312,9 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
 
         Notes
         -----
-        ``std(y)`` in the penalty, and ``var(y)`` in the noise floor, are those of the
-        rows collected first, or of `fit`.  Rows should come in random order: from
+        ``std(y)`` in the penalty, ``var(y)`` in the noise floor, and the prior's
+        ``s0^2`` are those of the rows collected first, or of `fit`.  Penalties and
+        prior count beside all rows so far.  Rows should come in random order: from
         sorted ones a start learns part of the experts only.  `solver`, `step_size`,
         `init`, `n_init`, `max_iter` and `tol` concern the collected rows.  There is no
         warning of convergence, and callbacks are not called.
@@ -530,9 +548,12 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
             self._distribution(self.noise_df),
         )
 
-    def _described(self, problem, theta, dtype, columns):
-        described = super()._described(problem, theta, dtype, columns)
+    def _described(self, problem, theta, mass, dtype, columns):
+        described = super()._described(problem, theta, mass, dtype, columns)
         return described | {"_noise_df": self.noise_df}
+
+    def _shaped_prior(self, noise):
+        return super()._shaped_prior(noise) if self._y_is_flat else noise
 
     def _shape_fitted(self, fitted):
         if self._y_is_flat:

@@ -34,10 +34,9 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     With ``x~ = (x, 1)``, the gate gives expert k the probability
     ``pi_k(x) = softmax_k(x~' w_k)``, and expert k gives class c the probability
     ``softmax_c(x~' beta_kc)``; two classes are the plain sigmoid.  `fit` minimises
-
-    ``F = mean_i[-log p(y_i | x_i)] + alpha/2 ||beta||^2 + gate_alpha/2 ||w||^2``,
-
-    means weighted by `sample_weight`, intercepts free.
+    ``F``, in nats per sample: the sum over the samples of ``-log p(y_i | x_i)``,
+    weighted by `sample_weight`, ``alpha/2 ||beta||^2`` and ``gate_alpha/2 ||w||^2``,
+    over the sum of the weights; intercepts are free.
 
     Parameters
     ----------
@@ -53,11 +52,12 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         if F rises; 'md' falls back to a shorter step where the blended moments have no
         maximum likelihood or F would rise; 'em' takes any float as 1, the plain EM
         step.
-    alpha : float, default=1e-3
-        Penalty of the experts, per sample; ridge unless `l1_ratio` is positive.  With
-        one expert it is LogisticRegression with ``C = 1 / (alpha * n_samples)``.
-    gate_alpha : float, default=1e-3
-        Penalty of the gate's coefficients, per sample.  This one and `alpha` are meant
+    alpha : float, default=1.0
+        Penalty of the experts; ridge unless `l1_ratio` is positive.  It is a total, as
+        in scikit-learn: beside more samples it matters less.  With one expert it is
+        LogisticRegression with ``C = 1 / alpha``.
+    gate_alpha : float, default=0.3
+        Penalty of the gate's coefficients, a total too.  This one and `alpha` are meant
         for columns of standard deviation near 1: standardise X first.
     l1_ratio : float, default=0.0
         Share of the L1 norm in the experts' penalty (elastic net):
@@ -100,7 +100,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         Most iterations of one start.
     tol : float, default=1e-5
         Fit stops once the decrease of F still to come is estimated below `tol`, in
-        nats per sample.
+        nats per sample, and the second derivatives of F agree: Newton's decrement is
+        at most `tol`, and no saddle is in sight.  With `top_k` only the first counts.
     warm_start : bool, default=False
         Whether to go on from the previous fit.
     random_state : int, RandomState instance or None, default=None
@@ -184,8 +185,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         *,
         solver: Solver = "em",
         step_size: float | Literal["auto"] = "auto",
-        alpha: float = 1e-3,
-        gate_alpha: float = 1e-3,
+        alpha: float = 1.0,
+        gate_alpha: float = 0.3,
         l1_ratio: float = 0.0,
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",

@@ -37,6 +37,7 @@ _LARGEST_MOMENTS = 2**27
 _LONGEST_WAIT = 10
 # Collected rows are fitted anew once they have grown by this factor.
 _GROWTH = 1.1
+_TINY = np.finfo(np.float64).tiny
 # Parameters that shape the moments.
 _FIXED = (
     "n_experts",
@@ -137,11 +138,14 @@ def _plain(value):
     return (value if isinstance(value, type) else type(value)).__name__
 
 
-def _stepped(mixture, theta, moments, share):
-    """Parameters after rows (a Mixture) were blended in with some weight."""
+def _stepped(mixture, theta, moments, share, growth):
+    """Parameters after rows (a Mixture) were blended in with some weight.
+
+    `growth` is that of the rows since `fit`.
+    """
     if moments.stats is None:
         moments.blend(mixture, theta, 1.0)
-        moments.settle(mixture, theta)
+        moments.settle(mixture, theta, growth)
     moments.blend(mixture, theta, share)
     try:
         theta = moments.project(mixture, theta)
@@ -206,11 +210,12 @@ class _Learner:
             rows = Rows.joined([Rows(*before.rows), fresh])
         n_rows = rows.weight.size
         problem = self._problem(Rows(*canonical_rows(*rows)[:3]))
+        problem.learn_noise_prior()
         is_enough = self._is_enough(rows, sample_size(problem.mixture))
         if n_rows < _GROWTH * before.n_fitted and not is_enough:
             return before._replace(rows=tuple(rows)), self._objective(fresh)
-        theta, objective = self._fit(problem, n_rows)
-        self._publish(problem, theta, rows.X.dtype)
+        theta, mass, objective = self._fit(problem, n_rows)
+        self._publish(problem, theta, mass, rows.X.dtype)
         if not is_enough:
             return before._replace(rows=tuple(rows), n_fitted=n_rows), objective
         moments = RunningMoments()
@@ -237,10 +242,11 @@ class _Learner:
             # Too few to tell experts apart: all are the same.
             shares = np.full((n_experts, mixture.weight.shape[0]), 1 / n_experts)
             theta = mixture.project_responsibilities(shares)
-            return theta, mixture.evaluate(theta, curvature=False).objective
+            state = mixture.evaluate(theta, curvature=False)
+            return theta, state.stats.mass, state.objective
         task = FitTask(problem, None, False, None, None)
-        best = best_descent(self.estimator, task)
-        return problem.ordered(best.theta, best.mass), best.objective_curve[-1]
+        best = problem.ordered(best_descent(self.estimator, task))
+        return best.theta, best.mass, best.objective_curve[-1]
 
     def _advance(self, rows):
         """One mirror step on the rows that wait, once there are enough."""
@@ -248,16 +254,20 @@ class _Learner:
         objective = self._objective(fresh)
         if before.rows is not None:
             rows = Rows.joined([Rows(*before.rows), fresh])
-        problem = self._problem(rows, self._scaling().with_news(rows.X, rows.weight))
+        seen = self.estimator.n_samples_seen_
+        total = seen + fresh.weight.sum()
+        scaling = self._scaling().with_news(rows.X, rows.weight)
+        problem = self._problem(rows, scaling, total)
         theta, moments = self._moments(problem)
         is_first = moments.stats is None
         rows_per_coef = _FIRST_ROWS_PER_COEF if is_first else _ROWS_PER_COEF
         if rows.weight.size < rows_per_coef * theta.flat().size:
             return before._replace(rows=tuple(rows)), objective
-        total = self.estimator.n_samples_seen_ + fresh.weight.sum()
-        kept = (1 - rows.weight.sum() / total) ** _POWER
-        theta = _stepped(problem.mixture, theta, moments, 1 - kept)
-        self._publish(problem, theta, rows.X.dtype)
+        batch = rows.weight.sum()
+        kept = (1 - batch / total) ** _POWER
+        growth = total / max(total - batch, _TINY)
+        theta = _stepped(problem.mixture, theta, moments, 1 - kept, growth)
+        self._publish(problem, theta, moments.stats.mass, rows.X.dtype)
         return self._running(moments, theta), objective
 
     def _moments(self, problem):
@@ -270,7 +280,8 @@ class _Learner:
 
     def _objective(self, rows):
         """F of some rows under the parameters so far."""
-        problem = self._problem(rows, self._scaling())
+        seen = self.estimator.n_samples_seen_ + rows.weight.sum()
+        problem = self._problem(rows, self._scaling(), seen)
         theta = self.estimator._fitted_theta(problem)
         return problem.mixture.evaluate(theta, curvature=False).objective
 
@@ -283,18 +294,22 @@ class _Learner:
             gate_matrix=moments.gate_matrix,
         )
 
-    def _publish(self, problem, theta, dtype):
+    def _publish(self, problem, theta, mass, dtype):
         """Set the attributes that follow from the parameters."""
         estimator = self.estimator
-        fitted = estimator._described(problem, theta, dtype, self.columns)
+        fitted = estimator._described(problem, theta, mass, dtype, self.columns)
         for name, value in fitted.items():
             setattr(estimator, name, value)
 
-    def _problem(self, rows, scaling=None):
-        """The engine's problem on some rows."""
+    def _problem(self, rows, scaling=None, n_seen=None):
+        """The engine's problem on some rows; on the way so many were seen in all."""
+        prior = None
         if scaling is not None:
             scaling = scaling._replace(total=rows.weight.sum())
-        problem = self.estimator._make_problem(*rows, self.columns, scaling=scaling)
+            prior = self.estimator._fitted_prior()
+        problem = self.estimator._make_problem(
+            *rows, self.columns, scaling=scaling, n_seen=n_seen, prior_noise=prior
+        )
         problem.mixture.map_threads, problem.mixture.n_threads = self.threads
         _check_size(problem)
         return problem

@@ -5,11 +5,10 @@ samples of the rows; and one for each evaluation of the objective.
 """
 
 import copy
-import warnings
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from skmoe._callbacks import print_iteration
 from skmoe._docs import see
@@ -18,7 +17,7 @@ from skmoe._part_checks import (
     checked,
     summary,
 )
-from skmoe._restarts import start_rngs
+from skmoe._restarts import escaped, last_objective, start_rngs
 from skmoe._validation import check_columns, check_enough, restored_on_failure
 from skmoe.engine.descent import minimise
 from skmoe.engine.gate import Gate
@@ -42,9 +41,11 @@ class _Model(NamedTuple):
         X = part.X.astype(self.dtype, copy=False)
         return Rows(X, self.estimator._part_target(part.y), part.weight)
 
-    def problem(self, rows, scaling):
+    def problem(self, rows, scaling, prior_noise=None):
         """The engine's problem on rows, standardised as all rows are."""
-        return self.estimator._make_problem(*rows, self.columns, scaling=scaling)
+        return self.estimator._make_problem(
+            *rows, self.columns, scaling=scaling, prior_noise=prior_noise
+        )
 
 
 class _Gathered(NamedTuple):
@@ -78,9 +79,7 @@ def fit_parts(estimator, source):
             best, fitted = _best_fit(estimator, data, threads)
         for name, value in fitted.items():
             setattr(estimator, name, value)
-    if not best.converged:
-        message = estimator._not_converged(best)
-        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+    estimator._warn(best, stacklevel=4)
     return estimator
 
 
@@ -170,15 +169,17 @@ def _sampling(model, found):
 def _best_fit(estimator, data, threads):
     """The best descent of `n_init`, and the fitted attributes, a dict."""
     gate_rows, start_rows = data.sample
-    problem = data.model.problem(start_rows, data.scaling)
+    is_warm = estimator.warm_start and hasattr(estimator, "converged_")
+    prior = estimator._fitted_prior() if is_warm else None
+    problem = data.model.problem(start_rows, data.scaling, prior)
+    problem.mixture.map_threads, problem.mixture.n_threads = threads
+    problem.learn_noise_prior()
     sample = problem.mixture
-    sample.map_threads, sample.n_threads = threads
     gate_sample = None
     if gate_rows is not None:
         gate_sample = data.model.problem(gate_rows, data.scaling).mixture
     parts = data.rows.map(_mixture_of, data.model, data.scaling)
     mixture = on_parts(sample, parts, gate_sample)
-    is_warm = estimator.warm_start and hasattr(estimator, "converged_")
     rngs = start_rngs(estimator.random_state, 1 if is_warm else estimator.n_init)
     best = None
     for number, rng in enumerate(rngs):
@@ -187,10 +188,12 @@ def _best_fit(estimator, data, threads):
         else:
             start = starting_point(sample, estimator.init, rng)
         descent = _descent(estimator, mixture, start, number)
-        if best is None or descent.objective_curve[-1] < best.objective_curve[-1]:
+        if best is None or last_objective(descent) < last_objective(best):
             best = descent
+    descend = partial(_descent, estimator, mixture, number=len(rngs))
+    best = escaped(best, sample, estimator.tol, descend, not is_warm)
     if not is_warm:
-        best = best._replace(theta=problem.ordered(best.theta, best.mass))
+        best = problem.ordered(best)
     model = data.model
     return best, estimator._after_fit(
         best, problem, model.dtype, model.columns, data.scaling.total
@@ -206,7 +209,9 @@ def _descent(estimator, mixture, start, number):
         return False
 
     solver = make_solver(estimator.solver, estimator.step_size)
-    return minimise(mixture, start, solver, estimator.max_iter, estimator.tol, report)
+    return minimise(
+        mixture, start, solver, estimator.max_iter, estimator.tol, report, confirm=True
+    )
 
 
 # Functions of one part, which may run in another process.

@@ -12,12 +12,15 @@ from sklearn.utils import check_random_state
 from skmoe._callbacks import FitProgress, print_iteration
 from skmoe.engine.descent import minimise
 from skmoe.engine.mixture import Mixture
+from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.problem import Problem
-from skmoe.engine.starts import starting_point
+from skmoe.engine.starts import starting_point, ways_out
 from skmoe.engine.threads import block_map
 from skmoe.solvers import make_solver
 
 _SEEDS = 2**31 - 1
+# Objectives that differ by `tol` are the same, within these bounds.
+_ROUNDING, _CLEAR = 1e-8, 1e-5
 
 
 class FitTask(NamedTuple):
@@ -69,8 +72,31 @@ def best_descent(estimator, task, warm_theta=None):
         best = _in_turn(plan, rngs, progress)
     else:
         best = _in_parallel(plan, rngs, n_jobs, estimator)
+    descend = partial(_from_theta, plan.mixture, plan)
+    best = escaped(best, plan.mixture, plan.tol, descend, warm_theta is None)
     progress.finish(best)
     return best
+
+
+def escaped(best, rows, tol, descend, may_restart=True):
+    """The best descent, or of more if it is no better than that of one expert.
+
+    Parameters
+    ----------
+    best : Descent
+    rows : Mixture, on all rows or many of them
+    tol : float
+    descend : callable, Parameters -> Descent
+    may_restart : bool, whether other starts are allowed
+    """
+    if rows.n_experts == 1 or not best.converged:
+        return best
+    one, margin = OneExpert(rows), np.clip(tol, _ROUNDING, _CLEAR)
+    if not one.is_as_good(rows, best.theta, margin):
+        return best
+    starts = ways_out(rows, np.random.RandomState(0)) if may_restart else []
+    best = min(best, *map(descend, starts), key=last_objective) if starts else best
+    return best._replace(is_collapsed=one.is_as_good(rows, best.theta, margin))
 
 
 def start_rngs(random_state, n_init):
@@ -93,7 +119,7 @@ def _in_turn(plan, rngs, progress):
         report, finish = progress.run(number)
         descent = _descent(plan, rng, report, plan.mixture.map_threads)
         finish(descent)
-        if best is None or descent.objective_curve[-1] < best.objective_curve[-1]:
+        if best is None or last_objective(descent) < last_objective(best):
             best = descent
     return best
 
@@ -108,7 +134,7 @@ def _in_parallel(plan, rngs, n_jobs, estimator):
         delayed(_elsewhere)(plan, rng, number, n_threads, estimator.verbose)
         for number, rng in enumerate(rngs)
     )
-    return min(descents, key=lambda descent: descent.objective_curve[-1])
+    return min(descents, key=last_objective)
 
 
 def _elsewhere(plan, rng, number, n_threads, verbose):
@@ -128,5 +154,17 @@ def _descent(plan, rng, report, map_threads):
         start = starting_point(mixture, start, rng)
     elif isinstance(start, np.ndarray):
         start = mixture.project_responsibilities(start)
+    return _from_theta(mixture, plan, start, report)
+
+
+def _from_theta(mixture, plan, theta, report=None):
+    """The descent from some parameters."""
     solver = make_solver(plan.solver, plan.step_size)
-    return minimise(mixture, start, solver, plan.max_iter, plan.tol, report)
+    return minimise(
+        mixture, theta, solver, plan.max_iter, plan.tol, report, confirm=True
+    )
+
+
+def last_objective(descent):
+    """F where a descent ended."""
+    return descent.objective_curve[-1]

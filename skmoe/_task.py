@@ -36,14 +36,15 @@ def make_task(estimator, X, y, sample_weight, groups):
         X, target, weight, group = canonical_rows(X, target, weight, group)
     elif group is not None:
         init = averaged_by_group(init, weight, group)
-    problem = estimator._make_problem(X, target, weight, columns, group=group)
     warm = estimator.warm_start and hasattr(estimator, "converged_")
+    prior = estimator._fitted_prior() if warm else None
+    problem = estimator._make_problem(
+        X, target, weight, columns, group=group, prior_noise=prior
+    )
 
     def describe(descent):
         if not warm and init is None:
-            descent = descent._replace(
-                theta=problem.ordered(descent.theta, descent.mass)
-            )
+            descent = problem.ordered(descent)
         return estimator._after_fit(descent, problem, X.dtype, columns, n_seen)
 
     return FitTask(problem, init, warm, data, describe)

@@ -261,13 +261,14 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         *,
         solver: Solver = "em",
         step_size: float | Literal["auto"] = "auto",
-        alpha: float = 1e-3,
-        gate_alpha: float = 1e-3,
+        alpha: float = 3.0,
+        gate_alpha: float = 0.3,
         l1_ratio: float = 0.0,
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
         noise: Literal["per_expert", "shared"] = "per_expert",
         noise_df: float | None = None,
+        noise_prior: float = 4.0,
         symmetric: bool = False,
         depth: int = 1,
         top_k: int | None = None,
@@ -293,6 +294,7 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         self.fit_intercept = fit_intercept
         self.noise = noise
         self.noise_df = noise_df
+        self.noise_prior = noise_prior
         self.symmetric = symmetric
         self.depth = depth
         self.top_k = top_k
@@ -369,8 +371,8 @@ class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
         *,
         solver: Solver = "em",
         step_size: float | Literal["auto"] = "auto",
-        alpha: float = 1e-3,
-        gate_alpha: float = 1e-3,
+        alpha: float = 1.0,
+        gate_alpha: float = 0.3,
         l1_ratio: float = 0.0,
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
@@ -489,10 +491,11 @@ class DaskMixtureOfGLMExperts(RegressorMixin, _DaskMixture):
         family: Literal["poisson", "gamma"] | Any = "poisson",
         solver: Solver = "em",
         step_size: float | Literal["auto"] = "auto",
-        alpha: float = 1e-3,
-        gate_alpha: float = 1e-3,
+        alpha: float = 1.0,
+        gate_alpha: float = 0.3,
         l1_ratio: float = 0.0,
         gate_l1_ratio: float = 0.0,
+        noise_prior: float = 4.0,
         fit_intercept: bool = True,
         depth: int = 1,
         top_k: int | None = None,
@@ -516,6 +519,7 @@ class DaskMixtureOfGLMExperts(RegressorMixin, _DaskMixture):
         self.gate_alpha = gate_alpha
         self.l1_ratio = l1_ratio
         self.gate_l1_ratio = gate_l1_ratio
+        self.noise_prior = noise_prior
         self.fit_intercept = fit_intercept
         self.depth = depth
         self.top_k = top_k

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Generic, Literal, TypeVar
@@ -91,12 +92,31 @@ class ExpertsPath(Generic[_Mixture]):
         Returns
         -------
         estimator : fitted estimator
+
+        Warns
+        -----
+        UserWarning
+            If the fit has more parameters than rows, or an expert with fewer rows than
+            coefficients, or with noise near its floor: its likelihood is then no guide.
         """
         if criterion not in _CRITERIA:
             raise ValueError(
                 f"criterion={criterion!r} is unknown; give one of {list(_CRITERIA)}."
             )
-        return self.estimators[int(np.argmin(getattr(self, criterion)))]
+        return self._best(criterion, stacklevel=3)
+
+    def _best(self, criterion, stacklevel):
+        """The fit with the lowest value, with a warning if it is not to be trusted."""
+        best = self.estimators[int(np.argmin(getattr(self, criterion)))]
+        for doubt in filter(None, (best._lack_of_rows, best._low_noise)):
+            warnings.warn(
+                f"{criterion} is lowest with n_experts={best.n_experts}, but its "
+                f"likelihood is no guide: {doubt} Raise alpha or noise_prior, choose "
+                "columns, or compare held-out likelihoods (log_likelihood_scorer)."
+                + see("How many experts"),
+                stacklevel=stacklevel,
+            )
+        return best
 
 
 def n_experts_path(
@@ -142,6 +162,14 @@ def n_experts_path(
     TypeError
         If `estimator` is no mixture of experts.
 
+    Warns
+    -----
+    UserWarning
+        If the fit with the lowest BIC is not to be trusted, see
+        :meth:`ExpertsPath.best`; other fits are not judged.
+    ConvergenceWarning
+        If a fit does not converge.
+
     Examples
     --------
     >>> import numpy as np
@@ -185,15 +213,17 @@ def n_experts_path(
         name: np.array([getattr(fit, name)(*data) for fit in fits])
         for name in _CRITERIA
     }
-    return ExpertsPath(np.arange(1, max_experts + 1), fits, **criteria)
+    path = ExpertsPath(np.arange(1, max_experts + 1), fits, **criteria)
+    path._best("bic", stacklevel=3)
+    return path
 
 
 def _fit(estimator, X, y, weight, groups, n_experts, init="short_runs", is_quiet=False):
     """A fit of a copy with so many experts; `init` is for this fit only."""
     copy = clone(estimator).set_params(n_experts=n_experts, init=init, warm_start=False)
-    if is_quiet:
-        copy._is_quiet = True
+    copy._is_quiet, copy._trusts_rows = is_quiet, True
     copy.fit(X, y, weight, groups)
+    del copy._is_quiet, copy._trusts_rows
     name = estimator.init if isinstance(estimator.init, str) else "short_runs"
     return copy.set_params(init=name)
 

@@ -140,8 +140,12 @@ class Model:
         fit_intercept=None,
         **penalties,
     ):
-        """The engine's problem on a draw; intercepts unless the model is symmetric."""
+        """The engine's problem on a draw; intercepts unless the model is symmetric.
+
+        `alpha` and `gate_alpha` are penalties per unit of weight.
+        """
         n = data.X.shape[0]
+        weight = np.ones(n) if weight is None else weight
         if fit_intercept is None:
             fit_intercept = not self.symmetric
         columns = [
@@ -151,13 +155,13 @@ class Model:
         return Problem(
             data.X,
             data.target,
-            np.ones(n) if weight is None else weight,
+            weight,
             lambda penalty: self.experts(penalty, fit_intercept),
             gate_columns=columns[0],
             expert_columns=columns[1],
             fit_intercept=fit_intercept,
-            alpha=alpha,
-            gate_alpha=gate_alpha,
+            alpha=alpha * weight.sum(),
+            gate_alpha=gate_alpha * weight.sum(),
             depth=self.depth,
             top_k=self.top_k,
             **penalties,
@@ -223,3 +227,15 @@ def unflat(vector, like):
 def all_features(design):
     """Standardised features of all rows, intercept included, (p, n)."""
     return design.block(slice(0, design.n_rows)).dot(np.eye(design.n_columns))
+
+
+def penalties(model, y):
+    """Penalties and prior on noise of a fit to rows of weight 1, in nats per row."""
+    is_linear = hasattr(model, "noise_variance_")
+    coef = model.coef_ / (np.std(y) if is_linear else 1.0)
+    total = model.alpha * np.square(coef).sum()
+    total += model.gate_alpha * np.square(model.gate_coef_).sum()
+    if is_linear and model.prior_noise_variance_ is not None:
+        noise, prior = model.noise_variance_, model.prior_noise_variance_
+        total += model.noise_prior * (np.log(noise) + prior / noise).sum()
+    return total / 2 / len(y)

@@ -26,16 +26,18 @@ DOCUMENTED = (
     r"do not fit into float32, .*give X as float64",
     r"y is zero in all samples of positive weight",
 )
+OF_FEW_ROWS = r"(An expert|The model) has .* rows"
 SCALES = [1e-12, 1e-6, 1.0, 1e6, 1e12]
 OUTLIER = 1e30
 STARTS = ["kmeans", "kmeans_xy", "regression_clustering", "short_runs"]
 
 
 def fit_quietly(model, *arguments, **keywords):
-    """Fit; a warning that is not of convergence is an error."""
+    """Fit; a warning that is not of convergence, or of few rows, is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", OF_FEW_ROWS, UserWarning)
         return model.fit(*arguments, **keywords)
 
 
@@ -193,10 +195,10 @@ def weights(draw, rng, n):
 
 @st.composite
 def penalties(draw):
-    """Strengths of the penalties and their lasso shares."""
+    """Strengths of the penalties, of up to 60 rows, and their lasso shares."""
     parameters = {
-        "alpha": draw(choice(1e-3, 0.0, 1.0)),
-        "gate_alpha": draw(choice(1e-3, 0.0, 1.0)),
+        "alpha": draw(choice(0.03, 0.0, 30.0)),
+        "gate_alpha": draw(choice(0.03, 0.0, 30.0)),
     }
     if draw(choice(*[False] * 3, True)):
         parameters["l1_ratio"] = draw(choice(0.5, 1.0))
@@ -219,6 +221,8 @@ def parameters(draw, estimator, n, d):
     }
     if draw(choice(*[False] * 5, True)):
         chosen["step_size"] = draw(choice(1.0, 0.3, 1.7, 100.0))
+    if estimator is not CLASSIFIER and draw(choice(False, False, True)):
+        chosen["noise_prior"] = draw(choice(0.0, 1e-3, 100.0))
     if estimator is GLM:
         chosen["family"] = draw(choice("poisson", "gamma"))
     elif draw(choice(*[False] * 3, True)):

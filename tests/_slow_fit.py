@@ -30,8 +30,9 @@ def make_data():
 
 def make_model(solver):
     """The estimator, with a small `tol`."""
+    options = {"alpha": 0.4, "gate_alpha": 0.4, **SOLVERS[solver]}
     return MixtureOfLogisticExperts(
-        init="kmeans", tol=1e-11, max_iter=5000, random_state=0, **SOLVERS[solver]
+        init="kmeans", tol=1e-11, max_iter=5000, random_state=0, **options
     )
 
 

@@ -224,7 +224,9 @@ class TestFile:
         model = clone(model)
         if isinstance(model.init, str):
             model.set_params(init="random", random_state=0)
-        model.set_params(tol=1e-12, max_iter=5000)
+        model.set_params(tol=1e-12, max_iter=5000, alpha=0.1, gate_alpha=0.1)
+        if "noise_prior" in model.get_params():
+            model.set_params(noise_prior=0.5)
         whole = clone(model).fit(X, y, weight)
         part = interrupted(clone(model), path, 3, X, y, weight)
         assert part.get_params().keys() == model.get_params().keys()

@@ -2,7 +2,8 @@
 
 The bounds are a quarter above what was measured when they were set (a half for 'gd',
 whose steps amplify rounding): a change that needs more passes over the rows, more Gram
-matrices or more iterations shows here.
+matrices or more iterations shows here.  A fit begins with experts of equal noise, on a
+sample, and ends with a look at the second derivatives of F, six passes or more.
 """
 
 from typing import NamedTuple
@@ -68,7 +69,7 @@ def linear_data(d, n_experts, *, gate_scale=2.0, noise=0.5):
 
 @pytest.mark.parametrize(
     "d, n_experts, bound",
-    [(2, 2, Cost(15, 25, 7)), (5, 3, Cost(21, 57, 8)), (20, 4, Cost(42, 180, 7))],
+    [(2, 2, Cost(34, 40, 7)), (5, 3, Cost(42, 85, 8)), (20, 4, Cost(74, 255, 7))],
 )
 def test_linear_experts(count, d, n_experts, bound):
     model = MixtureOfLinearExperts(n_experts, random_state=0)
@@ -78,7 +79,7 @@ def test_linear_experts(count, d, n_experts, bound):
 
 
 @pytest.mark.parametrize(
-    "solver, bound", [("md", Cost(28, 122, 12)), ("gd", Cost(512, 33, 245))]
+    "solver, bound", [("md", Cost(50, 152, 12)), ("gd", Cost(512, 69, 245))]
 )
 def test_other_solvers(count, solver, bound):
     model = MixtureOfLinearExperts(3, solver=solver, random_state=0, max_iter=5000)
@@ -93,7 +94,7 @@ def test_logistic_experts(count):
     model = MixtureOfLogisticExperts(random_state=0)
     cost = count(model, X, y)
     assert model.converged_
-    assert all(found <= most for found, most in zip(cost, Cost(42, 70, 17)))
+    assert all(found <= most for found, most in zip(cost, Cost(62, 74, 10)))
 
 
 @pytest.mark.parametrize("name", ["binary-2", "linear-3"])

@@ -101,7 +101,7 @@ def test_the_tutorials_family_is_poisson_regression_with_one_expert(extending):
         gate_columns=None,
         expert_columns=None,
         fit_intercept=True,
-        alpha=0.1,
+        alpha=0.1 * len(counts),
         gate_alpha=0.0,
     )
     solver = make_solver("em", "auto")
@@ -189,7 +189,7 @@ def test_sections_that_messages_name_are_in_the_user_guide(set_site, section):
 
 
 def test_messages_name_a_section_and_its_address_if_there_is_one(set_site):
-    X, y = np.arange(20.0).reshape(10, 2), np.arange(10.0) ** 2
+    X, y = np.arange(40.0).reshape(20, 2), np.arange(20.0) ** 2
     model = MixtureOfLinearExperts(gate_features=["age"])
     set_site()
     section = "See 'Columns of the gate and of the experts' in the user guide"

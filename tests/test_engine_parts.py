@@ -10,14 +10,15 @@ from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
 from skmoe.engine import parts
+from skmoe.engine.clustering import by_distance, lloyd
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.descent import _remaining
+from skmoe.engine.draws import Draw
 from skmoe.engine.penalty import Penalty
 from skmoe.engine.prediction import quantile_between
 from skmoe.engine.problem import Problem, canonical_rows
 from skmoe.engine.scaling import Scaling
 from skmoe.engine.softmax import free_variance, gate_contrasts
-from skmoe.engine.starts import _cluster_by_distance, _Draw, _lloyd
 from skmoe.engine.state import Parameters, Statistics
 from skmoe.families import Gamma, GLMExperts, Poisson
 
@@ -95,7 +96,7 @@ def test_sparse_rows_have_the_order_of_dense_ones():
 class TestDraws:
     def test_are_spread_over_the_units(self):
         mixture = problem_of("linear-2", n=100).mixture
-        draw = _Draw(mixture, np.random.RandomState(0))
+        draw = Draw(mixture, np.random.RandomState(0))
         assert np.unique(draw.systematic(50)).size == 50
 
     def test_know_how_many_units_are_distinct(self):
@@ -105,7 +106,7 @@ class TestDraws:
             X=np.tile(data.X, (2, 1)), target=np.tile(data.target, (1, 2))
         )
         mixture = model.problem(twice).mixture
-        assert _Draw(mixture, np.random.RandomState(0)).n_distinct == 40
+        assert Draw(mixture, np.random.RandomState(0)).n_distinct == 40
 
     def test_cluster_rows_of_weight_as_repeated_rows(self):
         model = MODELS["linear-3"]
@@ -114,7 +115,7 @@ class TestDraws:
         again = np.repeat(np.arange(60), times)
         repeated = data._replace(X=data.X[again], target=data.target[:, again])
         labels = [
-            _cluster_by_distance(mixture, _Draw(mixture, np.random.RandomState(0)), 30)
+            by_distance(mixture, Draw(mixture, np.random.RandomState(0)), 30)
             for mixture in (
                 model.problem(data, weight=times.astype(float)).mixture,
                 model.problem(repeated).mixture,
@@ -127,9 +128,9 @@ class TestClusters:
     def test_begin_with_the_nearest_of_drawn_rows(self):
         mixture = problem_of("linear-3", n=60).mixture
         rows = mixture.gate_design.features(np.arange(60))
-        chosen = _Draw(mixture, np.random.RandomState(0)).independent(3)
-        draw = _Draw(mixture, np.random.RandomState(0))
-        labels = _cluster_by_distance(mixture, draw, 1)
+        chosen = Draw(mixture, np.random.RandomState(0)).independent(3)
+        draw = Draw(mixture, np.random.RandomState(0))
+        labels = by_distance(mixture, draw, 1)
         expected = cdist(rows, rows[chosen]).argmin(axis=1)
         np.testing.assert_array_equal(labels, expected)
 
@@ -139,7 +140,7 @@ class TestClusters:
         X = rng.standard_normal((80, 2)) * (rng.uniform(size=(80, 2)) > 0.2)
         weight = rng.uniform(0.1, 3, size=80)
         rows = sparse.csr_array(X) if is_sparse else X
-        labels = _lloyd(rows, weight, 4, np.random.RandomState(0))
+        labels = lloyd(rows, weight, 4, np.random.RandomState(0))
         means = [
             np.average(X[labels == k], axis=0, weights=weight[labels == k])
             for k in range(4)
@@ -148,7 +149,7 @@ class TestClusters:
 
     def test_of_k_means_may_be_more_than_the_distinct_rows(self):
         X = np.repeat([[0.0, 1.0], [5.0, 5.0]], 10, axis=0)
-        labels = _lloyd(X, np.ones(20), 5, np.random.RandomState(0))
+        labels = lloyd(X, np.ones(20), 5, np.random.RandomState(0))
         assert np.unique(labels[:10]).size == np.unique(labels[10:]).size == 1
         assert labels[0] != labels[10]
 

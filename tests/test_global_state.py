@@ -122,6 +122,7 @@ CALLS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The penalties move", "ignore:An expert has")
 @pytest.mark.parametrize("name", CALLS)
 def test_fits_leave_it(name, untouched):
     CALLS[name]()
@@ -149,6 +150,7 @@ def test_predictions_leave_it(model, y, untouched):
             getattr(model, name)(X)
 
 
+@pytest.mark.filterwarnings("ignore:The penalties move estimates")
 def test_plots_leave_it(untouched):
     pytest.importorskip("matplotlib")
     from matplotlib.figure import Figure

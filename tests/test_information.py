@@ -280,7 +280,7 @@ def fitted(n=600, **options):
 
 
 def test_matrices_are_sums_over_rows_in_the_users_units():
-    model, X, y = fitted(alpha=0, gate_alpha=0)
+    model, X, y = fitted(alpha=0, gate_alpha=0, noise_prior=0)
     info = information(model, X, y)
     place = info.names.index("expert 0: x1")
     mass = model.responsibilities(X, y)[:, 0]
@@ -310,13 +310,16 @@ def test_observed_information_is_the_curvature_of_the_log_likelihood():
 
 
 def test_penalty_is_that_of_the_objective():
-    model, X, y = fitted(alpha=0.1, gate_alpha=0.2)
+    model, X, y = fitted(alpha=60.0, gate_alpha=120.0, noise_prior=10.0)
     info = information(model, X, y)
     expert = info.names.index("expert 1: x0")
     gate = info.names.index("gate 1 - gate 0: x0")
-    assert info.penalty[expert, expert] == pytest.approx(600 * 0.1 / y.var())
+    assert info.penalty[expert, expert] == pytest.approx(60 / y.var())
     # With w and -w for gates the difference is 2 w: penalised by half as much.
-    assert info.penalty[gate, gate] == pytest.approx(600 * 0.2 / 2)
+    assert info.penalty[gate, gate] == pytest.approx(120 / 2)
+    noise = info.penalty.diagonal()[-2:]
+    prior = 10 * model.prior_noise_variance_ / model.noise_variance_ / 2
+    assert noise == pytest.approx(prior)
 
 
 def test_eigenvalues_fall_from_the_rate_to_zero_or_more():

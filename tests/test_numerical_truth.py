@@ -282,6 +282,8 @@ class TestStatsmodels:
 
     def fitted(self, estimator, y, weight=None):
         model = estimator(1, alpha=0, gate_alpha=0, tol=1e-13)
+        if "noise_prior" in model.get_params():
+            model.set_params(noise_prior=0)
         return model.fit(self.X, y, sample_weight=weight)
 
     def errors(self, model, y, weight=None, robust=False):

@@ -36,10 +36,11 @@ THIN = np.where(np.abs(X) > 0.7, X, 0)
 COUNTS = RNG.poisson(np.exp(Y / 5)).astype(float)
 AMOUNTS = np.exp(Y / 5) * RNG.gamma(4.0, 0.25, N)
 
-LINEAR = MixtureOfLinearExperts(random_state=0)
-LOGISTIC = MixtureOfLogisticExperts(random_state=0)
-GLM = MixtureOfGLMExperts(random_state=0)
-LASSO = {"alpha": 0.02, "l1_ratio": 1.0, "gate_alpha": 0.01, "gate_l1_ratio": 0.5}
+PENALTIES = {"alpha": 3.0, "gate_alpha": 3.0}
+LINEAR = MixtureOfLinearExperts(random_state=0, **PENALTIES)
+LOGISTIC = MixtureOfLogisticExperts(random_state=0, **PENALTIES)
+GLM = MixtureOfGLMExperts(random_state=0, **PENALTIES)
+LASSO = {"alpha": 20.0, "l1_ratio": 1.0, "gate_alpha": 10.0, "gate_l1_ratio": 0.5}
 KINDS = {
     "linear": (LINEAR, {}, X, Y),
     "four linear": (LINEAR, {"n_experts": 4}, X, Y),
@@ -107,6 +108,13 @@ def plain(value):
     return value
 
 
+def totals(model, factor=1):
+    """Penalties and prior of a model, times a factor."""
+    names = ("alpha", "gate_alpha", "noise_prior")
+    params = model.get_params()
+    return {name: factor * params[name] for name in names if name in params}
+
+
 def learned(model):
     """All that a model knows, but for its parameters."""
     return plain({k: v for k, v in vars(model).items() if k not in model.get_params()})
@@ -117,11 +125,14 @@ class TestWhereItLeads:
     def test_passes_approach_the_optimum_of_fit(self, kind):
         model, rows, y, first = parts(kind)
         best = clone(model).fit(rows, y).objective_curve_[-1]
-        gaps = [
-            objective(learn(model, rows, y, 500, first), rows, y) - best
-            for _ in range(2)
-        ]
-        assert gaps[0] < 0.01
+        gaps, once = [], totals(model)
+        for number in (1, 2):
+            # Beside rows that are seen twice, the same penalties count for half.
+            model.set_params(**totals(model, number))
+            learn(model, rows, y, 500, first)
+            gaps.append(objective(model.set_params(**once), rows, y) - best)
+        # At first a penalty stands beside few rows: a lasso has more to let go.
+        assert gaps[0] < (0.03 if "lasso" in kind else 0.01)
         assert gaps[1] < max(0.7 * gaps[0], 5e-4)
 
     @every_kind
@@ -171,6 +182,9 @@ class TestWhereItLeads:
         fits = []
         for scale in (1.0, 1e-3):
             model, rows, y, first = parts(kind)
+            model.set_params(**totals(model, scale))
+            if "noise_prior" in model.get_params():
+                model.set_params(noise_prior=0.0)  # it learns from how many rows
             weight = scale * np.random.default_rng(1).uniform(0.5, 2, N)
             fits.append(learn(model, rows, y, SIZE, first, weight))
         np.testing.assert_allclose(fits[0].coef_, fits[1].coef_, rtol=1e-6, atol=1e-8)
@@ -191,7 +205,7 @@ class TestWhereItLeads:
         np.testing.assert_allclose(dense.coef_, model.coef_, atol=1e-3)
 
     def test_lasso_keeps_exact_zeros(self):
-        model, rows, y, _ = parts("linear", alpha=0.3, l1_ratio=1.0)
+        model, rows, y, _ = parts("linear", alpha=0.3 * N, l1_ratio=1.0)
         rows = np.column_stack([rows, RNG.standard_normal((N, 2))])
         learn(model, rows, y, SIZE, {})
         assert (model.coef_[:, 3:] == 0).all()
@@ -303,10 +317,13 @@ class TestAfterFit:
         assert (model.coef_ != coef).any()
         assert objective(model, rows, y) < before + 0.01
 
-    @both
+    @pytest.mark.parametrize("kind", ["linear", "amounts"])
     def test_moments_of_the_fit_are_at_their_optimum(self, kind):
-        """The same rows again leave an optimum where it is."""
-        model, rows, y, _ = parts(kind, tol=1e-12, alpha=0.05)
+        """The same rows again leave an optimum where it is, but for less penalty.
+
+        Of logistic experts, which a penalty moves, the moments are tested below.
+        """
+        model, rows, y, _ = parts(kind, tol=1e-12, alpha=0.05, gate_alpha=0.5)
         model.fit(rows, y)
         before = model.coef_
         model.partial_fit(rows, y)
@@ -409,7 +426,8 @@ class TestState:
             assert learned(model) == before
 
     def test_objective_curve_is_that_of_each_batch_before_it_is_learned(self):
-        model, rows, y, _ = parts("linear", alpha=0.0, gate_alpha=0.0)
+        free = {"alpha": 0.0, "gate_alpha": 0.0, "noise_prior": 0.0}
+        model, rows, y, _ = parts("linear", **free)
         learn(model, rows[:1800], y[:1800], SIZE, {})
         some = slice(1800, 2100)
         expected = -model.score_samples(rows[some], y[some]).mean()
@@ -464,7 +482,7 @@ class TestErrors:
 
     def test_strength_of_penalties_may_change(self):
         model, rows, y, _ = parts("linear")
-        model.partial_fit(rows, y).set_params(alpha=100.0)
+        model.partial_fit(rows, y).set_params(alpha=100.0 * N)
         for _ in range(3):
             learn(model, rows, y, SIZE, {})
         assert np.abs(model.coef_).max() < 1
@@ -517,7 +535,7 @@ def test_settled_moments_are_those_of_an_optimum():
         moments, settled = RunningMoments(), RunningMoments()
         for each in (moments, settled):
             each.blend(mixture, theta, 1.0)
-        settled.settle(mixture, theta)
+        settled.settle(mixture, theta, 1.0)
         for part in ("gate_gradient", "expert_score"):
             np.testing.assert_allclose(
                 getattr(settled.stats, part), getattr(moments.stats, part), atol=1e-5

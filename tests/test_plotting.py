@@ -34,6 +34,8 @@ WITH_DATA = [
     CoefficientsDisplay,
     ResponsibilitiesDisplay,
 ]
+# Few rows, and displays with standard errors.
+pytestmark = pytest.mark.filterwarnings("ignore:The penalties move estimates")
 
 
 @pytest.fixture(autouse=True)

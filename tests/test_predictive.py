@@ -41,6 +41,7 @@ def test_quantiles_invert_the_cdf(noise):
             np.testing.assert_allclose(1 - back, 1 - level, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:An expert has")
 @pytest.mark.parametrize("noise", [0.01, 0.5])
 def test_quantiles_are_those_of_a_root_finder(noise):
     model, X, _ = fitted(noise, n=30)
@@ -70,6 +71,7 @@ def test_experts_far_apart_leave_a_gap_that_quantiles_jump_over():
     assert np.isfinite(model.predict_quantile(X, np.linspace(0.01, 0.99, 99))).all()
 
 
+@pytest.mark.filterwarnings("ignore:An expert has")
 def test_samples_have_these_quantiles():
     model, X, _ = fitted(n=40)
     samples = model.sample(X, 20_000, random_state=0)
@@ -127,6 +129,7 @@ def test_rows_do_not_see_each_other_and_dtypes_stay():
     assert single.predict_quantile(X.astype(np.float32)).dtype == np.float32
 
 
+@pytest.mark.filterwarnings("ignore:An expert has")
 @pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, np.nan, [], [[0.5]], [0.5, 2]])
 def test_what_is_no_probability_is_an_error(value):
     model, X, _ = fitted(n=30)
@@ -136,6 +139,7 @@ def test_what_is_no_probability_is_an_error(value):
         model.predict_interval(X, value)
 
 
+@pytest.mark.filterwarnings("ignore:An expert has")
 def test_one_coverage_at_a_time():
     model, X, _ = fitted(n=30)
     with pytest.raises(ValueError, match="coverage=.*predict_quantile"):

@@ -5,6 +5,7 @@ HYPOTHESIS_PROFILE=long tries 4,000 data sets for each property instead of a few
 
 import copy
 import os
+import re
 import signal
 import threading
 import warnings
@@ -14,6 +15,7 @@ import pytest
 from _generated import (
     CLASSIFIER,
     GLM,
+    OF_FEW_ROWS,
     REGRESSOR,
     assert_documented,
     cases,
@@ -79,8 +81,11 @@ def assert_distribution(proba, precision):
 
 def assert_fitted_soundly(case, model):
     """Finite attributes, and an objective that did not rise."""
+    has_noise = isinstance(model, REGRESSOR) or case.parameters.get("family") == "gamma"
     for name, value in vars(model).items():
-        if name.endswith("_") and name not in ("classes_", "feature_names_in_"):
+        if name == model._prior_name and not (has_noise and model.noise_prior):
+            assert value is None
+        elif name.endswith("_") and name not in ("classes_", "feature_names_in_"):
             assert np.isfinite(value).all(), name
     if isinstance(model, REGRESSOR):
         assert (model.noise_variance_ > 0).all()
@@ -101,8 +106,15 @@ def test_fit_is_finite_monotone_and_quiet(case):
             assert_documented(error)
             event("documented error")
             return
+    of_rows = [w for w in caught if w.category is UserWarning]
+    assert all(re.match(OF_FEW_ROWS, str(w.message)) for w in of_rows)
+    assert len(of_rows) == (model._lack_of_rows is not None)
+    caught = [w for w in caught if w.category is not UserWarning]
     assert {warning.category for warning in caught} <= {ConvergenceWarning}
-    assert bool(caught) == (not model.converged_)
+    # What is made up may have no second expert.
+    is_collapse = ["experts coincide" in str(warning.message) for warning in caught]
+    assert sum(is_collapse) <= (model.converged_ and model.n_experts > 1)
+    assert not all(is_collapse) == (not model.converged_)
     assert_fitted_soundly(case, model)
 
 

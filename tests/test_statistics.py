@@ -214,6 +214,12 @@ def fit(kind, X, y, sample_weight=None, **kwargs):
     return build(kind, **kwargs).fit(X, y, sample_weight=sample_weight)
 
 
+def penalties(kind, factor):
+    """Penalties times a factor, without a prior, which learns from how many rows."""
+    options = {"alpha": factor, "gate_alpha": factor}
+    return options | ({} if kind.startswith("logistic") else {"noise_prior": 0.0})
+
+
 class TestWeights:
     @every_truth_and_solver
     def test_integers_equal_repeated_rows(self, kind, solver):
@@ -272,18 +278,22 @@ class TestWeights:
             *((kind, "em", 1e-6) for kind in TWO_KINDS),
         ],
     )
-    def test_scaling_all_weights_changes_nothing(self, kind, solver, factor):
+    @pytest.mark.filterwarnings("ignore:The model has .* rows")
+    def test_scaling_weights_and_penalties_changes_nothing(self, kind, solver, factor):
+        """Weights count as rows beside penalties, which are totals."""
         X, y = SMALL[kind]
         weight = np.random.default_rng(0).uniform(0.5, 2, len(X))
-        first = fit(kind, X, y, weight, solver=solver)
-        second = fit(kind, X, y, factor * weight, solver=solver)
+        first = fit(kind, X, y, weight, solver=solver, **penalties(kind, 1.0))
+        second = fit(
+            kind, X, y, factor * weight, solver=solver, **penalties(kind, factor)
+        )
         assert_same_fit(first, second, X, y)
 
     @every_truth
-    def test_equal_weights_change_nothing(self, kind):
+    def test_equal_weights_are_as_less_penalty(self, kind):
         X, y = SMALL[kind]
-        first = fit(kind, X, y)
-        second = fit(kind, X, y, np.full(len(X), 3.0))
+        first = fit(kind, X, y, **penalties(kind, 1.0))
+        second = fit(kind, X, y, np.full(len(X), 3.0), **penalties(kind, 3.0))
         assert_same_fit(first, second, X, y)
 
 
@@ -367,9 +377,11 @@ class TestInvariance:
         np.testing.assert_allclose(
             second.noise_variance_ / scale**2, first.noise_variance_, rtol=1e-5
         )
+        # The prior's rows are densities in units of y too, without their constants.
+        prior_rows = first.noise_prior * first.n_experts / len(X)
         np.testing.assert_allclose(
             second.objective_curve_[-1],
-            first.objective_curve_[-1] + np.log(scale),
+            first.objective_curve_[-1] + (1 + prior_rows) * np.log(scale),
             atol=1e-7,
         )
 

@@ -65,7 +65,7 @@ def drawn(name, n=3000, solver="em"):
     target = data.target if data.target.ndim == 1 else data.target.T
     weight = np.random.default_rng(1).integers(0, 3, size=n).astype(float)
     # The steps of Barzilai and Borwein amplify rounding from iteration to iteration.
-    settings = {"max_iter": 12, "tol": 0.0} if solver == "gd" else {}
+    settings = {"max_iter": 8, "tol": 0.0} if solver == "gd" else {}
     estimator = clone(estimator).set_params(solver=solver, random_state=0, **settings)
     return data.X, target, weight, estimator
 
@@ -76,9 +76,9 @@ def assert_same_fit(found, expected, atol=1e-8):
     assert {*names} == {name for name in vars(found) if name.endswith("_")}
     for name in names:
         one, two = getattr(found, name), getattr(expected, name)
-        if isinstance(two, np.ndarray) and two.dtype.kind == "f":
+        if isinstance(two, float | np.ndarray) and np.asarray(two).dtype.kind == "f":
             np.testing.assert_allclose(one, two, rtol=0, atol=atol, err_msg=name)
-            assert one.dtype == two.dtype
+            assert np.asarray(one).dtype == np.asarray(two).dtype
         else:
             np.testing.assert_array_equal(one, two, err_msg=name)
 
@@ -124,8 +124,10 @@ def test_cold_fit_beyond_the_sample_reaches_the_optimum(name, monkeypatch):
     X, y, weight, estimator = drawn(name, 20_000)
     # Uneven weights: the even sample of the gate's rows does not serve.
     weight = np.where(np.arange(20_000) % 50, 0.01, 5.0)
-    expected = clone(estimator).set_params(tol=1e-9).fit(X, y, weight)
     estimator.set_params(tol=1e-9)
+    if name == "linear-3":
+        estimator.set_params(noise_prior=0.0)  # it learns from another sample
+    expected = clone(estimator).fit(X, y, weight)
     found = fit_batches(estimator, array_batches(X, y, weight, batch_size=6000))
     np.testing.assert_allclose(
         found.objective_curve_[-1], expected.objective_curve_[-1], atol=1e-7

@@ -62,15 +62,19 @@ SECONDS = 200  # a mutant that takes longer goes on for ever
 # Files of tests, those that know the module first.
 COMMON = ["engine_parts", "identities", "statistics", "numerical_truth", "solvers"]
 OF_MODULE = {
+    "engine/clustering": ["starts", "groups"],
     "engine/coordinates": ["information", "inference"],
     "engine/curvature": ["soft_label", "sparsity", "gate", "groups", "hard_input"],
     "engine/descent": ["solvers", "stochastic", "estimators"],
     "engine/design": ["design", "estimators"],
+    "engine/draws": ["starts", "groups"],
     "engine/gate": ["deep", "top_k", "gate"],
     "engine/gate_curvature": ["gate", "cost", "streaming"],
     "engine/information": ["information"],
     "engine/lasso": ["sparsity"],
+    "engine/m_step": ["starts", "groups"],
     "engine/mixture": ["gate", "groups", "sparsity", "partial_fit"],
+    "engine/one_expert": ["starts"],
     "engine/parts": ["streaming"],
     "engine/penalty": ["sparsity", "partial_fit"],
     "engine/prediction": ["predictive", "glm", "estimators", "ecosystem"],
@@ -80,7 +84,7 @@ OF_MODULE = {
     "engine/scaling": ["streaming", "partial_fit", "hard_input"],
     "engine/soft_label": ["soft_label", "groups"],
     "engine/softmax": ["soft_label", "gate"],
-    "engine/starts": ["groups", "cost", "estimators", "hard_input"],
+    "engine/starts": ["starts", "groups", "cost", "estimators", "hard_input"],
     "engine/sweep": ["threads", "groups"],
     "engine/threads": ["threads", "n_jobs"],
     "engine/units": ["groups"],

@@ -95,7 +95,10 @@ def draw_mixture(kind, n, d, n_experts, seed, signal=4.0, gate_signal=2.0):
 
 
 def make_problem(X, target, n_experts=2, symmetric=False, alpha=0.0, n_classes=2):
-    """The engine's problem; `target` (1, n) for linear, (n,) for logistic experts."""
+    """The engine's problem; `target` (1, n) for linear, (n,) for logistic experts.
+
+    `alpha` is the penalty for each row, so that F does not depend on their number.
+    """
 
     def experts(penalty):
         if target.ndim == 2:
@@ -110,8 +113,8 @@ def make_problem(X, target, n_experts=2, symmetric=False, alpha=0.0, n_classes=2
         gate_columns=None,
         expert_columns=None,
         fit_intercept=not symmetric,
-        alpha=alpha,
-        gate_alpha=alpha,
+        alpha=alpha * X.shape[0],
+        gate_alpha=alpha * X.shape[0],
     )
 
 

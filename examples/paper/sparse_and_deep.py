@@ -89,6 +89,8 @@ DATA = {"diamonds": diamonds, "inverted digits": inverted_digits}
 def make_problem(rows, structure, scaling=None):
     """The engine's problem on some rows."""
 
+    n_rows = len(rows.X) if scaling is None else scaling.total
+
     def experts(penalty):
         if rows.target.ndim == 2:
             return GaussianExperts(N_EXPERTS, 1, penalty, "per_expert", False)
@@ -101,8 +103,8 @@ def make_problem(rows, structure, scaling=None):
         gate_columns=None,
         expert_columns=None,
         fit_intercept=True,
-        alpha=ALPHA,
-        gate_alpha=ALPHA,
+        alpha=ALPHA * n_rows,
+        gate_alpha=ALPHA * n_rows,
         scaling=scaling,
         **structure,
     )

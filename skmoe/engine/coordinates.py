@@ -45,7 +45,9 @@ def coordinates(problem, theta, mass):
         np.kron(np.kron(np.eye(n_free_experts), responses), expert_units),
         np.kron(np.eye(n_noises), outputs),
     )
-    return Coordinates(reported, relative, _learnt(problem, theta, mass))
+    learnt = learnt_parts(problem, theta, mass)
+    learnt = np.flatnonzero(np.concatenate([part.ravel() for part in learnt]))
+    return Coordinates(reported, relative, learnt)
 
 
 def _units(design):
@@ -66,8 +68,11 @@ def _responses(problem):
     return np.eye(1) if problem.experts.n_free == 1 else contrasts
 
 
-def _learnt(problem, theta, mass):
-    """Free parameters other than those of constant columns, dead experts and bounds."""
+def learnt_parts(problem, theta, mass):
+    """Which free parameters the data determines, three arrays of their shapes.
+
+    None of constant columns, of dead experts, and no noise at its bounds.
+    """
     experts = problem.experts
     gate = np.ones(theta.gate.shape, dtype=bool)
     gate &= problem.mixture.gate.has_rows(mass, DEAD_MASS)[:, None]
@@ -80,4 +85,4 @@ def _learnt(problem, theta, mass):
     noise = theta.log_variance - low > _AT_BOUND
     noise &= high - theta.log_variance > _AT_BOUND
     noise &= has_noise_rows[:, None]
-    return np.flatnonzero(np.concatenate([gate.ravel(), coef.ravel(), noise.ravel()]))
+    return gate, coef, noise

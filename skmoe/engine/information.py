@@ -89,7 +89,7 @@ def matrices_of(mixture, state):
     ridge = Parameters(
         np.broadcast_to(mixture.gate_penalty.ridge, theta.gate.shape),
         np.broadcast_to(experts.penalty.ridge, theta.experts.shape),
-        np.zeros(theta.log_variance.shape),
+        mixture.noise_prior_loss(theta)[2],
     )
     penalty = np.diag(ridge.flat())
     return InformationMatrices(

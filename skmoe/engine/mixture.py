@@ -12,7 +12,9 @@ import numpy as np
 
 from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
 from skmoe.engine.design import block_rows
+from skmoe.engine.gate import Gate
 from skmoe.engine.gate_curvature import GateCurvature
+from skmoe.engine.m_step import fitted_experts, neutral_state
 from skmoe.engine.routing import BLOCKS_AT_ONCE, is_worthwhile
 from skmoe.engine.soft_label import soft_label_regression
 from skmoe.engine.softmax import join_pairs
@@ -78,6 +80,7 @@ class Mixture:
         self.experts_are_dense = _is_stored(experts.curvature_size, experts.penalty)
         self.map_threads, self.n_threads = map, 1
         self.sweep = sweep  # another where the rows are in parts
+        self.equal_noise_start = None  # Parameters, where a prior was learned
 
     def initial(self):
         """Parameters with equal gates and zero experts."""
@@ -95,22 +98,49 @@ class Mixture:
         `curvature` asks for Gram matrices, `blend` for those of the model moments too
         (steps other than 1 need them).
         """
-        rows = self._allocate_rows() if curvature else None
+        rows = self.allocate_rows() if curvature else None
         stats = self.sweep(self, theta, curvature, blend, rows)
         objective = self.offset - float(stats.log_likelihood) + self.penalty(theta)
         return State(theta, objective, stats, rows)
 
     def penalty(self, theta):
-        """Penalties of gate and experts, a float."""
-        return sum(penalty.value(part) for penalty, part in zip(self.penalties, theta))
+        """Penalties of gate and experts, and the prior on noise, a float."""
+        parts = zip(self.penalties, theta)
+        prior, _, _ = self.noise_prior_loss(theta)
+        return float(prior.sum()) + sum(penalty.value(part) for penalty, part in parts)
+
+    def noise_prior_loss(self, theta):
+        """Minus the log-density of the prior on noise, its slope and its bend.
+
+        By log-variances, three arrays of their shape.
+        """
+        if not self.experts.n_noises or not self.experts.noise_prior.rows:
+            return np.zeros((3, *theta.log_variance.shape))
+        rows = self.experts.noise_prior.rows
+        return rows * np.stack(self.experts.prior_loss(theta.log_variance))
+
+    def penalty_gradient(self, theta):
+        """Gradient of penalties and prior, but for the lasso, as Parameters."""
+        ridges = (penalty.ridge * part for penalty, part in zip(self.penalties, theta))
+        return Parameters(*ridges, self.noise_prior_loss(theta)[1])
 
     def gradient(self, state):
         """Gradient of F, but for the lasso, in the free parameters, as Parameters."""
         theta, stats = state.theta, state.stats
-        gate = stats.gate_gradient + self.gate_penalty.ridge * theta.gate
-        experts, log_variance = self.experts.gradient(theta, stats)
-        experts = experts + self.experts.penalty.ridge * theta.experts
-        return Parameters(gate, experts, log_variance)
+        loss = Parameters(stats.gate_gradient, *self.experts.gradient(theta, stats))
+        return loss.plus(self.penalty_gradient(theta))
+
+    def with_noise_prior(self, prior):
+        """The same mixture with a prior on its noise."""
+        mixture = copy.copy(self)
+        mixture.experts = self.experts.with_noise_prior(prior)
+        return mixture
+
+    def with_equal_noise(self):
+        """The same mixture with the same noise for all experts, and no prior on it."""
+        mixture = copy.copy(self)
+        mixture.experts = self.experts.with_equal_noise()
+        return mixture
 
     def surrogate_gradient(self, theta, responsibilities):
         """Gradient of the M-step's objective at given responsibilities (K, n)."""
@@ -219,7 +249,9 @@ class Mixture:
         rows = state.rows or self.row_moments(theta)
         blended = (1 - step_size) * rows.model + step_size * rows.posterior
         closed = None if self.gate.top_k is None else rows.model == 0
-        gate = self._regress_gate(blended, theta.gate, step_size, max_iter, tol, closed)
+        gate = self._regress_gate(
+            blended, theta.gate, step_size, max_iter, tol, closed, exact=True
+        )
         if not self.experts.is_quadratic and self.experts.contrasts is None:
             masses = (
                 self.units.spread(self.units.weight * share)
@@ -243,32 +275,33 @@ class Mixture:
         )
         return Parameters(gate, experts, theta.log_variance)
 
-    def project_responsibilities(self, responsibilities, max_iter=3):
-        """Parameters that fit responsibilities (K, u), from the neutral start."""
+    def project_responsibilities(self, responsibilities, max_iter=50, tol=1e-10):
+        """Complete M-step of responsibilities (K, u), from the neutral start.
+
+        At most `max_iter` Newton steps of gate and experts, until one gains no more
+        than `tol`, in nats per sample.
+        """
         if self.gate.top_k is not None:
             # There all gates are equal: none is to be left out.
             dense = self.with_all_experts()
-            return dense.project_responsibilities(responsibilities, max_iter)
-        theta = self.initial()
-        gate = self._regress_gate(responsibilities, theta.gate, 1.0, max_iter, 0.0)
-        if self.experts.contrasts is None:
-            return Parameters(gate, *self.first_experts(responsibilities))
-        responsibilities = self.units.repeat(responsibilities)
-        moments = responsibilities[:, None] * self.experts.moments(self.target)
-        experts = self._regress_experts(moments, theta.experts, 1.0, max_iter, 0.0)
-        return Parameters(gate, experts, theta.log_variance)
+            return dense.project_responsibilities(responsibilities, max_iter, tol)
+        neutral = self.initial().gate
+        gate = self._regress_gate(responsibilities, neutral, 1.0, max_iter, tol)
+        return Parameters(gate, *self.first_experts(responsibilities, max_iter, tol))
 
-    def first_step(self, responsibilities):
-        """One projection of responsibilities (K, u) from the neutral start."""
-        state = self._first_state(responsibilities)
-        gate = self.project_gate(state)
-        return Parameters(gate, *self._first_experts(state, responsibilities))
+    def first_step(self, responsibilities, max_iter=1, tol=0.0):
+        """One step of the gate, and up to `max_iter` of the experts.
 
-    def first_experts(self, responsibilities):
+        As `project_responsibilities`.
+        """
+        neutral = neutral_state(self, responsibilities)
+        experts = fitted_experts(self, neutral, responsibilities, max_iter, tol)
+        return Parameters(self.project_gate(neutral), *experts)
+
+    def first_experts(self, responsibilities, max_iter=1, tol=0.0):
         """As `first_step`, the experts alone: coefficients and log-variances."""
-        return self._first_experts(
-            self._first_state(responsibilities), responsibilities
-        )
+        neutral = neutral_state(self, responsibilities)
+        return fitted_experts(self, neutral, responsibilities, max_iter, tol)
 
     def lighter(self, theta):
         """The same model with the lesser penalty, where one can be written in two ways.
@@ -285,6 +318,22 @@ class Mixture:
             gate=theta.experts[0] / gap, experts=gap * theta.gate[None]
         )
         return min(theta, other, key=self.penalty)
+
+    def alone(self):
+        """The mixture of one expert on the same data."""
+        one = Mixture(
+            self.experts.alone(),
+            self.gate_design,
+            self.expert_design,
+            self.target,
+            self.weight,
+            Gate(1, smooth=self.gate.smooth),
+            self.gate_penalty,
+            self.offset,
+            self.units,
+        )
+        one.map_threads, one.n_threads = self.map_threads, self.n_threads
+        return one
 
     def take(self, chosen, weight=None):
         """The mixture on some units (index array), of the same weight unless given."""
@@ -342,31 +391,9 @@ class Mixture:
 
     def row_moments(self, theta):
         """Responsibilities, gate and class probabilities of every row at `theta`."""
-        rows = self._allocate_rows(always=True)
+        rows = self.allocate_rows(always=True)
         sweep(self, theta, False, False, rows)
         return rows
-
-    def _first_experts(self, state, responsibilities):
-        """As `first_experts`, from the state that the step starts in."""
-        coef, noise = self.project_experts(state)
-        if not hasattr(self.experts, "near_targets"):
-            return coef, noise
-        # Means of log links may overflow, and their noise is that about the new means.
-        first = state.theta._replace(experts=coef)
-        stats = sweep(self, first, True, False, None, responsibilities)
-        if not np.isfinite(stats.log_likelihood):
-            return state.theta[1:]
-        _, noise = self.project_experts(State(first, np.inf, stats, state.rows))
-        return coef, noise
-
-    def _first_state(self, responsibilities):
-        """The neutral start with given responsibilities (K, u) for posterior ones."""
-        theta, rows, first = self.initial(), self._allocate_rows(), self
-        if hasattr(self.experts, "near_targets"):
-            first = copy.copy(self)
-            first.experts = self.experts.near_targets()
-        stats = sweep(first, theta, True, False, rows, responsibilities)
-        return State(theta, np.inf, stats, rows)
 
     def design_blocks(self, block):
         """Blocks of gate and experts, one object where they see the same columns."""
@@ -404,7 +431,9 @@ class Mixture:
             for j in range(tie.shape[1])
         ]
 
-    def _regress_gate(self, blended, coef, step_size, max_iter, tol, closed=None):
+    def _regress_gate(
+        self, blended, coef, step_size, max_iter, tol, closed=None, exact=False
+    ):
         """Soft-label softmax regressions of the gate's nodes on moments (K, u)."""
         weight = self.units.weight
         nodes = self.gate.node_masses(blended)
@@ -421,6 +450,7 @@ class Mixture:
                 tol=tol,
                 scale=weight,
                 closed=closed,
+                exact=exact,
             )
             for target, start in zip(nodes, np.split(coef, len(nodes)))
         ]
@@ -443,12 +473,13 @@ class Mixture:
                 dense=self.experts_are_dense,
                 max_iter=max_iter,
                 tol=tol,
+                exact=True,
             )
             for j in range(coef.shape[0])
         ]
         return np.stack(fitted)
 
-    def _allocate_rows(self, always=False):
+    def allocate_rows(self, always=False):
         """Room for the moments of every row where a projection will need them."""
         if self.experts_are_dense and not always:
             return None

@@ -5,6 +5,8 @@ the penalty as it is, so that coefficients come out as exact zeros.  Between the
 coefficients that are not 0 keep their signs: on that face F is smooth.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 # A coefficient held at zero is as one with this ridge.
@@ -87,17 +89,27 @@ class Penalty:
         """Signs of the coefficients with a lasso, the others 0."""
         return np.sign(coef) * (self.lasso > 0)
 
-    def n_free(self, coef, rank):
-        """Free parameters among coefficients (..., q, p): those that are not zero.
+    def n_free(self, coef, learnt, rank):
+        """Free parameters among coefficients (q, p): those that are not zero.
 
-        `rank` of the q rows of coefficients without a lasso are free.
+        `learnt` (q, p) says which the data determines; at most `rank` of the q rows of
+        coefficients without a lasso are free.
         """
-        if self.is_smooth:
-            return rank * coef.size // max(coef.shape[-2], 1)
-        n_sets = int(np.prod(coef.shape[:-2]))
-        n_unpenalised = np.count_nonzero(self.lasso == 0)
-        return np.count_nonzero(self.face(coef)) + n_sets * rank * n_unpenalised
+        with_lasso = np.count_nonzero(self.face(coef)[learnt])
+        without = (learnt & (self.lasso == 0)).sum(axis=0)
+        return with_lasso + int(np.minimum(without, rank).sum())
 
     def _held(self, coef):
         """Where coefficients are held at zero."""
         return (self.lasso > 0) & (coef == 0)
+
+
+class NoisePrior(NamedTuple):
+    """Conjugate prior of noise parameters: rows with given squared residuals.
+
+    It keeps an expert on a few rows from driving its noise to the floor.
+    """
+
+    rows: float = 0.0  # how many, as a share of all rows
+    variance: np.ndarray | float = 1.0  # of their noise, (m,)
+    log_unit: np.ndarray | float = 0.0  # of a variance in the user's units, (m,)

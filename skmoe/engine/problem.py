@@ -3,10 +3,12 @@
 import numpy as np
 from scipy import sparse
 
+from skmoe.engine.coordinates import learnt_parts
 from skmoe.engine.design import column_moments, make_design
 from skmoe.engine.gate import Gate
-from skmoe.engine.mixture import Mixture
-from skmoe.engine.penalty import Penalty
+from skmoe.engine.mixture import DEAD_MASS, Mixture
+from skmoe.engine.noise_prior import equal_noise
+from skmoe.engine.penalty import NoisePrior, Penalty
 from skmoe.engine.scaling import Scaling
 from skmoe.engine.state import Parameters
 from skmoe.engine.tie import expand, is_tied
@@ -14,6 +16,10 @@ from skmoe.engine.units import Groups
 
 # Up to this many rows the fit does not depend on their order, to the last bit.
 _CANONICAL_ROWS, _CANONICAL_SIZE = 5_000, 2**22
+# Rows of less weight in all are no reason for penalties that overflow.
+_LEAST_SEEN = 1e-100
+# A noise variance less than so many times its floor counts as near it.
+_LOW_NOISE = 10.0
 
 
 def canonical_rows(X, target, weight, group=None):
@@ -63,7 +69,7 @@ class Problem:
     make_experts : callable, Penalty -> family
     gate_columns, expert_columns : ndarray of int or None (all columns)
     fit_intercept : bool
-    alpha, gate_alpha : float, strengths of the penalties of experts and gate
+    alpha, gate_alpha : float, penalties of experts and gate, beside the sum of losses
     l1_ratio, gate_l1_ratio : float, shares of the lasso in them
     depth : int, default=1
         Levels of gates.
@@ -72,8 +78,14 @@ class Problem:
     group : ndarray of int of shape (n,), default=None
         Codes of groups that share a latent expert, rising; the gate sees their first
         rows.
+    noise_prior : float, default=0.0
+        Rows that the prior on noise counts as.
+    prior_noise : ndarray of shape (m,), default=None
+        Its noise variances, or dispersion, where they are known; in the user's units.
     scaling : Scaling, default=None
         That of all rows, where these are a part of them, or of earlier ones.
+    n_seen : float, default=None
+        Weight of the rows that share penalties and prior; that of `scaling` by default.
     """
 
     def __init__(
@@ -93,7 +105,10 @@ class Problem:
         depth=1,
         top_k=None,
         group=None,
+        noise_prior=0.0,
+        prior_noise=None,
         scaling=None,
+        n_seen=None,
     ):
         if scaling is None:
             moments = column_moments(X, weight, fit_intercept)
@@ -108,9 +123,11 @@ class Problem:
             expert_design = make_design(X, expert_columns, mean, scale, fit_intercept)
         self.gate_design, self.expert_design = gate_design, expert_design
         weight = weight / scaling.total
+        n_seen = max(scaling.total if n_seen is None else n_seen, _LEAST_SEEN)
         offset = 0.0
         self.target_scale = None
-        self.experts = make_experts(_penalty(expert_design, alpha, l1_ratio))
+        experts = make_experts(_penalty(expert_design, alpha / n_seen, l1_ratio))
+        self.experts = experts
         if target.ndim == 2:
             # Experts of opposite sign have no common level to take away.
             centred = fit_intercept and not is_tied(self.experts.tie)
@@ -127,7 +144,7 @@ class Problem:
                 scaling = scaling.of_level(target, weight)
             self.experts.level = float(scaling.target_mean[0])
         self.scaling = scaling
-        penalty = _penalty(gate_design, gate_alpha, gate_l1_ratio)
+        penalty = _penalty(gate_design, gate_alpha / n_seen, gate_l1_ratio)
         gate = Gate(self.experts.tie.shape[0], depth, penalty.is_smooth, top_k)
         if gate.n_branches == 2:
             # They share one logit v, with w_1 = -w_2 = v / sqrt(2).
@@ -143,15 +160,95 @@ class Problem:
             offset,
             units,
         )
+        self._prior_rows = noise_prior / n_seen if experts.n_noises else 0.0
+        if self._prior_rows and prior_noise is not None:
+            self._take_prior(np.ravel(prior_noise) / np.square(self._unit()))
 
-    def n_free_parameters(self, theta):
-        """Number of free parameters of gate, experts and noise; zeros do not count."""
-        mixture, experts = self.mixture, self.experts
-        gate = mixture.gate_penalty.n_free(theta.gate, mixture.n_experts - 1)
+    def learn_noise_prior(self):
+        """Learn what noise the prior expects, if there is one that is not known."""
+        if self._prior_rows and not self.experts.noise_prior.rows:
+            noise, start = equal_noise(self.mixture, self.scaling.total)
+            self._take_prior(noise)
+            self.mixture.equal_noise_start = start
+
+    def _take_prior(self, noise):
+        """Take the prior of some noise (m,) in standardised units."""
+        log_unit = 2 * np.log(self._unit())
+        self.mixture = self.mixture.with_noise_prior(
+            NoisePrior(self._prior_rows, noise, log_unit)
+        )
+        self.experts = self.mixture.experts
+
+    def _unit(self):
+        """Units of the targets, (m,), or 1 where they keep theirs."""
+        return 1.0 if self.target_scale is None else self.target_scale
+
+    def n_free_parameters(self, theta, mass):
+        """Number of parameters that were learned of gate, experts and noise.
+
+        Zeros of a lasso do not count, nor what `learnt_parts` leaves out, where the
+        experts' responsibilities sum to `mass` (K,).
+        """
+        experts, gate = self.experts, self.mixture.gate
+        in_gate, in_experts, in_noise = learnt_parts(self, theta, mass)
+        branches = (gate.node_masses(mass) > DEAD_MASS).sum(axis=1)
+        nodes = zip(
+            np.split(theta.gate, gate.n_nodes),
+            np.split(in_gate, gate.n_nodes),
+            branches,
+        )
+        n_free = sum(
+            self.mixture.gate_penalty.n_free(coef, learnt, max(n - 1, 0))
+            for coef, learnt, n in nodes
+        )
         rank = experts.n_free
         if experts.contrasts is not None:
             rank = experts.contrasts.shape[0] - 1
-        return gate + experts.penalty.n_free(theta.experts, rank) + experts.n_noises
+        for coef, learnt in zip(theta.experts, in_experts):
+            n_free += experts.penalty.n_free(coef, learnt, rank)
+        return int(n_free + in_noise.sum())
+
+    def lack_of_rows(self, theta, mass):
+        """What is to be said of a fit with more parameters than rows, or None."""
+        n_rows = self.scaling.total
+        n_free = self.n_free_parameters(theta, mass)
+        if n_free > n_rows:
+            return (
+                f"The model has {n_free} parameters, and {n_rows:g} rows (weights "
+                "count as rows)."
+            )
+        rows, needed = self.rows_and_coefs(theta, mass)
+        short = np.flatnonzero((rows > DEAD_MASS * n_rows) & (rows < needed))
+        if short.size:
+            worst = short[np.argmin(rows[short] - needed[short])]
+            return (
+                f"An expert has {rows[worst]:.2g} rows, and {needed[worst]} "
+                "coefficients to learn from them."
+            )
+        return None
+
+    def low_noise(self, theta, mass):
+        """What is to be said of an expert whose noise is near its least, or None."""
+        if not self.experts.n_noises:
+            return None
+        ratio = np.exp(theta.log_variance) / self.experts.noise_bounds[0]
+        _, has_noise_rows = self.mixture.learning(mass)
+        low = (ratio < _LOW_NOISE).any(axis=1) & has_noise_rows
+        if not low.any():
+            return None
+        return (
+            f"{low.sum()} of {low.size} noise parameters ({self.experts.noise_name}) "
+            "are near the least that is allowed, which then decides the likelihood."
+        )
+
+    def rows_and_coefs(self, theta, mass):
+        """Rows (J,) of each set of coefficients, and how many they determine, (J,)."""
+        _, learnt, _ = learnt_parts(self, theta, mass)
+        is_free = learnt & ((theta.experts != 0) | (self.experts.penalty.lasso == 0))
+        tie = np.abs(self.experts.tie)
+        # Outputs have rows of their own.
+        needed = is_free.sum(axis=2)
+        return tie.T @ mass * self.scaling.total, needed.max(axis=1, initial=0)
 
     def attributes(self, theta, dtype):
         """Fitted attributes in the user's units, a dict of arrays."""
@@ -169,9 +266,8 @@ class Problem:
         coef, intercept = _to_units(coef, self.expert_design)
         if classes is not None and classes.shape[0] > 2:
             intercept = intercept - intercept.mean(axis=-1, keepdims=True)
-        unit = 1.0
+        unit = self._unit()
         if self.target_scale is not None:
-            unit = self.target_scale
             coef = coef * unit[:, None]
             intercept = intercept * unit + self.target_mean
         if theta.log_variance.size:
@@ -180,6 +276,12 @@ class Problem:
             fitted[self.experts.noise_name] = np.broadcast_to(variance, shape).copy()
         fitted["coef_"], fitted["intercept_"] = coef, intercept
         return {name: _fitting(name, v, dtype) for name, v in fitted.items()}
+
+    def prior_noise(self):
+        """Noise variances (m,), or dispersion (1,), of the prior; None without it."""
+        if not self.experts.n_noises or not self.experts.noise_prior.rows:
+            return None
+        return self.experts.noise_prior.variance * np.square(self._unit())
 
     def parameters(self, fitted):
         """Standardised parameters of fitted attributes, as `attributes` gives them."""
@@ -204,23 +306,27 @@ class Problem:
             experts = np.matmul(classes.T, experts)
         return Parameters(gate, experts[: self.experts.tie.shape[1]], log_variance)
 
-    def ordered(self, theta, mass):
-        """The same model with its experts in the order of decreasing `mass` (K,).
+    def ordered(self, descent):
+        """The same descent with its experts in the order of decreasing mass.
 
         A symmetric model is told apart from its mirror image by the sign of the
         largest coefficient of its first expert instead.
         """
+        theta, mass = descent.theta, descent.mass
         if is_tied(self.experts.tie):
             flat = theta.experts.ravel()
-            sign = -1.0 if flat[np.abs(flat).argmax()] < 0 else 1.0
-            return theta._replace(gate=sign * theta.gate, experts=sign * theta.experts)
+            if flat[np.abs(flat).argmax()] >= 0:
+                return descent
+            theta = theta._replace(gate=-theta.gate, experts=-theta.experts)
+            return descent._replace(theta=theta, mass=mass[::-1])
         order, branches = self.mixture.gate.order_of(mass)
         contrasts, noise = self.mixture.contrasts, theta.log_variance
-        return Parameters(
+        theta = Parameters(
             contrasts.T @ (contrasts @ theta.gate)[branches],
             theta.experts[order],
             noise[order] if noise.shape[0] == order.shape[0] else noise,
         )
+        return descent._replace(theta=theta, mass=mass[order])
 
 
 def _fitting(name, value, dtype):

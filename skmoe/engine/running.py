@@ -40,16 +40,25 @@ class RunningMoments:
         self.gate_matrix = self.gate_matrix + share * (gate_matrix - self.gate_matrix)
         return state.objective
 
-    def settle(self, mixture, theta):
-        """Make `theta` the optimum of the moments; their curvature stays."""
+    def settle(self, mixture, theta, growth):
+        """Make `theta` the optimum of the moments; their curvature stays.
+
+        It is that of `growth` times fewer rows than `mixture` counts, which share out
+        penalties and prior.
+        """
         stats, penalties = self.stats, mixture.penalties
-        slopes = [penalty.slope(part) for penalty, part in zip(penalties, theta)]
+        slopes = [
+            growth * penalty.slope(part) for penalty, part in zip(penalties, theta)
+        ]
         # The gradient in the coefficients is linear in the residuals.
         ones = stats._replace(expert_score=np.ones_like(theta.experts))
         precision = -mixture.experts.gradient(theta, ones)[0]
         spread = stats.spread
         if spread.size:
-            spread = mixture.experts.expected_spread(theta, stats.mass)
+            experts, n_noises = mixture.experts, theta.log_variance.shape[0]
+            rows = growth * experts.noise_prior.rows * n_noises / stats.mass.size
+            spread = experts.expected_spread(theta, stats.mass + rows)
+            spread = np.maximum(spread - rows * experts.prior_spread, 0.0)
         self.stats = stats._replace(
             gate_gradient=-slopes[0],
             expert_score=slopes[1] / precision,

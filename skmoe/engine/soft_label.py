@@ -29,6 +29,7 @@ def soft_label_regression(
     tol=0.0,
     scale=1.0,
     closed=None,
+    exact=False,
 ):
     """Coefficients V of shape (q, p) after at most `max_iter` Newton steps from `coef`.
 
@@ -47,13 +48,15 @@ def soft_label_regression(
         Factor of the target, so that a large one need not be copied.
     closed : ndarray of bool of shape (C, n), default=None
         Categories that a row cannot have; their target is 0.
+    exact : bool, default=False
+        Solve Newton systems that are not stored to the end.
     """
     regression = _SoftLabelRegression(
         design, mass, target, contrasts, penalty, scale, closed
     )
     value = regression.value(coef)
     for _ in range(max_iter):
-        gradient, curvature = regression.gradient_and_curvature(coef, dense, tol > 0)
+        gradient, curvature = regression.gradient_and_curvature(coef, dense, exact)
         step = penalty.solve(curvature, -gradient, coef)
         slope = gradient + penalty.ridge * coef
         rough = penalty.rough_value(coef) - penalty.rough_value(coef + step)

@@ -44,7 +44,8 @@ def _thread_runs(mixture):
 def _block_statistics(mixture, theta, block, curvature, blend, keep, given=None):
     """Statistics of one block: the fused pass.
 
-    `given` responsibilities (K, u) replace the posterior ones.
+    `given` responsibilities (K, u) replace the posterior ones, and the log-likelihood
+    is then that of the complete data.
     """
     units = mixture.units
     weight = units.weight[block.units]
@@ -53,9 +54,12 @@ def _block_statistics(mixture, theta, block, curvature, blend, keep, given=None)
         mixture, theta, block, designs, mixture.is_routed
     )
     log_scale = gate.normalise()
-    log_density = softmax_in_place(posterior) - log_scale
-    if given is not None:
-        posterior = given[:, block.units].copy()
+    if given is None:
+        log_density = softmax_in_place(posterior) - log_scale
+    else:
+        joint, posterior = posterior - log_scale, given[:, block.units].copy()
+        # An expert without a share may not be able to have the row.
+        log_density = np.where(posterior > 0, posterior * joint, 0.0).sum(axis=0)
     model = gate.probability
     if keep is not None:
         keep.posterior[:, block.units], keep.model[:, block.units] = posterior, model

@@ -1,11 +1,14 @@
 """Linear experts: y | x, z=k ~ N(x' beta_k, diag(sigma_k^2))."""
 
+import copy
+
 import numpy as np
 from scipy.linalg import block_diag
 from scipy.special import ndtr, ndtri
 
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.mixture import DEAD_MASS
+from skmoe.engine.penalty import NoisePrior
 from skmoe.engine.tie import expand, fold, tie_matrix, untied
 
 # A noise variance is at least this share of var(y): the likelihood of a Gaussian
@@ -82,12 +85,34 @@ class GaussianExperts:
         # One Gram matrix serves all outputs.
         self.curvature_size = n_columns
         self.distribution = distribution or NormalNoise()
+        self.noise_prior = NoisePrior()
 
     def alone(self):
         """The same family with one expert."""
-        return GaussianExperts(
+        one = GaussianExperts(
             1, self.n_free, self.penalty, "per_expert", False, self.distribution
         )
+        one.noise_bounds = self.noise_bounds
+        return one
+
+    def with_noise_prior(self, prior):
+        """The same family with a `NoisePrior`."""
+        changed = copy.copy(self)
+        changed.noise_prior = prior
+        return changed
+
+    @property
+    def prior_spread(self):
+        """Squared residuals of a row of the prior, (m,)."""
+        return self.noise_prior.variance
+
+    def with_equal_noise(self):
+        """The same family, all experts with the same noise and without a prior."""
+        equal = copy.copy(self)
+        equal.shares_noise, equal.noise_prior = True, NoisePrior()
+        equal.noise_tie = np.ones((self.tie.shape[0], 1))
+        equal.n_noises = self.n_free
+        return equal
 
     def initial(self):
         """Zero coefficients (J, m, p) and zero log-variances (K or 1, m)."""
@@ -104,6 +129,10 @@ class GaussianExperts:
         """Take the noise bounds, two arrays (m,), of standardised targets (m, n)."""
         floor = self.distribution.floor(target, weight)
         self.noise_bounds = np.stack([floor, np.full_like(floor, NOISE_CEILING)])
+
+    def noise_of_spread(self, spread):
+        """Noise variance of mean squared residuals, (m,)."""
+        return spread
 
     def moments(self, target):
         """Sufficient statistics of the targets, (m, n) -> (m, n)."""
@@ -122,6 +151,15 @@ class GaussianExperts:
         mass = self._noise_mass(stats)
         spread = self._of_noises(stats.spread)
         return score, 0.5 * (mass - spread * np.exp(-theta.log_variance))
+
+    def prior_loss(self, log_variance):
+        """Minus the log-density of a row of the prior, its slope and its bend.
+
+        By log-variances, three arrays (K or 1, m); squares in the user's units.
+        """
+        ratio = self.noise_prior.variance * np.exp(-log_variance)
+        value = log_variance + self.noise_prior.log_unit + ratio
+        return 0.5 * value, 0.5 * (1 - ratio), 0.5 * ratio
 
     def complete_information(self, theta, stats, at_model):
         """Hessian of -log p(y | x, z), experts then noise, a matrix.
@@ -156,21 +194,24 @@ class GaussianExperts:
         learning = np.ones(variance.shape, dtype=bool)
         pull = variance[:, :, None] * gradient.experts
         coef = self._solve(curvatures, pull, variance, learning, theta, natural=True)
-        mass = self._noise_mass(stats)
+        mass = self._noise_mass(stats) + self.noise_prior.rows
         return coef, 2 * gradient.log_variance / np.maximum(mass, DEAD_MASS)
 
     def project(self, theta, stats, curvatures, step_size, damping, exact=False):
         """Maximum likelihood on blended moments: K weighted least squares.
 
         With residuals e taken from the current mean the blended moments are
-        ``a = (1 - eta) pi + eta r``, ``eta r e``, ``(1 - eta) pi sigma^2 + eta r e^2``.
+        ``a = (1 - eta) pi + eta r``, ``eta r e``, ``(1 - eta) pi sigma^2 + eta r e^2``;
+        the prior on noise adds rows of its own, eta times.
         Coefficients and variances are coupled by the penalty alone; one alternation
         between them never raises F, `exact` goes on until they settle.
         """
         expert_mass, spread = self._blended(theta, stats, step_size)
         if (expert_mass < -DEAD_MASS).any():
             raise InfeasibleStep("an expert's blended mass is negative")
-        mass, spread = self._of_noises(expert_mass), self._of_noises(spread)
+        prior_rows = step_size * self.noise_prior.rows
+        mass = self._of_noises(expert_mass) + prior_rows
+        spread = self._of_noises(spread) + prior_rows * self.noise_prior.variance
         alive = mass > DEAD_MASS
         learning = fold(self.tie**2, expert_mass) > DEAD_MASS
         score = step_size * stats.expert_score

@@ -10,10 +10,12 @@ import copy
 import numpy as np
 from scipy import stats
 from scipy.linalg import block_diag
+from scipy.optimize import brentq
 from scipy.special import gammainc, gammaincinv, gammaln, ndtri, pdtr
 
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.mixture import DEAD_MASS
+from skmoe.engine.penalty import NoisePrior
 from skmoe.engine.tie import tie_matrix
 from skmoe.families.large import log_gamma_gap, log_less_psi, trigamma_excess
 from skmoe.families.regression import BlendedRegression
@@ -22,6 +24,7 @@ from skmoe.families.regression import BlendedRegression
 _MANY = 1e8
 _DISPERSION_BOUNDS = 1e-6, 1e6
 _MAX_NEWTON, _TINY = 50, np.finfo(np.float64).tiny
+_LARGEST_LOG = np.log(np.finfo(np.float64).max)
 
 
 class Poisson:
@@ -184,6 +187,7 @@ class GLMExperts:
     contrasts, n_free, noise_name = None, 1, "dispersion_"
     is_quadratic = False
     shares_noise, level = False, 1.0
+    noise_prior, prior_spread = NoisePrior(), 0.0
 
     def __init__(self, distribution, n_experts, penalty, has_intercept):
         self.distribution, self.penalty = distribution, penalty
@@ -198,15 +202,44 @@ class GLMExperts:
 
     def alone(self):
         """The same family with one expert."""
-        return GLMExperts(self.distribution, 1, self.penalty, self.has_intercept)
+        one = GLMExperts(self.distribution, 1, self.penalty, self.has_intercept)
+        one.level = self.level
+        return one
+
+    def with_noise_prior(self, prior):
+        """The same family with a `NoisePrior`."""
+        changed = copy.copy(self)
+        changed.noise_prior = prior
+        spread = self.distribution.expected_spread(np.ravel(prior.variance))
+        changed.prior_spread = float(spread[0])
+        changed.prior_target = self._target_of_spread(changed.prior_spread)
+        changed.prior_least = changed._prior_value(np.ravel(prior.variance))
+        return changed
+
+    def _prior_value(self, dispersion):
+        """Minus the log-density of a row of the prior, but for a constant."""
+        return -self.distribution.log_density(0.0, 1.0, self.prior_target, dispersion)
+
+    def with_equal_noise(self):
+        """The same family, all experts with the same dispersion and without a prior."""
+        equal = copy.copy(self)
+        equal.noise_prior = NoisePrior()
+        if self.n_noises:
+            equal.shares_noise, equal.n_noises = True, 1
+            equal.noise_tie = np.ones((self.tie.shape[0], 1))
+        return equal
 
     def initial(self):
-        """Experts of the targets' mean (K, 1, p); log-dispersions 0, (K or 0, 1)."""
+        """Experts of the targets' mean (K, 1, p); log-dispersions 0, (K, 1 or 0; 1)."""
         coef = np.zeros((self.tie.shape[0], 1, self.curvature_size))
         if self.has_intercept:
             # A batch may have no counts.
             coef[..., -1] = np.log(max(self.level, _TINY))
         return coef, np.zeros((self.n_noises, min(self.n_noises, 1)))
+
+    def noise_of_spread(self, spread):
+        """Dispersion of a mean spread, (1,)."""
+        return self.distribution.dispersion_of(spread)
 
     def moments(self, target):
         """Sufficient statistics of the targets, (n,) -> (1, n)."""
@@ -229,7 +262,27 @@ class GLMExperts:
         if not self.n_noises:
             return score, theta.log_variance
         lack = self._lack_of_spread(theta, stats.mass, stats.spread)
-        return score, precision[:, None] * lack
+        return score, self._of_noises(precision[:, None] * lack)
+
+    def prior_loss(self, log_variance):
+        """Minus the log-density of a row of the prior, its slope and its bend.
+
+        By log-dispersions, three arrays (K or 1, 1); 0 at the prior's own dispersion.
+        """
+        precision, distribution = np.exp(-log_variance), self.distribution
+        dispersion = 1 / precision
+        value = self._prior_value(dispersion) - self.prior_least
+        lack = distribution.expected_spread(dispersion) - self.prior_spread
+        slope = precision * lack
+        return value, slope, precision * distribution.spread_slope(dispersion) - slope
+
+    def _target_of_spread(self, spread):
+        """Target above its mean, which is 1, that has a given spread."""
+
+        def excess(log_target):
+            return float(self.distribution.spread(1.0, np.exp(log_target))) - spread
+
+        return np.exp(brentq(excess, 0.0, _LARGEST_LOG, xtol=1e-15))
 
     def complete_information(self, theta, stats, at_model):
         """Hessian of -log p(y | x, z), a matrix, as of `GaussianExperts`."""
@@ -262,9 +315,10 @@ class GLMExperts:
         )
         if not self.n_noises:
             return step, gradient.log_variance
-        bend = self.distribution.spread_slope(dispersion) / dispersion * stats.mass
-        noise = gradient.log_variance / np.maximum(bend, DEAD_MASS)[:, None]
-        return step, noise
+        slope = self.distribution.spread_slope(dispersion) / dispersion
+        bend = self._of_noises((slope * stats.mass)[:, None])
+        bend = bend + self.noise_prior.rows * slope[: len(bend), None]
+        return step, gradient.log_variance / np.maximum(bend, DEAD_MASS)
 
     def recentred(self, stats, curvatures, change):
         """Statistics after a change of the coefficients, (K, 1, p).
@@ -299,13 +353,16 @@ class GLMExperts:
             coef[k] += damping * penalty.solve(curvatures[k], pull, coef[k])
         log_variance = theta.log_variance.copy()
         if self.n_noises:
-            spread = step_size * stats.spread[:, 0]
-            expected = self.expected_spread(theta, stats.model_mass)
-            spread += (1 - step_size) * expected[:, 0]
+            spread = (1 - step_size) * self.expected_spread(theta, stats.model_mass)
+            spread = self._of_noises(spread + step_size * stats.spread)
+            mass = self._of_noises(mass[:, None])
+            prior_mass, prior_spread = self._prior_moments(step_size)
+            mass, spread = mass + prior_mass, spread + prior_spread
+            alive = mass > DEAD_MASS
             if step_size > 1 and (spread[alive] <= 0).any():
                 raise InfeasibleStep("a blended spread is not positive")
             found = self.distribution.dispersion_of(spread[alive] / mass[alive])
-            log_variance[alive, 0] = np.log(found)
+            log_variance[alive] = np.log(found)
         return coef, log_variance
 
     def project_exactly(self, theta, stats, rows, step_size, max_iter, tol):
@@ -316,10 +373,11 @@ class GLMExperts:
         block, target, posterior, model = rows
         mean = np.exp(block.dot(theta.experts[:, 0]))
         mass = np.stack([step_size * posterior, (1 - step_size) * model], axis=1)
-        beyond = np.zeros(mass.shape[0])
+        beyond = np.zeros((mass.shape[0], 2))
         if self.n_noises:
             expected = self.expected_spread(theta, stats.model_mass)
-            beyond = (1 - step_size) * expected[:, 0]
+            beyond[:, 1] = (1 - step_size) * expected[:, 0]
+            beyond += self._prior_moments(step_size)
         log_variance, coef = theta.log_variance.copy(), theta.experts.copy()
         dispersion = 1 / self._precision(theta)
         penalty = self.penalty.times(step_size)
@@ -332,11 +390,20 @@ class GLMExperts:
             log_variance[k : k + 1] = np.log(found)
         return coef, log_variance
 
+    def _prior_moments(self, step_size):
+        """Mass and spread that the prior on dispersions adds to blended moments."""
+        rows = step_size * self.noise_prior.rows
+        return rows, rows * self.prior_spread
+
     def _precision(self, theta):
         """1 / dispersion of each expert, (K,)."""
         if not self.n_noises:
             return np.ones(self.tie.shape[0])
-        return np.exp(-theta.log_variance[:, 0])
+        return np.broadcast_to(np.exp(-theta.log_variance[:, 0]), self.tie.shape[:1])
+
+    def _of_noises(self, values):
+        """Sum (K, 1) over the experts that share a dispersion."""
+        return values.sum(axis=0, keepdims=True) if self.shares_noise else values
 
     def _lack_of_spread(self, theta, mass, spread):
         """Expected less found spread of each expert, (K, 1)."""

@@ -20,7 +20,8 @@ class BlendedRegression:
     block : all rows of the design
     mass : ndarray of shape (2, n), eta times the posterior's and 1 - eta the model's
     target : ndarray of shape (2, n), targets and the model's means
-    beyond : float, spread that the model expects about its means, times 1 - eta
+    beyond : pair of float, mass and spread beside those of the rows: of the prior on
+        the dispersion, and what the model expects about its means, times 1 - eta
     penalty : Penalty
     """
 
@@ -82,5 +83,5 @@ class BlendedRegression:
         """Dispersion at the coefficients."""
         mean = np.exp(self.block.dot(coef)[0])
         spread = np.vdot(self.mass, self.distribution.spread(mean, self.target))
-        spread = (spread + self.beyond) / self.mass.sum()
-        return float(self.distribution.dispersion_of(spread))
+        mass = self.mass.sum() + self.beyond[0]
+        return float(self.distribution.dispersion_of((spread + self.beyond[1]) / mass))

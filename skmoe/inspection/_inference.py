@@ -18,7 +18,8 @@ from skmoe._typing import FloatArray, MatrixLike
 from skmoe.inspection._fit import inspect_fit
 from skmoe.inspection._names import Entry, noise_of, reported_entries
 
-# Standard errors between a fit and the optimum that are worth a warning.
+# Standard errors between a fit and the optimum that are worth a warning, and between
+# the optimum and that without penalties.
 _FAR = 0.25
 
 
@@ -52,6 +53,10 @@ class Inference:
     z, p_value : ndarray of shape (R,)
         Ratio to the standard error, and its two-sided p-value under the normal
         distribution; NaN for noise variances, which cannot be 0.
+    penalty_bias : ndarray of shape (R,)
+        How far penalties and the prior on noise move each estimate, to first order and
+        in standard errors: ``-H^-1 grad`` of these, with H the Hessian of F.  The
+        fit without them is about so much lower.
     robust : bool
         Whether the covariance is the sandwich.
     n_samples : float
@@ -66,6 +71,7 @@ class Inference:
         entries: list[Entry],
         estimate: FloatArray,
         covariance: FloatArray,
+        penalty_bias: FloatArray,
         robust: bool,
         n_samples: float,
         log_likelihood: float,
@@ -75,6 +81,7 @@ class Inference:
         self.estimate, self.covariance, self.robust = estimate, covariance, robust
         self.n_samples, self.log_likelihood = n_samples, log_likelihood
         self.standard_error = np.sqrt(covariance.diagonal())
+        self.penalty_bias = penalty_bias
         self._is_noise = np.array([entry.part == "noise" for entry in entries])
         self.z = np.where(self._is_noise, np.nan, estimate / self.standard_error)
         self.p_value = 2 * stats.norm.sf(np.abs(self.z))
@@ -153,13 +160,15 @@ class Inference:
         p_value = float(stats.chi2.sf(statistic, df))
         return WaldTest(estimate, standard_error, statistic, df, p_value)
 
-    def table(self, level: float = 0.95) -> Any:
+    def table(self, level: float = 0.95, penalty_bias: bool = False) -> Any:
         """One row for each entry of the fitted attributes.
 
         Parameters
         ----------
         level : float, default=0.95
             Coverage of the intervals.
+        penalty_bias : bool, default=False
+            Whether to add a column with that attribute.
 
         Returns
         -------
@@ -184,6 +193,8 @@ class Inference:
             lower=lower,
             upper=upper,
         )
+        if penalty_bias:
+            columns["penalty_bias"] = self.penalty_bias
         try:
             import pandas
         except ImportError:
@@ -285,11 +296,13 @@ def inference(
 ) -> Inference:
     """Standard errors, tests and confidence intervals of a fitted mixture.
 
-    The covariance of the estimates is the inverse of F's Hessian, observed information
-    and penalties, at the fitted parameters.  With `robust`, it is the sandwich
-    ``H^-1 G H^-1``, with G the covariance of the rows' scores: right in large samples
-    even where the model is not.  Intervals and tests take the number of experts as
-    known, and penalties as small beside the data.
+    The covariance of the estimates is the inverse of F's Hessian, observed information,
+    penalties and prior on noise, at the fitted parameters.  With `robust`, it is the
+    sandwich ``H^-1 G H^-1``, with G the covariance of the rows' scores: right in large
+    samples even where the model is not.  Intervals and tests take the number of experts
+    as known, and penalties as small beside the data; where they are not, a warning says
+    so, and the result's ``penalty_bias`` which estimates they move.  Fit with
+    ``alpha=0``, ``gate_alpha=0`` and ``noise_prior=0``, maximum likelihood, then.
 
     Parameters
     ----------
@@ -323,6 +336,9 @@ def inference(
     -----
     ConvergenceWarning
         If the optimum may be more than a quarter of a standard error away.
+    UserWarning
+        If penalties or the prior on noise move an estimate by more than a quarter of a
+        standard error.
 
     See Also
     --------
@@ -339,9 +355,12 @@ def inference(
     >>> from skmoe import MixtureOfLinearExperts
     >>> from skmoe.inspection import inference
     >>> rng = np.random.default_rng(0)
-    >>> x = rng.uniform(-1, 1, size=500)
-    >>> y = np.abs(x) + 0.1 * rng.standard_normal(500)
-    >>> model = MixtureOfLinearExperts(alpha=0, random_state=0).fit(x[:, None], y)
+    >>> x = rng.uniform(-2, 2, size=500)
+    >>> rises = rng.uniform(size=500) < 1 / (1 + np.exp(-2 * x))
+    >>> y = np.where(rises, x, -x) + 0.3 * rng.standard_normal(500)
+    >>> model = MixtureOfLinearExperts(
+    ...     alpha=0, gate_alpha=0, noise_prior=0, random_state=0
+    ... ).fit(x[:, None], y)
     >>> result = inference(model, x[:, None], y)
     >>> lower, upper = result.confidence_interval()[result.names.index("expert 0: x0")]
     >>> bool(lower < model.coef_[0, 0] < upper)
@@ -354,24 +373,52 @@ def inference(
     mixture, n_samples = fit.problem.mixture, fit.n_samples
     learnt = fit.coordinates.learnt
     gradient = mixture.gradient(fit.state).flat()[learnt]
-    score = gradient - fit.matrices.penalty @ fit.state.theta.flat()[learnt]
-    covariance = _covariance(fit.matrices, gradient, score, robust, n_samples)
+    penalty_gradient = mixture.penalty_gradient(fit.state.theta).flat()[learnt]
+    score = gradient - penalty_gradient
+    covariance, shift = _covariance(fit.matrices, gradient, score, robust, n_samples)
 
     reported = fit.coordinates.reported[:, learnt]
     estimate, scale = _estimates(estimator)
     covariance = scale[:, None] * (reported @ covariance @ reported.T) * scale
     unknown = ~reported.any(axis=1)
     covariance[unknown] = covariance[:, unknown] = np.nan
+    bias = scale * (reported @ shift) / np.sqrt(covariance.diagonal())
     entries = reported_entries(estimator, fit.problem.gate_design.intercept)
     mean = float(fit.state.stats.log_likelihood) - mixture.offset
     title = f"{type(estimator).__name__}, {estimator.n_experts} experts"
-    return Inference(
-        title, entries, estimate, covariance, bool(robust), n_samples, n_samples * mean
+    result = Inference(
+        title,
+        entries,
+        estimate,
+        covariance,
+        bias,
+        bool(robust),
+        n_samples,
+        n_samples * mean,
     )
+    _warn_of_penalties(result)
+    return result
+
+
+def _warn_of_penalties(result):
+    """Warn where penalties move an estimate much."""
+    size = np.nan_to_num(np.abs(result.penalty_bias))
+    worst = int(size.argmax())
+    if size[worst] > _FAR:
+        warnings.warn(
+            f"The penalties move estimates by up to {size[worst]:.2g} standard errors "
+            f"({result.names[worst]!r}), so intervals may miss; see penalty_bias of "
+            "the result, and fit with smaller alpha, gate_alpha or noise_prior."
+            + see("Standard errors and convergence rates"),
+            stacklevel=3,
+        )
 
 
 def _covariance(matrices, gradient, score, robust, n_samples):
-    """Covariance of free parameters, (P, P); `score` is the mean loss's gradient."""
+    """Covariance of free parameters, (P, P), and their shift by penalties, (P,).
+
+    `score` (P,) is the gradient of the mean loss, `gradient` that of F.
+    """
     try:
         factor = cho_factor(matrices.objective_hessian())
     except LinAlgError:
@@ -391,11 +438,12 @@ def _covariance(matrices, gradient, score, robust, n_samples):
             ConvergenceWarning,
             stacklevel=3,
         )
+    shift = cho_solve(factor, score - gradient)
     inverse = cho_solve(factor, np.eye(gradient.size))
     if robust:
         spread = matrices.score_products - np.outer(score, score)
         inverse = inverse @ spread @ inverse
-    return inverse / n_samples
+    return inverse / n_samples, shift
 
 
 def _estimates(estimator):

@@ -39,7 +39,7 @@ class Information:
         Observed information ``I_o = I_c - I_m``, the Hessian of the negative
         log-likelihood.
     penalty : ndarray of shape (P, P)
-        Hessian of the penalties: `alpha` and `gate_alpha` times the number of rows.
+        Hessian of the penalties, and of the prior on noise.
     missing_eigenvalues : ndarray of shape (P,)
         Falling eigenvalues of the Missing Information Matrix
         ``(I_c + penalty)^-1 I_m``.

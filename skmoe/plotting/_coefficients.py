@@ -60,8 +60,9 @@ class CoefficientsDisplay:
     >>> from skmoe import MixtureOfLinearExperts
     >>> from skmoe.plotting import CoefficientsDisplay
     >>> rng = np.random.default_rng(0)
-    >>> X = rng.uniform(-1, 1, size=(200, 1))
-    >>> y = np.abs(X[:, 0]) + 0.1 * rng.standard_normal(200)
+    >>> X = rng.uniform(-2, 2, size=(500, 1))
+    >>> rises = rng.uniform(size=500) < 1 / (1 + np.exp(-2 * X[:, 0]))
+    >>> y = np.where(rises, X[:, 0], -X[:, 0]) + 0.3 * rng.standard_normal(500)
     >>> model = MixtureOfLinearExperts(random_state=0).fit(X, y)
     >>> display = CoefficientsDisplay.from_estimator(model, X, y)
     >>> display.feature_names

@@ -1,0 +1,94 @@
+"""Units drawn for starting points.
+
+Draws depend on the values and weights of the rows, not (up to a few thousand) on their
+order or number, so that integer weights equal repeated rows.
+"""
+
+import numpy as np
+
+# Beyond so many rows they are drawn in the order given.
+_ORDERED_ROWS = 5_000
+# A sample of groups has so many of them, or so many for each coefficient of the gate.
+_MIN_GROUPS, _GROUPS_PER_COEF = 100, 20
+# Projections of equal rows differ by rounding only.
+_SAME_KEY = 1e-12
+
+
+def n_units(mixture):
+    """Number of units: of rows, or of groups of rows."""
+    return mixture.units.weight.shape[0]
+
+
+def in_units(mixture, n_rows):
+    """How many units have about so many rows."""
+    return -(-n_rows * n_units(mixture) // mixture.weight.shape[0])
+
+
+def sampled(mixture, size, rng):
+    """The mixture on a sample of about `size` rows, or on all if they are few."""
+    n_rows = mixture.weight.shape[0]
+    if size >= n_rows:
+        return mixture
+    size = in_units(mixture, size)
+    if n_units(mixture) < n_rows:
+        # Groups may be large, but few of them tell little.
+        size = max(size, _MIN_GROUPS, _GROUPS_PER_COEF * mixture.gate_size)
+    if size >= n_units(mixture):
+        return mixture
+    if n_rows > _ORDERED_ROWS:
+        positions = (np.arange(size) + rng.uniform(size=size)) / size
+        return mixture.take(units_at(positions, np.cumsum(mixture.units.weight)))
+    draw = Draw(mixture, rng)
+    if size >= draw.n_distinct:
+        return mixture
+    return mixture.take(draw.systematic(size))
+
+
+class Draw:
+    """Draws of units that repeated rows and integer weights leave the same.
+
+    Units are put in the order of a random projection of their values, where equal ones
+    are neighbours, and drawn from the cumulated weights.
+    """
+
+    def __init__(self, mixture, rng):
+        self.rng, self.weight = rng, mixture.units.weight
+        width = mixture.gate_design.n_columns + mixture.expert_design.n_columns
+        direction = rng.standard_normal(width)
+        at_y = rng.standard_normal(mixture.target[..., 0].size)
+        key = np.empty(n_units(mixture))
+        for block in mixture.blocks:
+            gate, experts = mixture.design_blocks(block)
+            split = mixture.gate_design.n_columns
+            of_rows = experts.dot(direction[None, split:])[0]
+            of_rows += at_y @ np.atleast_2d(mixture.target[..., block.rows])
+            key[block.units] = gate.dot(direction[None, :split])[0]
+            key[block.units] += mixture.units.sum(of_rows, block)
+        self.order = np.argsort(key, kind="stable")
+        self.cumulated = np.cumsum(mixture.units.weight[self.order])
+        gaps = np.diff(key[self.order])
+        self.n_distinct = 1 + int((gaps > _SAME_KEY * np.abs(key).max()).sum())
+
+    def independent(self, size):
+        """Independent draws, (size,)."""
+        return self._at(self.rng.uniform(size=size))
+
+    def systematic(self, size):
+        """Evenly spread draws, (size,)."""
+        return self._at((self.rng.uniform() + np.arange(size)) / size)
+
+    def labels(self, n_labels):
+        """A random label of each unit, (u,)."""
+        labels = np.empty(self.order.shape[0], dtype=np.intp)
+        labels[self.order] = self.rng.randint(n_labels, size=labels.shape[0])
+        return labels
+
+    def _at(self, positions):
+        """Units at positions in [0, 1) of the cumulated weights."""
+        return self.order[units_at(positions, self.cumulated)]
+
+
+def units_at(positions, cumulated):
+    """Index of the unit at each position in [0, 1) of cumulated weights (u,)."""
+    index = np.searchsorted(cumulated, positions * cumulated[-1], "right")
+    return np.minimum(index, cumulated.shape[0] - 1)

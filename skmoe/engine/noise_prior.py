@@ -1,0 +1,70 @@
+"""The noise that the prior expects: that of experts with equal noise.
+
+A mixture's likelihood grows without bound as an expert on a few rows drives its noise
+to zero; that of experts with equal noise does not.  The noise of one linear model would
+be far too large a scale where several experts explain y well.
+"""
+
+import numpy as np
+
+from skmoe.engine.draws import sampled
+from skmoe.engine.starts import best_of_short_runs, one_expert, sample_size
+from skmoe.engine.sweep import sweep
+
+
+def equal_noise(mixture, n_rows):
+    """Noise variance (m,), or dispersion, of as many experts with equal noise.
+
+    It is what they leave of rows that they have not seen, estimated from the number of
+    coefficients of experts and gate, and at most what one expert leaves, or a constant.
+    It is a function of the data alone: draws come from a random state of its own.  With
+    it come the Parameters of these experts, a start, or None where there are not rows
+    enough to tell them apart.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    n_rows : float, weight of its rows
+    """
+    rng, start = np.random.RandomState(0), None
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        whole = mixture.for_starts().with_equal_noise()
+        sample = sampled(whole, sample_size(whole), rng)
+        if sample is not whole:
+            n_rows = sample.weight.shape[0]
+        found = [_constant_noise(sample)]
+        gate, expert = _n_coefs(sample)
+        if n_rows > expert:
+            theta = one_expert(sample)
+            found.append(_expected(theta, n_rows, expert))
+        n_coefs = sample.experts.tie.shape[1] * expert + gate
+        if n_rows > n_coefs and mixture.n_experts > 1:
+            theta = best_of_short_runs(sample, rng)
+            found.append(_expected(theta, n_rows, n_coefs))
+            like = mixture.experts.initial()[1]
+            noise = np.broadcast_to(theta.log_variance, like.shape)
+            start = theta._replace(log_variance=noise)
+        noise = np.min(found, axis=0)
+    return np.clip(noise, *mixture.experts.noise_bounds), start
+
+
+def _constant_noise(mixture):
+    """Noise of experts that are constant, (m,)."""
+    theta, experts = mixture.initial(), mixture.experts
+    shape = mixture.n_experts, mixture.units.weight.shape[0]
+    stats = sweep(mixture, theta, False, False, None, np.full(shape, 1 / shape[0]))
+    return experts.noise_of_spread(stats.spread.sum(axis=0) / stats.mass.sum())
+
+
+def _n_coefs(mixture):
+    """Coefficients of the gate, and of one expert, but for constant columns."""
+    gate, expert = (
+        np.count_nonzero(np.isfinite(design.scale)) + design.intercept
+        for design in (mixture.gate_design, mixture.expert_design)
+    )
+    return mixture.contrasts.shape[1] * gate, expert
+
+
+def _expected(theta, n_rows, n_coefs):
+    """Noise on new rows, by generalised cross-validation, (m,)."""
+    return np.exp(theta.log_variance[0]) * (n_rows / (n_rows - n_coefs)) ** 2

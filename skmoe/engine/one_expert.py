@@ -1,0 +1,144 @@
+"""One expert for all units: what a mixture must beat, and how units differ from it."""
+
+from functools import cached_property
+
+import numpy as np
+
+from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.softmax import free_pairs
+from skmoe.engine.state import Parameters
+from skmoe.engine.tie import is_tied
+
+# The scores of groups are kept in so many directions of the features.
+_MOST_DIRECTIONS = 32
+# A Newton step that gains less is the last, in nats per sample.
+_TOL, _MAX_STEPS = 1e-8, 20
+
+
+class OneExpert:
+    """The best fit of one expert, made once for the starts of a mixture.
+
+    A mixture whose experts coincide does no better.  A symmetric one, which has no
+    single expert, has both at zero instead.
+
+    Parameters
+    ----------
+    mixture : Mixture
+
+    Attributes
+    ----------
+    objective : float, F of the mixture where all its experts are this one
+    """
+
+    def __init__(self, mixture):
+        experts = mixture.experts
+        self.is_tied = is_tied(experts.tie)
+        # Whether experts may differ in their noise alone.
+        self.has_scale = experts.n_noises > 0 and not experts.shares_noise
+        self.mixture = mixture if self.is_tied else mixture.alone()
+        shape = self.mixture.n_experts, self.mixture.units.weight.shape[0]
+        shares = np.full(shape, 1 / shape[0])
+        self.theta = self.mixture.project_responsibilities(shares, tol=_TOL)
+        self.objective = self._objective_of_copies(mixture)
+
+    def is_as_good(self, mixture, theta, margin):
+        """Whether parameters of the mixture are no better, by more than a margin."""
+        # Not the reverse: what is not finite is no better either.
+        return not _objective(mixture, theta) < self.objective - margin
+
+    def _objective_of_copies(self, mixture):
+        """F of experts that are all alike; each pays penalties and prior."""
+        theta = mixture.initial()
+        if self.is_tied:
+            return _objective(mixture, self.theta)
+        parts = zip(theta[1:], self.theta[1:])
+        theta = Parameters(
+            theta.gate, *(np.broadcast_to(own, part.shape) for part, own in parts)
+        )
+        state = mixture.evaluate(theta)
+        for _ in range(_MAX_STEPS):
+            try:
+                projected = mixture.project_experts(state)
+            except InfeasibleStep:
+                break
+            trial = mixture.evaluate(Parameters(theta.gate, *projected))
+            if not trial.objective < state.objective:
+                break
+            state, gain = trial, state.objective - trial.objective
+            if gain < _TOL:
+                break
+        return state.objective
+
+    @property
+    def has_shifts(self):
+        """Whether residuals tell experts apart: those of a single class cannot."""
+        is_number = self.mixture.experts.contrasts is None
+        is_single = self.mixture.units.weight.shape == self.mixture.weight.shape
+        return not self.is_tied and (is_number or not is_single)
+
+    @cached_property
+    def shifts(self):
+        """Score and diagonal curvature of each unit, (u, r) and (u, r).
+
+        In the intercept for rows, in all coefficients for groups, which may differ in
+        each of them; along random directions where these are many.
+        """
+        experts, directions = self.mixture.experts, self._directions()
+        own = [np.equal(*free_pairs(experts.n_free))]
+        scores, curvatures = [], []
+        for block, design, local in self._blocks():
+            mass = np.ones((1, local.log_density.shape[1]))
+            score = local.score(mass)[0]
+            curvature = local.curvature_weights(mass, at_model=True)[0]
+            if experts.contrasts is not None:
+                curvature = curvature[own[0]]
+            elif self.theta.log_variance.size:
+                precision = np.exp(-self.theta.log_variance[0])[:, None]
+                score, curvature = precision * score, precision * curvature
+            curvature = np.broadcast_to(curvature, score.shape)
+            features = np.ones_like(mass)
+            if directions is not None:
+                features = design.dot(directions)
+            for kept, values, factor in (
+                (scores, score, features),
+                (curvatures, curvature, np.square(features)),
+            ):
+                product = values[:, None] * factor
+                product = product.reshape(-1, product.shape[2])
+                kept.append(self.mixture.units.sum(product, block))
+        return np.concatenate(scores, axis=1).T, np.concatenate(curvatures, axis=1).T
+
+    @cached_property
+    def scale(self):
+        """Root mean square of each unit's residuals, but for a factor, (u, 1)."""
+        units, found = self.mixture.units, []
+        for block, _, local in self._blocks():
+            excess = local.complete_score()[1][0].sum(axis=0)
+            counts = units.sum(np.ones_like(excess), block)
+            found.append(units.sum(excess, block) / counts)
+        excess = np.concatenate(found)
+        return np.sqrt(excess - excess.min())[:, None]
+
+    def _directions(self):
+        """Directions of the features that scores are taken in, (r, p), or None."""
+        mixture = self.mixture
+        if mixture.units.weight.shape == mixture.weight.shape:
+            return None
+        n_columns = mixture.expert_design.n_columns
+        if n_columns <= _MOST_DIRECTIONS:
+            return np.eye(n_columns)
+        shape = _MOST_DIRECTIONS, n_columns
+        return np.random.RandomState(0).standard_normal(shape)
+
+    def _blocks(self):
+        """Blocks of units, their features and their rows under the expert."""
+        mixture = self.mixture
+        for block in mixture.blocks:
+            design = mixture.design_blocks(block)[1]
+            target = mixture.target[..., block.rows]
+            yield block, design, mixture.experts.at(self.theta, design, target)
+
+
+def _objective(mixture, theta):
+    """F at some parameters."""
+    return mixture.evaluate(theta, curvature=False).objective
