@@ -210,10 +210,10 @@ class _Learner:
             rows = Rows.joined([Rows(*before.rows), fresh])
         n_rows = rows.weight.size
         problem = self._problem(Rows(*canonical_rows(*rows)[:3]))
-        problem.learn_noise_prior()
         is_enough = self._is_enough(rows, sample_size(problem.mixture))
         if n_rows < _GROWTH * before.n_fitted and not is_enough:
             return before._replace(rows=tuple(rows)), self._objective(fresh)
+        problem.learn_noise_prior()
         theta, mass, objective = self._fit(problem, n_rows)
         self._publish(problem, theta, mass, rows.X.dtype)
         if not is_enough:

@@ -8,7 +8,8 @@ be far too large a scale where several experts explain y well.
 import numpy as np
 
 from skmoe.engine.draws import sampled
-from skmoe.engine.starts import best_of_short_runs, one_expert, sample_size
+from skmoe.engine.one_expert import OneExpert
+from skmoe.engine.starts import best_of_short_runs, sample_size, settled
 from skmoe.engine.sweep import sweep
 
 
@@ -35,11 +36,12 @@ def equal_noise(mixture, n_rows):
         found = [_constant_noise(sample)]
         gate, expert = _n_coefs(sample)
         if n_rows > expert:
-            theta = one_expert(sample)
+            one = OneExpert(sample)
+            theta = settled(one.mixture, one.theta)
             found.append(_expected(theta, n_rows, expert))
         n_coefs = sample.experts.tie.shape[1] * expert + gate
         if n_rows > n_coefs and mixture.n_experts > 1:
-            theta = best_of_short_runs(sample, rng)
+            theta = best_of_short_runs(sample, one, rng)
             found.append(_expected(theta, n_rows, n_coefs))
             like = mixture.experts.initial()[1]
             noise = np.broadcast_to(theta.log_variance, like.shape)

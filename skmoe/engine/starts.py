@@ -106,11 +106,13 @@ class Starts:
         Another start, the best of experts with equal noise.
     n_hits : int, default=5
         How many runs must reach the best objective.
+    one : OneExpert, default=None
+        That of the sample, where it is known.
     """
 
-    def __init__(self, sample, draw, known=None, n_hits=_ENOUGH_HITS):
+    def __init__(self, sample, draw, known=None, n_hits=_ENOUGH_HITS, one=None):
         self.sample, self.draw, self.known = sample, draw, known
-        self.one = OneExpert(sample)
+        self.one = OneExpert(sample) if one is None else one
         has_gate = sample.gate_design.scale.size > 0
         # Nothing but the experts tells units apart, and EM is far from them.
         self.is_hard = not (has_gate or sample.experts.is_quadratic)
@@ -195,15 +197,9 @@ def settled(mixture, theta):
     return _run(mixture, theta, _SETTLING_ITER, _SETTLED_TOL).theta
 
 
-def one_expert(sample):
-    """Parameters of the best single expert."""
-    one = OneExpert(sample)
-    return settled(one.mixture, one.theta)
-
-
-def best_of_short_runs(sample, rng):
+def best_of_short_runs(sample, one, rng):
     """Parameters of the best short run on a sample, at its optimum."""
-    starts = Starts(sample, Draw(sample, rng), n_hits=_FEWER_HITS)
+    starts = Starts(sample, Draw(sample, rng), n_hits=_FEWER_HITS, one=one)
     return settled(sample, min(_tried(starts), key=_objective).theta)
 
 
