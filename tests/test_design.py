@@ -1,5 +1,7 @@
 """The design: one matrix, however X is stored and cut into blocks."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from _data import MODELS, Data, flat, random_theta, soft_start
@@ -275,3 +277,14 @@ def fit(name, data):
     descent = minimise(problem.mixture, theta, MirrorDescent(1.0), 15, 0.0)
     fitted = problem.attributes(descent.theta, np.float64)
     return fitted, descent.objective_curve[-1]
+
+
+@pytest.mark.parametrize("layout", ["c", "csr"])
+def test_a_new_thread_may_begin_with_no_rows(layout):
+    """As where an expert has no row in the first block of a thread."""
+    X = LAYOUTS[layout](make_X())
+    design = make_design(X, None, np.zeros(D), np.ones(D), True)
+    block = design.block(slice(0, 10)).take(np.zeros(0, dtype=int))
+    with ThreadPoolExecutor(1) as executor:
+        grams = executor.submit(block.gram, np.ones((2, 0))).result()
+    np.testing.assert_array_equal(grams, np.zeros((2, D + 1, D + 1)))

@@ -37,9 +37,10 @@ def blocks_of(n_rows, size):
 def _scratch(shape):
     """Uninitialised memory of the calling thread, the same at each call."""
     size = math.prod(shape)
-    if getattr(_LOCAL, "memory", np.empty(0)).size < size:
-        _LOCAL.memory = np.empty(size)
-    return _LOCAL.memory[:size].reshape(shape)
+    memory = getattr(_LOCAL, "memory", None)
+    if memory is None or memory.size < size:
+        memory = _LOCAL.memory = np.empty(size)
+    return memory[:size].reshape(shape)
 
 
 def column_moments(X, sample_weight, fit_intercept):
