@@ -29,7 +29,8 @@ SHORT_RUNS = "short_runs"
 STRATEGIES = (SHORT_RUNS, "kmeans", "kmeans_xy", "regression_clustering", "random")
 
 _TINY = np.finfo(np.float64).tiny
-_N_STARTS, _N_KEPT = 10, 5
+# Runs of the first two kinds at most, of experts with equal noise; runs that go on.
+_N_STARTS, _N_FEWER_STARTS, _N_KEPT = 10, 5, 5
 # Random starts where no other is better than one expert, of short runs and of fits.
 _N_RANDOM, _N_WAYS_OUT = 5, 2
 _SHORT_CLUSTERING_ITER = 3
@@ -104,14 +105,13 @@ class Starts:
     draw : Draw of it
     known : Parameters, default=None
         Another start, the best of experts with equal noise.
-    n_hits : int, default=5
-        How many runs must reach the best objective.
     one : OneExpert, default=None
-        That of the sample, where it is known.
+        That of the sample where experts with equal noise are looked for.
     """
 
-    def __init__(self, sample, draw, known=None, n_hits=_ENOUGH_HITS, one=None):
+    def __init__(self, sample, draw, known=None, one=None):
         self.sample, self.draw, self.known = sample, draw, known
+        self.has_equal_noise = one is not None
         self.one = OneExpert(sample) if one is None else one
         has_gate = sample.gate_design.scale.size > 0
         # Nothing but the experts tells units apart, and EM is far from them.
@@ -124,11 +124,13 @@ class Starts:
             "random": not has_gate,
         }
         self.kinds = [kind for kind, is_there in available.items() if is_there]
-        self.n_hits = n_hits
+        is_first = known is None and not self.has_equal_noise
+        self.n_hits = _ENOUGH_HITS if is_first else _FEWER_HITS
+        self.n_starts = _N_FEWER_STARTS if self.has_equal_noise else _N_STARTS
         if self.is_hard:
-            self.n_hits = _N_STARTS
+            self.n_hits = self.n_starts
         elif sample.work >= _DEAR:
-            self.n_hits = min(n_hits, _FEW_HITS)
+            self.n_hits = _FEW_HITS
 
     def theta(self, kind, number):
         """Parameters of the start of a kind that is the n-th of it, from 0."""
@@ -167,8 +169,16 @@ class Starts:
 
     @property
     def most(self):
-        """Most runs: ten of two kinds, and one of each other."""
-        return _N_STARTS + max(len(self.kinds) - 2, 0) * (not self.is_hard)
+        """Most runs: some of two kinds, and one of each other."""
+        return self.n_starts + max(len(self.kinds) - 2, 0) * (not self.is_hard)
+
+    @property
+    def n_random(self):
+        """More, of random labels, where no run is better than one expert.
+
+        Experts with equal noise are then no better than one either.
+        """
+        return 0 if self.has_equal_noise else _N_RANDOM
 
 
 def _short_runs(mixture, rng):
@@ -180,9 +190,7 @@ def _short_runs(mixture, rng):
     """
     size = sample_size(mixture)
     sample = sampled(mixture, size, rng)
-    known = mixture.equal_noise_start
-    n_hits = _ENOUGH_HITS if known is None else _FEWER_HITS
-    starts = Starts(sample, Draw(sample, rng), known, n_hits)
+    starts = Starts(sample, Draw(sample, rng), mixture.equal_noise_start)
     runs = _tried(starts)
     if not _is_settled(starts, runs):
         size *= 2
@@ -199,14 +207,14 @@ def settled(mixture, theta):
 
 def best_of_short_runs(sample, one, rng):
     """Parameters of the best short run on a sample, at its optimum."""
-    starts = Starts(sample, Draw(sample, rng), n_hits=_FEWER_HITS, one=one)
+    starts = Starts(sample, Draw(sample, rng), one=one)
     return settled(sample, min(_tried(starts), key=_objective).theta)
 
 
 def _tried(starts):
     """Short runs from starts of all kinds."""
     runs, counts = [], Counter()
-    while len(runs) < starts.most + _N_RANDOM and not _is_settled(starts, runs):
+    while len(runs) < starts.most + starts.n_random and not _is_settled(starts, runs):
         kind = starts.next_kind(runs)
         if len(runs) >= starts.most:
             if _is_better(starts, runs):
