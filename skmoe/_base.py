@@ -252,8 +252,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         Its sample size n is the number of rows (sum of weights), also where they are in
         groups.  With k parameters, ``k = aic / 2 + log-likelihood``, the criterion that
         takes the number of groups G is ``bic + k * (log(G) - log(n))``.  Parameters are
-        those that the data determined: none of constant columns, of experts without
-        rows, of a noise variance at its bound, and no zeros of an L1 penalty.
+        those that the data determined: none of constant columns, of experts with less
+        than half a row, of a noise variance at its bound, and no zeros of an L1
+        penalty.
 
         Parameters
         ----------

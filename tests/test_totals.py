@@ -171,6 +171,25 @@ class TestCriteria:
         k = model.aic(X, y) / 2 + model.score_samples(X, y).sum()
         assert k == pytest.approx(len(information(model, X, y).names), abs=1e-6)
 
+    @pytest.mark.parametrize("name", ESTIMATORS)
+    def test_experts_with_less_than_half_a_row_do_not_count(self, name):
+        model, encode = ESTIMATORS[name]
+        X, y, _ = regimes(150)
+        y = encode(y)
+
+        model = clone(model).set_params(
+            n_experts=10, alpha=3.0, gate_alpha=3.0, tol=1e-6
+        )
+        model.fit(X, y)
+        rows = model.responsibilities(X, y).sum(axis=0)
+        assert ((rows > 1e-8) & (rows < 0.5)).any()
+        n_experts = (rows > 0.5).sum()
+        of_expert = 3 + (name in ("linear", "gamma"))
+        k = model.aic(X, y) / 2 + model.score_samples(X, y).sum()
+        assert k == pytest.approx(3 * (n_experts - 1) + of_expert * n_experts, abs=1e-6)
+        of_experts = [n for n in information(model, X, y).names if n[:4] != "gate"]
+        assert len(of_experts) == of_expert * n_experts
+
     @pytest.mark.parametrize("family", ["linear", "gamma"])
     def test_noise_at_its_bound_does_not_count(self, family):
         x = np.linspace(-1, 1, 301)[:, None]

@@ -71,9 +71,9 @@ def _responses(problem):
 def learnt_parts(problem, theta, mass):
     """Which free parameters the data determines, three arrays of their shapes.
 
-    None of constant columns, of dead experts, and no noise at its bounds.
+    None of constant columns, of experts without rows, and no noise at its bounds.
     """
-    experts = problem.experts
+    experts, mass = problem.experts, problem.counted(mass)
     gate = np.ones(theta.gate.shape, dtype=bool)
     gate &= problem.mixture.gate.has_rows(mass, DEAD_MASS)[:, None]
     coef = np.ones(theta.experts.shape, dtype=bool)

@@ -266,7 +266,9 @@ class SparseBlock:
         """One weighted Gram matrix for each row of `weights`, (M, b) -> (M, p, p)."""
         d, p = self.scale.shape[0], self.scale.shape[0] + self.intercept
         counts = np.diff(self.X.indptr)
-        if counts.size * p**2 <= max(_SMALL_GRAM, _DENSE_GAIN * np.square(counts).sum()):
+        if counts.size * p**2 <= max(
+            _SMALL_GRAM, _DENSE_GAIN * np.square(counts).sum()
+        ):
             return self._dense().gram(weights)
         grams = np.empty((weights.shape[0], p, p))
         for weight, gram in zip(weights, grams):

@@ -18,6 +18,8 @@ from skmoe.engine.units import Groups
 _CANONICAL_ROWS, _CANONICAL_SIZE = 5_000, 2**22
 # Rows of less weight in all are no reason for penalties that overflow.
 _LEAST_SEEN = 1e-100
+# Experts with less rows in all learn nothing from them.
+_LEAST_ROWS = 0.5
 # A noise variance less than so many times its floor counts as near it.
 _LOW_NOISE = 10.0
 
@@ -124,6 +126,7 @@ class Problem:
         self.gate_design, self.expert_design = gate_design, expert_design
         weight = weight / scaling.total
         n_seen = max(scaling.total if n_seen is None else n_seen, _LEAST_SEEN)
+        self.n_seen = n_seen
         offset = 0.0
         self.target_scale = None
         experts = make_experts(_penalty(expert_design, alpha / n_seen, l1_ratio))
@@ -191,7 +194,7 @@ class Problem:
         """
         experts, gate = self.experts, self.mixture.gate
         in_gate, in_experts, in_noise = learnt_parts(self, theta, mass)
-        branches = (gate.node_masses(mass) > DEAD_MASS).sum(axis=1)
+        branches = (gate.node_masses(self.counted(mass)) > DEAD_MASS).sum(axis=1)
         nodes = zip(
             np.split(theta.gate, gate.n_nodes),
             np.split(in_gate, gate.n_nodes),
@@ -208,17 +211,25 @@ class Problem:
             n_free += experts.penalty.n_free(coef, learnt, rank)
         return int(n_free + in_noise.sum())
 
+    def counted(self, mass):
+        """Mass of experts (K,), 0 where they have less than half a row.
+
+        Weights below 1 on average are no counts: then rows count as they are.
+        """
+        n_rows = max(self.n_seen, self.mixture.weight.shape[0])
+        return np.where(mass * n_rows < _LEAST_ROWS, 0.0, mass)
+
     def lack_of_rows(self, theta, mass):
         """What is to be said of a fit with more parameters than rows, or None."""
-        n_rows = self.scaling.total
+        n_rows = self.n_seen
         n_free = self.n_free_parameters(theta, mass)
         if n_free > n_rows:
             return (
                 f"The model has {n_free} parameters, and {n_rows:g} rows (weights "
                 "count as rows)."
             )
-        rows, needed = self.rows_and_coefs(theta, mass)
-        short = np.flatnonzero((rows > DEAD_MASS * n_rows) & (rows < needed))
+        rows, needed = self.rows_and_coefs(theta, self.counted(mass))
+        short = np.flatnonzero((rows > 0) & (rows < needed))
         if short.size:
             worst = short[np.argmin(rows[short] - needed[short])]
             return (
@@ -248,7 +259,7 @@ class Problem:
         tie = np.abs(self.experts.tie)
         # Outputs have rows of their own.
         needed = is_free.sum(axis=2)
-        return tie.T @ mass * self.scaling.total, needed.max(axis=1, initial=0)
+        return tie.T @ mass * self.n_seen, needed.max(axis=1, initial=0)
 
     def attributes(self, theta, dtype):
         """Fitted attributes in the user's units, a dict of arrays."""

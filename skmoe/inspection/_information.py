@@ -162,7 +162,7 @@ def information(
     information : Information
         Matrices, eigenvalues and rates at the fitted parameters.  Parameters that the
         data does not determine are left out: coefficients of constant columns, experts
-        without rows, noise variances at their bound.
+        with less than half a row, noise variances at their bound.
 
     Raises
     ------
