@@ -1,11 +1,12 @@
 """Coverage of the confidence intervals of `skmoe.inspection.inference`.
 
     python benchmarks/interval_coverage.py [--fits 1000] [--cases linear,logistic]
-        [--out FILE]
+        [--rows 500,5000,50000] [--defaults] [--out FILE]
 
-Each case draws data from a known mixture, fits it without penalties, and counts how
-often the intervals at 95 percent hold the true values.  The fits start from the true
-experts' labels, so that experts keep their order.  Prints a Markdown table: coverage of
+Each case draws data from a known mixture, fits it without penalties and prior, or with
+those of the defaults, and counts how often the intervals at 95 percent hold the true
+values.  The fits start from the true experts' labels, so that experts keep their order.
+Prints a Markdown table: coverage of
 each part of the model, averaged over its entries, the entries that are covered worst
 and best, and the ratio of the mean standard error to the spread of the estimates.
 """
@@ -15,7 +16,6 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.inspection import inference
@@ -25,7 +25,7 @@ class Case(NamedTuple):
     """A mixture to draw from: gate and experts with the intercept last."""
 
     n: int
-    gate: np.ndarray  # (K, d + 1)
+    gate: np.ndarray  # (K, d + 1), or (K,) of a constant gate
     experts: np.ndarray  # (K, d + 1)
     noise: tuple | None  # standard deviations, (K,); None for logistic experts
     robust: bool = False
@@ -42,6 +42,12 @@ CASES = {
     ),
     "overlapping linear": Case(5000, _TWO, _PLANES, (1.0, 1.0)),
     "logistic": Case(20_000, 2 * _TWO, 2 * _PLANES, None),
+    "latent class logit": Case(
+        20_000,
+        np.array([0.2, -0.2]),
+        np.array([[2.0, 0.0, 0.5], [-1.0, 1.5, -0.5]]),
+        None,
+    ),
     "linear by sandwich": Case(1000, _TWO, _PLANES, (0.5, 1.0), robust=True),
     "uneven noise": Case(2000, 3 * _TWO, _PLANES, (0.3, 0.3), uneven=True),
     "uneven noise by sandwich": Case(
@@ -52,9 +58,10 @@ CASES = {
 
 def draw(case, rng):
     """X (n, d), y (n,) and the expert of each row (n,)."""
-    X = rng.standard_normal((case.n, case.gate.shape[1] - 1))
+    X = rng.standard_normal((case.n, case.experts.shape[1] - 1))
     ones = np.c_[X, np.ones(case.n)]
-    logits = ones @ case.gate.T + rng.gumbel(size=(case.n, len(case.gate)))
+    logits = case.gate if case.gate.ndim == 1 else ones @ case.gate.T
+    logits = logits + rng.gumbel(size=(case.n, len(case.gate)))
     expert = logits.argmax(axis=1)
     predictor = (ones * case.experts[expert]).sum(axis=1)
     if case.noise is None:
@@ -66,13 +73,17 @@ def draw(case, rng):
     return X, predictor + noise * rng.standard_normal(case.n), expert
 
 
-def one_fit(case, seed):
+def one_fit(case, seed, has_penalties):
     """Whether intervals hold the truth, estimates and standard errors, (R,) each."""
     X, y, expert = draw(case, np.random.default_rng(seed))
     kind = MixtureOfLogisticExperts if case.noise is None else MixtureOfLinearExperts
-    model = kind(
-        len(case.gate), alpha=0, gate_alpha=0, init=expert, tol=1e-9, max_iter=5000
-    ).fit(X, y)
+    model = kind(len(case.gate), init=expert, tol=1e-9, max_iter=5000)
+    if case.gate.ndim == 1:
+        model.set_params(gate_features=[])
+    if not has_penalties:
+        names = {"alpha", "gate_alpha", "noise_prior"} & set(model.get_params())
+        model.set_params(**dict.fromkeys(names, 0.0))
+    model.fit(X, y)
     result = inference(model, X, y, robust=case.robust)
     truth = [case.gate.ravel(), case.experts.ravel()]
     if case.noise is not None:
@@ -82,18 +93,18 @@ def one_fit(case, seed):
     return (lower <= truth) & (truth <= upper), result.estimate, result.standard_error
 
 
-def row(name, case, n_fits):
+def row(name, case, n_fits, has_penalties):
     """A row of the table."""
-    fits = [one_fit(case, seed) for seed in range(n_fits)]
+    fits = [one_fit(case, seed, has_penalties) for seed in range(n_fits)]
     hits, estimates, errors = map(np.array, zip(*fits))
     covered = hits.mean(axis=0)
     ratio = errors.mean(axis=0) / estimates.std(axis=0)
-    n_coefs = case.gate.size
-    parts = [covered[:n_coefs], covered[n_coefs : 2 * n_coefs]]
-    ratios = ratio[: 2 * n_coefs]
+    ends = np.cumsum([case.gate.size, case.experts.size])
+    parts = [covered[: ends[0]], covered[ends[0] : ends[1]]]
+    ratios = ratio[: ends[1]]
     noise = "-"
     if case.noise is not None and not case.uneven:
-        parts.append(covered[2 * n_coefs :])
+        parts.append(covered[ends[1] :])
         noise = f"{100 * parts[2].mean():.1f} %"
     entries = np.concatenate(parts)
     return (
@@ -110,6 +121,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fits", type=int, default=1000)
     parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--rows", help="in place of those of the case")
+    parser.add_argument("--defaults", action="store_true", help="their penalties")
     parser.add_argument("--out")
     options = parser.parse_args()
     heading = (
@@ -124,11 +137,15 @@ def main():
     lines = ["| " + " | ".join(heading) + " |", "|" + "---|" * len(heading)]
     print("\n".join(lines), flush=True)
     for name in options.cases.split(","):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", ConvergenceWarning)
-            cells = row(name, CASES[name], options.fits)
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-        print(lines[-1], flush=True)
+        case = CASES[name]
+        sizes = map(int, options.rows.split(",")) if options.rows else [case.n]
+        for n in sizes:
+            with warnings.catch_warnings():
+                # Small penalised sets have what `inference` warns of.
+                warnings.simplefilter("ignore" if options.defaults else "error")
+                cells = row(name, case._replace(n=n), options.fits, options.defaults)
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
+            print(lines[-1], flush=True)
     if options.out:
         with open(options.out, "w") as file:
             file.write("\n".join(lines) + "\n")

@@ -83,7 +83,13 @@ def main():
     if case.family != "gaussian":
         kind, y = MixtureOfLogisticExperts, y.astype(int)
     solver, _, variant = arguments.method.partition("-")
-    penalties = {"alpha": 0, "gate_alpha": 0} if variant == "mle" else {}
+    penalties = {}
+    if variant == "mle" or case.penalty:
+        # That of the case is for each row.
+        names = ["alpha", "gate_alpha"]
+        penalties = dict.fromkeys(names, case.penalty * X.shape[0])
+        if kind is MixtureOfLinearExperts:
+            penalties["noise_prior"] = 0
 
     def make():
         return kind(case.n_experts, solver=solver, random_state=0, **penalties)
