@@ -91,7 +91,7 @@ def ours(name, data):
         numbers["gate (Intercept)"] = np.diff(model.gate_intercept_)[0]
         for feature, value in zip(gate, np.diff(model.gate_coef_, axis=0)[0]):
             numbers[f"gate {feature}"] = value
-    proba = model.responsibilities(X, y, groups)
+    proba = model.responsibilities(X, y, groups=groups)
     once = proba if groups is None else proba[~groups.duplicated()]
     numbers |= {f"prior {k}": mass for k, mass in enumerate(once.mean(axis=0))}
     numbers["AIC"] = model.aic(X, y, groups=groups)

@@ -171,7 +171,11 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         return prediction.gate_probability(*self._gate_arguments(self._checked(X)))
 
     def responsibilities(
-        self, X: MatrixLike, y: ArrayLike, groups: ArrayLike | None = None
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> FloatArray:
         """Probability of each expert given x and y (posterior, E-step).
 
@@ -179,6 +183,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights count rows within their group, as in `fit`: integer weights equal
+            repeated rows.  Without `groups` they change nothing.
         groups : array-like of shape (n_samples,), default=None
             Labels of groups that share one latent expert; its rows are then equal.
             Without it each row is on its own.
@@ -186,13 +193,25 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         Returns
         -------
         proba : ndarray of shape (n_samples, n_experts)
-        """
-        _, *joint, group = self._joint_of_units(X, y, None, groups)
-        proba = prediction.posterior(*joint)
-        return proba if group is None else proba[group]
+            A row for each sample, also with groups.
 
-    def score_samples(self, X: MatrixLike, y: ArrayLike | None = None) -> FloatArray:
-        """Log-likelihood log p(y | x) of each sample, in nats.
+        Raises
+        ------
+        ValueError
+            If the data is invalid, or what the gate sees varies within a group.
+        """
+        data = self._checked_units(X, y, sample_weight, groups)
+        proba = prediction.posterior(*self._log_joint(*data))
+        return proba if groups is None else proba[data[-1]]
+
+    def score_samples(
+        self,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> FloatArray:
+        """Log-likelihood log p(y | x) of each sample, or of each group, in nats.
 
         Parameters
         ----------
@@ -200,15 +219,58 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Without it, the log-likelihood of what `predict` gives: how sure the model
             is of its own prediction.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights count rows within their group, as in `fit`: integer weights equal
+            repeated rows.  Without `groups` they change nothing.
+        groups : array-like of shape (n_samples,), default=None
+            Labels of groups that share one latent expert.  Without it each row is on
+            its own.
 
         Returns
         -------
-        log_density : ndarray of shape (n_samples,)
+        log_density : ndarray of shape (n_samples,) or (n_groups,)
+            With groups of all rows of a group together, in the order of the sorted
+            labels, ``np.unique(groups)``; 0 for a group without weight.
+
+        Raises
+        ------
+        ValueError
+            If the data is invalid, or what the gate sees varies within a group.
         """
         if y is None:
             y = self.predict(X)
-        joint = self._log_joint(*self._checked_pair(X, y))
-        return prediction.mixture_log_density(*joint)
+        data = self._checked_units(X, y, sample_weight, groups)
+        return prediction.mixture_log_density(*self._log_joint(*data))
+
+    def log_likelihood(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> float:
+        """Log-likelihood of all samples together, in nats; penalties are not in it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            A weight counts as so many rows.
+        groups : array-like of shape (n_samples,), default=None
+            Labels of groups that share one latent expert, as in `fit`.
+
+        Returns
+        -------
+        log_likelihood : float
+            Sum over the samples, or over the groups.
+
+        Raises
+        ------
+        ValueError
+            If the data is invalid, or `groups` is missing where `fit` had it.
+        """
+        return self._fit_to(X, y, sample_weight, groups).log_likelihood
 
     def aic(
         self,
@@ -478,11 +540,10 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
 
     def _fitted_problem(self, X, y, sample_weight, groups):
         """The problem on some data, and the fitted parameters in its coordinates."""
-        X, y = self._checked_pair(X, y)
-        weight = check_weights(sample_weight, X)
+        check_is_fitted(self)
         self._require_groups(groups)
-        group = check_groups(groups, X.shape[0])
-        X, y, weight, group = of_positive_weight(X, y, weight, group)
+        data = self._checked_units(X, y, sample_weight, groups)
+        X, y, weight, group = of_positive_weight(*data)
         columns = self._gate_columns, self._expert_columns
         target = self._fitted_target(y)
         problem = self._make_problem(
@@ -549,41 +610,37 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         X = X if self._expert_columns is None else X[:, self._expert_columns]
         return X, self.coef_, self.intercept_
 
-    def _log_joint(self, X, y):
-        """Gate log-probabilities and expert log-densities of validated rows, (n, K)."""
-        log_gate = prediction.gate_log_probability(*self._gate_arguments(X))
-        return log_gate, self._expert_log_density(X, self._fitted_target(y))
-
-    def _joint_of_units(self, X, y, sample_weight, groups):
-        """Weights of rows, and gate and expert log-densities of rows or groups.
-
-        Then codes of the groups, or None.
-        """
+    def _checked_units(self, X, y, sample_weight, groups):
+        """Validated X, y, weights and codes of groups, or None."""
         X, y = self._checked_pair(X, y)
-        joint = self._log_joint(X, y)
-        weight = check_weights(sample_weight, joint[0])
-        group = check_groups(groups, X.shape[0])
-        if group is not None:
-            check_gate_sees_groups(self, X, group, self._gate_columns)
-            joint = joint_of_groups(*joint, weight, group)
-        return weight, *joint, group
+        weight = check_weights(sample_weight, X)
+        return X, y, weight, check_groups(groups, X.shape[0])
+
+    def _log_joint(self, X, y, weight, group):
+        """Gate and expert log-densities of validated rows (n, K), or groups (G, K)."""
+        log_gate = prediction.gate_log_probability(*self._gate_arguments(X))
+        log_density = self._expert_log_density(X, self._fitted_target(y))
+        if group is None:
+            return log_gate, log_density
+        rows, _, _, of_rows = of_positive_weight(X, y, weight, group)
+        check_gate_sees_groups(self, rows, of_rows, self._gate_columns)
+        return joint_of_groups(log_gate, log_density, weight, group)
 
     def _fit_to(self, X, y, sample_weight, groups):
         """How well the model fits some data: what the criteria need."""
         if y is None:
-            raise ValueError("y=None: the criterion needs the targets; give y.")
+            raise ValueError("y=None: the likelihood needs the targets; give y.")
         check_is_fitted(self)
         self._require_groups(groups)
-        weight, *joint, group = self._joint_of_units(X, y, sample_weight, groups)
-        # Weights count within a group; groups of any weight count once.
-        times = weight
-        if group is not None:
-            times = (np.bincount(group, weight) > 0).astype(np.float64)
+        data = self._checked_units(X, y, sample_weight, groups)
+        X, y, weight, group = of_positive_weight(*data)
+        joint = self._log_joint(X, y, weight, group)
+        log_density = prediction.mixture_log_density(*joint)
         entropy = entr(prediction.posterior(*joint)).sum(axis=1)
+        # Weights count within a group; groups count once.
+        times = weight if group is None else np.ones(len(log_density))
         return _FitToData(
-            float(times @ prediction.mixture_log_density(*joint)),
-            float(times @ entropy),
-            float(weight.sum()),
+            float(times @ log_density), float(times @ entropy), float(weight.sum())
         )
 
     def _require_groups(self, groups):

@@ -160,6 +160,14 @@ def given_parts(data):
     return [make(f"partition {i}", *row) for i, row in enumerate(rows)]
 
 
+def log_likelihood_of(part, local):
+    """Log-likelihood of a part; 0 where it has no rows of positive weight."""
+    weight = part.sample_weight
+    if not len(part.X) or (weight is not None and not np.any(weight)):
+        return 0.0
+    return local.log_likelihood(part.X, part.y, weight)
+
+
 def lazily(local, method, X, y=None):
     """What a method of a fitted estimator gives for each partition, a dask array."""
     given = {"X": X} if y is None else {"X": X, "y": y}

@@ -45,11 +45,16 @@ def check_gate_sees_groups(estimator, X, group, columns):
 
 
 def joint_of_groups(log_gate, log_density, weight, group):
-    """Gate and weighted expert log-densities of groups, two arrays (G, K)."""
-    first = np.unique(group, return_index=True)[1]
+    """Gate and weighted expert log-densities of groups, two arrays (G, K).
+
+    Rows without weight are left out; a group of those alone has the density 1.
+    """
+    with_weight_first = np.argsort(weight == 0, kind="stable")
+    _, first = np.unique(group[with_weight_first], return_index=True)
+    seen = np.flatnonzero(weight)
     total = np.zeros((first.shape[0], log_density.shape[1]))
-    np.add.at(total, group, weight[:, None] * log_density)
-    return log_gate[first], total
+    np.add.at(total, group[seen], weight[seen, None] * log_density[seen])
+    return log_gate[with_weight_first[first]], total
 
 
 def averaged_by_group(init, weight, group):

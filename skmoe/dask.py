@@ -22,7 +22,13 @@ from skmoe._typing import Columns, RandomState, Solver
 try:
     from distributed import get_client
 
-    from skmoe._dask_parts import Partitions, given_parts, is_collection, lazily
+    from skmoe._dask_parts import (
+        Partitions,
+        given_parts,
+        is_collection,
+        lazily,
+        log_likelihood_of,
+    )
 except ImportError as error:
     raise ImportError(
         "skmoe.dask needs dask and distributed: pip install 'skmoe[dask]'."
@@ -173,6 +179,30 @@ class _DaskMixture(LoadsOldPickles):
             Not computed yet.
         """
         return self._lazy("score_samples", X, y)
+
+    def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Log-likelihood of all samples together, in nats.
+
+        Parameters
+        ----------
+        X : dask array or data frame of shape (n_samples, n_features)
+            Anything else goes to the plain estimator.
+        y : dask array, series or data frame of shape (n_samples,) or \
+                (n_samples, n_outputs)
+        sample_weight : dask array or series of shape (n_samples,), default=None
+            A weight counts as so many rows.
+
+        Returns
+        -------
+        log_likelihood : float
+            Computed at once, on the workers.
+        """
+        local = self.to_local()
+        if not is_collection(X):
+            return local.log_likelihood(X, y, sample_weight)
+        parts = given_parts({"X": X, "y": y, "sample_weight": sample_weight})
+        partitions = Partitions.of(self.client_, parts)
+        return sum(partitions.collect(log_likelihood_of, local))
 
     def _plain(self):
         """The plain estimator with the same parameters and fitted attributes."""

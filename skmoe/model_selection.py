@@ -230,12 +230,11 @@ def _fit(estimator, X, y, weight, groups, n_experts, init="short_runs", is_quiet
 
 def _split(fit, X, y, weight, groups):
     """A fit with one expert more, from the last one with its worst expert split."""
-    responsibilities = fit.responsibilities(X, y, groups)
-    weight = check_weights(weight, responsibilities)
+    responsibilities = fit.responsibilities(X, y, weight, groups)
     n_experts = responsibilities.shape[1]
     best_gain, start = -np.inf, None
     for k in range(n_experts):
-        gain, share = _gain(fit, X, y, weight * responsibilities[:, k], groups)
+        gain, share = _gain(fit, X, y, weight, groups, responsibilities[:, k])
         if gain > best_gain:
             first = responsibilities[:, k] * share
             others = np.delete(responsibilities, k, axis=1)
@@ -247,17 +246,19 @@ def _split(fit, X, y, weight, groups):
     return _fit(fit, X, y, weight, groups, n_experts + 1, start)
 
 
-def _gain(fit, X, y, weight, groups):
-    """What two experts gain over one on weighted rows, and the first's share of each.
+def _gain(fit, X, y, sample_weight, groups, responsibility):
+    """What two experts gain over one on its rows, and the first's share of each.
 
     The gain is in nats, summed over the rows; minus infinity where neither can be
     fitted.
     """
-    weight = np.where(weight > _LEAST * weight.max(), weight, 0)
+    # By responsibility alone, so that weights stay repeated rows.
+    is_near = responsibility > _LEAST * responsibility.max()
+    weight = check_weights(sample_weight, responsibility) * responsibility * is_near
     data = X, y, weight, groups
     try:
         one, two = (_fit(fit, *data, number, is_quiet=True) for number in (1, 2))
-        share = two.responsibilities(X, y, groups)[:, 0]
+        share = two.responsibilities(X, y, sample_weight, groups)[:, 0]
     except ValueError:  # too few rows of positive weight, or one class only
         return -np.inf, None
     gain = one.objective_curve_[-1] - two.objective_curve_[-1]

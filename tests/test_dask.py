@@ -137,6 +137,20 @@ def test_predictions_are_lazy_and_the_plain_ones(name, client):
         np.testing.assert_array_equal(lazy, getattr(local, method)(X, y))
 
 
+@pytest.mark.parametrize("name", ["linear-3", "binary-3", "gamma"])
+def test_log_likelihood_is_the_plain_one(name, client):
+    X, y, _, estimator = drawn(name, 600)
+    weight = np.repeat([0.0, 0.5, 2.0], 200)  # a partition without weight
+    found = on_dask(estimator).fit(*in_chunks(X, y, size=200))
+    local = found.to_local()
+    total = found.log_likelihood(*in_chunks(X, y, weight, size=200))
+    assert total == pytest.approx(local.log_likelihood(X, y, weight))
+    assert found.log_likelihood(*in_chunks(X, y, size=200)) == pytest.approx(
+        local.score_samples(X, y).sum()
+    )
+    assert found.log_likelihood(X, y, weight) == local.log_likelihood(X, y, weight)
+
+
 def test_empty_partitions_and_partitions_of_one_class(client):
     X, y, _, estimator = drawn("binary-3", 2000)
     order = np.argsort(y, kind="stable")

@@ -324,7 +324,7 @@ def test_lasso_sparse_input_and_groups(family):
     np.testing.assert_allclose(sparse.coef_, dense.fit(X, y).coef_, atol=1e-3)
     grouped = MixtureOfGLMExperts(family=family, gate_features=[], random_state=0)
     groups = np.arange(len(y)) // 2
-    proba = grouped.fit(X, y, groups=groups).responsibilities(X, y, groups)
+    proba = grouped.fit(X, y, groups=groups).responsibilities(X, y, groups=groups)
     np.testing.assert_array_equal(proba[::2], proba[1::2])
 
 

@@ -18,7 +18,12 @@ from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.engine.information import information_matrices
 from skmoe.inspection import inference
 from skmoe.model_selection import n_experts_path
-from skmoe.plotting import CoefficientsDisplay, ResponsibilitiesDisplay
+from skmoe.plotting import (
+    CoefficientsDisplay,
+    ExpertCurvesDisplay,
+    GateRegionsDisplay,
+    ResponsibilitiesDisplay,
+)
 
 both = pytest.mark.parametrize(
     "kind", [MixtureOfLinearExperts, MixtureOfLogisticExperts]
@@ -85,7 +90,7 @@ def test_objective_and_responsibilities_are_those_of_brute_force(
     )
     assert np.diff(model.objective_curve_).max() < 1e-9
     expected = softmax(joint.T).T[groups]
-    found = model.responsibilities(X, y, groups)
+    found = model.responsibilities(X, y, groups=groups)
     np.testing.assert_allclose(found, expected, atol=1e-10)
 
 
@@ -109,7 +114,7 @@ def test_fit_is_a_minimum_of_the_groups_objective(kind):
 def test_groups_tell_apart_what_rows_cannot(kind):
     X, y, groups, expert = panel(kind)
     model = kind(random_state=0, **COLUMNS)
-    together = model.fit(X, y, groups=groups).responsibilities(X, y, groups)
+    together = model.fit(X, y, groups=groups).responsibilities(X, y, groups=groups)
     alone = clone(model).fit(X, y).responsibilities(X, y)
 
     def accuracy(proba):
@@ -139,8 +144,8 @@ def test_order_of_rows_and_kind_of_label_do_not_matter(kind):
     other = clone(model).fit(X[order], y[order], groups=pd.Series(labels))
     np.testing.assert_allclose(other.coef_, model.coef_, rtol=1e-9)
     np.testing.assert_allclose(
-        other.responsibilities(X[order], y[order], labels),
-        model.responsibilities(X, y, groups)[order],
+        other.responsibilities(X[order], y[order], groups=labels),
+        model.responsibilities(X, y, groups=groups)[order],
         atol=1e-9,
     )
 
@@ -156,11 +161,52 @@ def test_weights_repeat_rows_of_their_group(kind):
     more = clone(model).fit(*rows, groups=groups[repeated])
     np.testing.assert_allclose(weighted.coef_, more.coef_, rtol=1e-8)
     np.testing.assert_allclose(weighted.gate_coef_, more.gate_coef_, rtol=1e-8)
-    for criterion in ("aic", "bic", "icl"):
+    for criterion in ("log_likelihood", "aic", "bic", "icl"):
         by_weight = getattr(weighted, criterion)(X, y, weight, groups)
         by_rows = getattr(weighted, criterion)(*rows, groups=groups[repeated])
-        if criterion != "icl":
-            assert by_weight == pytest.approx(by_rows, rel=1e-12)
+        assert by_weight == pytest.approx(by_rows, rel=1e-12)
+    proba = weighted.responsibilities(X, y, weight, groups)
+    expected = more.responsibilities(*rows, groups=groups[repeated])
+    np.testing.assert_allclose(proba[repeated], expected, atol=1e-7)
+    # Without any weight only what the gate knows is left.
+    lost = ~np.isin(groups, groups[repeated])
+    np.testing.assert_allclose(proba[lost], weighted.gate_proba(X[lost]))
+
+
+@both
+def test_log_likelihoods_of_groups_are_those_of_brute_force(kind):
+    model, X, y, groups = fitted(kind)
+    weight = np.random.default_rng(1).uniform(0, 3, len(y))
+    expected = logsumexp(joint_by_loop(model, X, y, groups, weight), axis=1)
+    labels = np.array([f"unit {number:03d}" for number in groups])
+    order = np.random.default_rng(2).permutation(len(y))
+    rows = X[order], y[order], weight[order], labels[order]
+    np.testing.assert_allclose(model.score_samples(*rows), expected, rtol=1e-9)
+    assert model.log_likelihood(*rows) == pytest.approx(expected.sum())
+    plain = model.score_samples(X, y, groups=groups)
+    expected = logsumexp(joint_by_loop(model, X, y, groups), axis=1)
+    np.testing.assert_allclose(plain, expected, rtol=1e-9)
+
+
+@both
+def test_rows_without_weight_are_left_out_of_their_group(kind):
+    X, y, groups, _ = panel(kind)
+    weight = np.ones(len(y))
+    weight[np.unique(groups, return_index=True)[1]] = 0
+    kept = np.flatnonzero(weight)
+    model = kind(random_state=0, **COLUMNS).fit(X, y, weight, groups)
+    # What the gate sees and what was observed may be anything there.
+    X = np.where(weight[:, None], X, 7.0)
+    found = model.responsibilities(X, y, weight, groups)[kept]
+    data = X[kept], y[kept]
+    np.testing.assert_allclose(
+        found, model.responsibilities(*data, groups=groups[kept]), atol=1e-12
+    )
+    y = np.where(weight, y, 9)
+    for name in ("log_likelihood", "aic", "bic", "icl"):
+        assert getattr(model, name)(X, y, weight, groups) == pytest.approx(
+            getattr(model, name)(*data, groups=groups[kept])
+        )
 
 
 @both
@@ -211,7 +257,7 @@ def test_kmeans_starts_sparse_data_whatever_its_indices(kind, init):
 def test_every_start_knows_groups(kind, init, gate_features):
     options = {"init": init, "gate_features": gate_features, "n_init": 3}
     model, X, y, groups = fitted(kind, **options)
-    proba = model.responsibilities(X, y, groups)
+    proba = model.responsibilities(X, y, groups=groups)
     assert np.isfinite(model.objective_curve_).all()
     for group in np.unique(groups):
         assert np.ptp(proba[groups == group], axis=0).max() == 0
@@ -237,7 +283,7 @@ def test_many_rows_and_threads(kind):
         np.sort(model.coef_, axis=0), np.sort(few.coef_, axis=0), atol=1.0
     )
     joint = joint_by_loop(model, X[groups < 20], y[groups < 20], groups[groups < 20])
-    proba = model.responsibilities(X, y, groups)[groups < 20]
+    proba = model.responsibilities(X, y, groups=groups)[groups < 20]
     expected = softmax(joint.T).T[groups[groups < 20]]
     np.testing.assert_allclose(proba, expected, atol=1e-10)
 
@@ -286,13 +332,30 @@ def test_path_over_the_number_of_experts():
     assert path.best("bic").n_experts == 3
 
 
+def test_weights_of_a_path_repeat_rows_of_their_group():
+    rng = np.random.default_rng(0)
+    groups, slope = np.repeat(np.arange(60), 4), rng.choice([-1, 1], size=60)
+    x = rng.uniform(-1, 1, size=(240, 1))
+    y = slope[groups] * x[:, 0] + 0.8 * rng.standard_normal(240)
+    weight = rng.integers(1, 6, size=240)
+    rows = np.repeat(np.arange(240), weight)
+    model = MixtureOfLinearExperts(random_state=0, gate_features=[])
+    found = n_experts_path(
+        model, x, y, max_experts=3, sample_weight=weight, groups=groups
+    )
+    more = n_experts_path(model, x[rows], y[rows], max_experts=3, groups=groups[rows])
+    np.testing.assert_allclose(found.bic, more.bic, rtol=1e-9)
+    np.testing.assert_allclose(found.icl, more.icl, rtol=1e-9)
+
+
 def test_displays_take_groups():
     plt = pytest.importorskip("matplotlib.pyplot")
     model, X, y, groups = fitted(MixtureOfLinearExperts)
-    shown = ResponsibilitiesDisplay.from_estimator(model, X, y, groups=groups)
-    np.testing.assert_array_equal(
-        shown.responsibilities, model.responsibilities(X, y, groups)
-    )
+    weight = np.random.default_rng(0).integers(1, 4, len(y))
+    expected = model.responsibilities(X, y, weight, groups)
+    for display in (ResponsibilitiesDisplay, ExpertCurvesDisplay, GateRegionsDisplay):
+        shown = display.from_estimator(model, X, y, weight, groups)
+        np.testing.assert_array_equal(shown.responsibilities, expected)
     CoefficientsDisplay.from_estimator(model, X, y, groups=groups)
     plt.close("all")
 
@@ -332,12 +395,12 @@ class TestBadInput:
             model.fit(frame, y, groups=groups)
         model.set_params(gate_features=["age"]).fit(frame, y, groups=groups)
         with pytest.raises(ValueError, match="feature 'age', which varies"):
-            model.responsibilities(frame, y, np.zeros(len(y)))
+            model.responsibilities(frame, y, groups=np.zeros(len(y)))
 
     @both
     def test_criteria_and_inspection_need_the_groups(self, kind):
         model, X, y, groups = fitted(kind)
-        for method in (model.aic, model.bic, model.icl):
+        for method in (model.log_likelihood, model.aic, model.bic, model.icl):
             with pytest.raises(ValueError, match="groups=None, but the model was"):
                 method(X, y)
         with pytest.raises(ValueError, match="groups=None, but the model was"):

@@ -69,7 +69,7 @@ def responsibilities(case, model):
         groups = None if groups is None else groups[seen]
     found = [model.responsibilities(X, y)]
     if groups is not None:
-        found.append(model.responsibilities(X, y, groups))
+        found.append(model.responsibilities(X, y, groups=groups))
     return found
 
 
@@ -135,6 +135,36 @@ def test_probabilities_are_distributions(case):
         assert_distribution(values, precision)
     for name in found.keys() - {"predict", "predict_log_proba"}:
         assert np.isfinite(found[name]).all(), name
+
+
+@settings(PROFILE)
+@given(case=cases(), seed=st.integers(0, 99))
+def test_weights_count_rows_of_their_group(case, seed):
+    """However the weight of a row is split between it and a copy of it."""
+    model, rng, n = case.fitted(), np.random.default_rng(seed), case.X.shape[0]
+    y = case.y
+    if case.estimator is CLASSIFIER:
+        y = np.where(np.isin(y, model.classes_), y, model.classes_[0])
+    twice = np.tile(np.arange(n), 2)
+    groups = np.arange(n) if case.groups is None else case.groups
+    data = case.X[twice], y[twice]
+    total = rng.integers(0, 4, n) * 1.0
+    total[rng.integers(n)] = 1.0
+    share = rng.choice([0.0, 0.25, 1.0], n)
+    split = np.concatenate([total * share, total * (1 - share)])
+    whole = np.concatenate([total, np.zeros(n)])
+    codes = np.unique(groups[twice], return_inverse=True)[1]
+    size = np.abs(model._log_joint(*data, split, codes)[1]).max(axis=1)
+    precision = 1e-6 if model.gate_coef_.dtype == np.float32 else 1e-12
+    precision *= np.maximum(1, size)
+    proba, scores = (
+        [method(*data, weight, groups[twice]) for weight in (split, whole)]
+        for method in (model.responsibilities, model.score_samples)
+    )
+    assert (np.abs(proba[0] - proba[1]) <= precision[codes, None]).all()
+    assert (np.abs(scores[0] - scores[1]) <= precision).all()
+    sums = [model.log_likelihood(*data, w, groups[twice]) for w in (split, whole)]
+    assert abs(sums[0] - sums[1]) <= precision.sum()
 
 
 def row_sizes(X, coef, intercept):

@@ -254,7 +254,7 @@ class TestGivenResponsibilities:
         X, y, group = rates(100)
         model = MixtureOfLogisticExperts(2, tol=1e-12, random_state=0, **ML)
         best = model.fit(X, y, groups=group).objective_curve_[-1]
-        shares = model.responsibilities(X, y, group)
+        shares = model.responsibilities(X, y, groups=group)
         curve = model.set_params(init=shares).fit(X, y, groups=group).objective_curve_
         assert curve[0] == pytest.approx(best, abs=1e-8)
 

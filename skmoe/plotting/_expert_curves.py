@@ -120,6 +120,8 @@ class ExpertCurvesDisplay:
         estimator: Any,
         X: ArrayLike,
         y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         *,
         feature: int | str = 0,
         target: Any = None,
@@ -139,6 +141,10 @@ class ExpertCurvesDisplay:
             Rows to show.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights, which count rows within their group.
+        groups : array-like of shape (n_samples,), default=None
+            Their groups, as in `fit`.
         feature : int or str, default=0
             The feature, by index or name; the others are held at their means.
         target : int or class label, default=None
@@ -180,7 +186,7 @@ class ExpertCurvesDisplay:
             mean,
             values[:, column],
             shown.values,
-            mixture.responsibilities(transform(X), y),
+            mixture.responsibilities(transform(X), y, sample_weight, groups),
             band,
             coverage,
             names[column],

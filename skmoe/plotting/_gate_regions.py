@@ -94,6 +94,8 @@ class GateRegionsDisplay:
         estimator: Any,
         X: ArrayLike,
         y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         *,
         features: Sequence[int | str] = (0, 1),
         grid_resolution: int = 200,
@@ -111,6 +113,10 @@ class GateRegionsDisplay:
             Rows to show; at least two features.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets; with them, rows have the colours of their responsibilities.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, which count them within their group.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, as in `fit`.
         features : pair of int or str, default=(0, 1)
             The features on the axes, by index or name; the others are held at their
             means.
@@ -139,12 +145,13 @@ class GateRegionsDisplay:
         xx0, xx1 = np.meshgrid(*axes)
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
         rows = transform(_model.rows_at(values, columns, grid, X))
+        data = transform(X), y, sample_weight, groups
         display = cls(
             xx0,
             xx1,
             mixture.gate_proba(rows).reshape(*xx0.shape, -1),
             values[:, columns],
-            None if y is None else mixture.responsibilities(transform(X), y),
+            None if y is None else mixture.responsibilities(*data),
             [names[j] for j in columns],
             len(names) - 2,
         )

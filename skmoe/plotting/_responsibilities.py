@@ -133,7 +133,7 @@ class ResponsibilitiesDisplay:
         """
         mixture, transform = _model.fitted_mixture(estimator)
         _model.require_y(y)
-        rows = mixture.responsibilities(transform(X), y, groups)
+        rows = mixture.responsibilities(transform(X), y, sample_weight, groups)
         weight = sample_weight
         if weight is not None:
             weight = _check_sample_weight(weight, rows, ensure_non_negative=True)
