@@ -507,6 +507,11 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             return not self.symmetric
         return bool(self.fit_intercept)
 
+    def _centres_target(self):
+        """Whether the mean of a target is taken away."""
+        # Experts of opposite sign have no common level to take away.
+        return self._has_intercept() and not self.symmetric
+
     def _make_problem(
         self, X, target, weight, columns, *, prior_noise=None, group=None, **options
     ):

@@ -8,7 +8,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_array, validate_data
 
 from skmoe._task import DTYPES, of_positive_weight
-from skmoe.engine.scaling import Sums
+from skmoe.engine.scaling import Means
 
 
 class Given(NamedTuple):
@@ -43,7 +43,7 @@ class Summary(NamedTuple):
     has_numbers: bool = True
     y: np.ndarray | None = None  # what an estimator must know of it, such as classes
     head: Any = None
-    sums: Sums | None = None
+    means: Means | None = None
 
 
 def checked(given, estimator):
@@ -85,7 +85,7 @@ def summary(part, estimator):
         part.y.dtype.kind in "biuf",
         y,
         part.head,
-        Sums.of(part.X, _numbers(part.y), part.weight),
+        Means.of(part.X, _numbers(part.y), part.weight),
     )
 
 

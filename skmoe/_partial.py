@@ -15,6 +15,7 @@ from skmoe._restarts import FitTask, best_descent
 from skmoe._task import DTYPES, of_positive_weight
 from skmoe._validation import check_weights, restored_on_failure
 from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.draws import n_coefs
 from skmoe.engine.parts import Rows
 from skmoe.engine.problem import canonical_rows
 from skmoe.engine.running import RunningMoments
@@ -261,7 +262,8 @@ class _Learner:
         theta, moments = self._moments(problem)
         is_first = moments.stats is None
         rows_per_coef = _FIRST_ROWS_PER_COEF if is_first else _ROWS_PER_COEF
-        if rows.weight.size < rows_per_coef * theta.flat().size:
+        n_learnt = sum(n_coefs(problem.mixture)) + theta.log_variance.size
+        if rows.weight.size < rows_per_coef * n_learnt:
             return before._replace(rows=tuple(rows)), objective
         batch = rows.weight.sum()
         kept = (1 - batch / total) ** _POWER
@@ -321,7 +323,8 @@ class _Learner:
 
     def _like_units(self, rows):
         """Rows in the form, dense or sparse, that the units ask for."""
-        is_centred = self.estimator._column_units[0].any()
+        mean, scale = self.estimator._column_units
+        is_centred = (np.isfinite(scale) & (mean != 0)).any()
         if is_centred and sparse.issparse(rows.X):
             raise ValueError(
                 "X is sparse, but earlier rows were dense, and centred; give dense "

@@ -1,6 +1,6 @@
 """Fit an estimator to rows that come in parts: batches of a stream, or partitions.
 
-The passes over the parts are: sums for means, with validation; squares for scales, with
+The passes over the parts are: means, with validation; squares for scales, with
 samples of the rows; and one for each evaluation of the objective.
 """
 
@@ -23,7 +23,7 @@ from skmoe.engine.descent import minimise
 from skmoe.engine.gate import Gate
 from skmoe.engine.parts import Rows, Sampling, added, on_parts
 from skmoe.engine.problem import canonical_rows
-from skmoe.engine.scaling import Scaling, Squares, means_from, scaling_from
+from skmoe.engine.scaling import Means, Scaling, Squares, scaling_from
 from skmoe.engine.starts import starting_point
 from skmoe.engine.threads import block_map
 from skmoe.solvers import make_solver
@@ -128,18 +128,17 @@ def _learnt(estimator, bare, found):
 
 def _standardised(model, rows, found):
     """The second pass: scales of all rows, and samples of them."""
-    sums = found[0].sums
-    for part in found[1:]:
-        sums = sums.plus(part.sums)
-    has_intercept = model.estimator._has_intercept()
-    is_centred = has_intercept and not model.estimator.symmetric
-    means = means_from(sums, has_intercept, is_centred)
+    means, estimator = Means.joined([part.means for part in found]), model.estimator
+    origin = (
+        means.columns * estimator._has_intercept(),
+        means.target * estimator._centres_target(),
+    )
     sampling = _sampling(model, found)
-    gathered = rows.collect(_gathered, means, each=sampling.shares())
+    gathered = rows.collect(_gathered, origin, each=sampling.shares())
     squares = gathered[0].squares
     for part in gathered[1:]:
         squares = added(squares, part.squares)
-    scaling = scaling_from(sums, squares, means, model.dtype)
+    scaling = scaling_from(means, squares, origin, model.dtype)
     gate_rows, start_rows = sampling.gathered([part.sample for part in gathered])
     if gate_rows is None:
         start_rows = Rows(*canonical_rows(*start_rows)[:3])
@@ -155,10 +154,10 @@ def _sampling(model, found):
         1 + (first.n_features if chosen is None else chosen.shape[0])
         for chosen in model.columns
     ]
-    n_targets = max(first.sums.target.size, len(getattr(estimator, "classes_", [])))
+    n_targets = max(first.means.target.size, len(getattr(estimator, "classes_", [])))
     return Sampling(
         np.array([part.n_rows for part in found]),
-        np.array([part.sums.weight for part in found]),
+        np.array([part.means.weight for part in found]),
         first.n_features + n_targets,
         widths[0],
         n_free,
@@ -227,9 +226,9 @@ def _rows_of(part, model):
     return model.rows(part)
 
 
-def _gathered(rows, share, means):
+def _gathered(rows, share, origin):
     """Squares and samples of a part."""
-    return _Gathered(Squares.of(*rows, *means), share.of(rows))
+    return _Gathered(Squares.of(*rows, *origin), share.of(rows))
 
 
 def _mixture_of(rows, model, scaling):

@@ -13,11 +13,12 @@ from skmoe.engine import parts
 from skmoe.engine.clustering import by_distance, lloyd
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.descent import _remaining
+from skmoe.engine.design import column_moments
 from skmoe.engine.draws import Draw
 from skmoe.engine.penalty import Penalty
 from skmoe.engine.prediction import quantile_between
 from skmoe.engine.problem import Problem, canonical_rows
-from skmoe.engine.scaling import Scaling
+from skmoe.engine.scaling import Means, Scaling, Squares, scaling_from
 from skmoe.engine.softmax import free_variance, gate_contrasts
 from skmoe.engine.state import Parameters, Statistics
 from skmoe.families import Gamma, GLMExperts, Poisson
@@ -80,6 +81,39 @@ def test_column_that_begins_to_vary_gets_the_scale_of_the_news(is_sparse):
     rows = sparse.csr_array(X) if is_sparse else X
     found = scaling.with_news(rows, weight)
     np.testing.assert_allclose(found.scale, [1.0, np.sqrt((9 + 0 + 1) / 4)])
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_constant_column_has_no_scale_until_it_varies(make):
+    X = make(np.full((19_000, 1), 0.1))
+    weight = np.random.default_rng(0).uniform(size=19_000)
+    scaling = Scaling(weight.sum(), *column_moments(X, weight, True))
+    assert scaling.with_news(X[:3], weight[:3]).scale == np.inf
+    news = make(np.array([[0.1], [0.1], [0.3]]))
+    found = scaling.with_news(news, np.ones(3))
+    # Sparse rows are not centred.
+    expected = [0.1, 0.2 / np.sqrt(3)] if make is np.asarray else [0, np.sqrt(0.11 / 3)]
+    np.testing.assert_allclose(np.ravel(found[1:3]), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 600, 6001, 19_000, 100_000])
+@pytest.mark.parametrize("value", [0.0, 0.1, -1 / 3, 3.0, 1e-300, -1e300])
+def test_constant_column_or_output_is_one_at_any_number_of_rows(n, value):
+    X = np.column_stack([np.full(n, value), np.arange(n)])
+    weight = np.random.default_rng(0).uniform(size=n)
+    parts = np.array_split(np.arange(n), 2)
+    means = Means.joined([Means.of(X[r], X[r].T, weight[r]) for r in parts])
+    assert means.columns[0] == means.target[0] == value
+    scaling = Scaling(weight.sum(), *column_moments(X, weight, True))
+    scaling = scaling.of_target(X.T, weight / weight.sum(), True)
+    assert scaling.scale[0] == np.inf and scaling.target_scale[0] == 1
+    assert scaling.mean[0] == scaling.target_mean[0] == value
+    squares = Squares.of(X, X.T, weight, means.columns, means.target)
+    joined = scaling_from(means, squares, means[1:3], X.dtype)
+    for one, two in zip(joined, scaling):
+        np.testing.assert_allclose(one, two, rtol=1e-13)
+    sparse_scale = column_moments(sparse.csr_array(X), weight, True)[1]
+    assert np.isinf(sparse_scale).tolist() == [True, False]
 
 
 def test_sparse_rows_have_the_order_of_dense_ones():

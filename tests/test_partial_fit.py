@@ -296,6 +296,20 @@ class TestStart:
         expected = clone(model).set_params(alpha=0).fit(rows, target)
         assert model.coef_[0, 1] == pytest.approx(expected.coef_[0, 1], rel=0.2)
 
+    @pytest.mark.parametrize("kind", ["linear", "binary", "counts"])
+    @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+    def test_constant_column_changes_no_prediction(self, kind, make):
+        model, rows, y, first = parts(kind)
+        wide = np.column_stack([np.full(len(rows), 0.1), rows])
+        other = learn(clone(model), make(wide), y, SIZE, first)
+        learn(model, make(rows), y, SIZE, first)
+        np.testing.assert_array_equal(other.coef_[..., 0], 0)
+        np.testing.assert_allclose(
+            other.predict_expert(make(wide)),
+            model.predict_expert(make(rows)),
+            rtol=1e-6,
+        )
+
     def test_n_init_and_jobs_concern_the_collected_rows(self):
         model, rows, y, _ = parts("four linear", init="random", n_init=3)
         other = learn(clone(model).set_params(n_jobs=1), rows, y, 1500, {})

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.cluster import kmeans_plusplus
 
+from skmoe.engine.design import n_varying
 from skmoe.engine.draws import in_units, n_units
 
 _TINY = np.finfo(np.float64).tiny
@@ -41,7 +42,7 @@ def distance_design(mixture):
     A group has no features for its experts alone: then it is that of the gate.
     """
     is_grouped = n_units(mixture) < mixture.weight.shape[0]
-    if mixture.gate_design.scale.size or is_grouped:
+    if n_varying(mixture.gate_design) or is_grouped:
         return mixture.gate_design
     return mixture.expert_design
 
@@ -73,9 +74,9 @@ def by_distance(mixture, draw, max_iter):
 def _elemental(mixture, draw):
     """Labels by the best fitting of K experts, each fitted to a few drawn units."""
     n_experts, weight = mixture.n_experts, mixture.units.weight
-    size = min(
-        mixture.expert_design.n_columns + 1, max(draw.n_distinct // n_experts, 2)
-    )
+    design = mixture.expert_design
+    n_columns = n_varying(design) + design.intercept
+    size = min(n_columns + 1, max(draw.n_distinct // n_experts, 2))
     size = in_units(mixture, size)
     picked = np.zeros((n_experts, weight.shape[0]))
     for row in picked:
@@ -148,11 +149,11 @@ def kmeans(mixture, with_target, rng):
     the targets.
     """
     designs = mixture.gate_design, mixture.expert_design
-    design = next((d for d in designs if d.scale.size), designs[0])
+    design = next((d for d in designs if n_varying(d)), designs[0])
     features = design.features(np.arange(design.n_rows))
     if design is not mixture.gate_design:
         features = mixture.units.averaged(features)
-    if with_target or not design.scale.size:
+    if with_target or not n_varying(design):
         moments = mixture.units.averaged(mixture.experts.moments(mixture.target).T)
         stack = sparse.hstack if sparse.issparse(features) else np.hstack
         features = stack([features, moments])

@@ -22,6 +22,8 @@ _GRAM_ROWS, _GRAM_BYTES = 1024, 2**20
 _SMALL_GRAM, _DENSE_GAIN = 2**17, 16
 # Up to this size the standardised rows are kept from pass to pass.
 _KEPT_BYTES = 2**25
+# Values that differ by so many units of rounding are the same.
+_ROUNDING = 10
 _KEEPING = threading.Lock()
 _LOCAL = threading.local()
 
@@ -50,34 +52,56 @@ def column_moments(X, sample_weight, fit_intercept):
     """Weighted mean and scale of each column, shapes (d,), (d,).
 
     Without intercept (or for sparse X, which must not be centred) the mean is 0 and
-    the scale the root mean square.  A constant column gets an infinite scale: it is
-    then exactly zero once standardised, and so is its coefficient.
+    the scale the root mean square.  A constant column, beside an intercept, or a zero
+    one gets an infinite scale: it is then exactly zero once standardised, and so is its
+    coefficient.  Its mean is its value, also in sparse X.
     """
-    total = sample_weight.sum()
-    if sparse.issparse(X):
-        mean = np.zeros(X.shape[1])
-        with np.errstate(over="ignore"):
-            square = X.power(2, dtype=np.float64).T @ sample_weight
-        scale = np.sqrt(check_squares("X", square) / total)
-        scale[scale == 0] = np.inf
-        return mean, scale
-    mean = np.zeros(X.shape[1])
+    total, mean = sample_weight.sum(), np.zeros(X.shape[1])
+    if not sparse.issparse(X):
+        if fit_intercept:
+            mean = means(X, sample_weight)
+        square = column_squares(X, sample_weight, mean) / total
+        return mean, column_scale(square, mean, X.dtype)
+    with np.errstate(over="ignore"):
+        square = X.power(2, dtype=np.float64).T @ sample_weight
     if fit_intercept:
-        mean = column_sums(X, sample_weight) / total
-    square = column_squares(X, sample_weight, mean) / total
-    return mean, column_scale(square, mean, X.dtype)
+        low, high = column_range(X)
+        constant = is_constant(low, high, X.dtype)
+        mean[constant], square[constant] = low[constant], 0.0
+    scale = np.sqrt(check_squares("X", square) / total)
+    scale[scale == 0] = np.inf
+    return mean, scale
 
 
-def column_sums(X, sample_weight):
-    """Weighted sum of each column of dense X, (d,)."""
-    rows = blocks_of(X.shape[0], block_rows(X.shape[1]))
-    return sum(sample_weight[r] @ X[r].astype(np.float64) for r in rows)
+def column_range(X):
+    """Least and largest value of each column, dense or CSR, two arrays (d,)."""
+    ends = X.min(axis=0), X.max(axis=0)
+    return [e.toarray().ravel() for e in ends] if sparse.issparse(X) else ends
+
+
+def is_constant(low, high, dtype):
+    """Whether columns between these ends vary by no more than rounding, (d,)."""
+    with np.errstate(over="ignore"):
+        return high - low <= _ROUNDING * np.finfo(dtype).eps * np.maximum(-low, high)
+
+
+def means(values, sample_weight):
+    """Weighted mean of each column of a dense array (n, d), (d,).
+
+    Of equal values it is that value, however many there are: what is summed are
+    differences from the first row.
+    """
+    first = values[0].astype(np.float64)
+    rows = blocks_of(values.shape[0], block_rows(values.shape[1]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = sum(sample_weight[r] @ (values[r] - first) for r in rows)
+        return first + total / sample_weight.sum()
 
 
 def column_squares(X, sample_weight, mean):
     """Weighted sum of squared deviations of each column of dense X, (d,)."""
     rows = blocks_of(X.shape[0], block_rows(X.shape[1]))
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         total = sum(sample_weight[r] @ np.square(X[r] - mean) for r in rows)
     return check_squares("X", total)
 
@@ -95,8 +119,13 @@ def check_squares(name, square):
 def column_scale(square, mean, dtype):
     """Scale of columns with these mean squares (d,), infinite for constant ones."""
     scale = np.sqrt(square)
-    scale[scale <= 10 * np.finfo(dtype).eps * np.abs(mean)] = np.inf
+    scale[scale <= _ROUNDING * np.finfo(dtype).eps * np.abs(mean)] = np.inf
     return scale
+
+
+def n_varying(design):
+    """Number of features of a design that are not constant."""
+    return int(np.isfinite(design.scale).sum())
 
 
 def make_design(X, columns, mean, scale, intercept):

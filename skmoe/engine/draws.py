@@ -6,6 +6,8 @@ order or number, so that integer weights equal repeated rows.
 
 import numpy as np
 
+from skmoe.engine.design import n_varying
+
 # Beyond so many rows they are drawn in the order given.
 _ORDERED_ROWS = 5_000
 # A sample of groups has so many of them, or so many for each coefficient of the gate.
@@ -24,6 +26,16 @@ def in_units(mixture, n_rows):
     return -(-n_rows * n_units(mixture) // mixture.weight.shape[0])
 
 
+def n_coefs(mixture):
+    """Numbers of coefficients of gate and experts, none of constant columns."""
+    gate, experts = mixture.gate_design, mixture.expert_design
+    sets = mixture.contrasts.shape[1], mixture.experts.n_coefs // experts.n_columns
+    return tuple(
+        n_sets * (n_varying(design) + design.intercept)
+        for n_sets, design in zip(sets, (gate, experts))
+    )
+
+
 def sampled(mixture, size, rng):
     """The mixture on a sample of about `size` rows, or on all if they are few."""
     n_rows = mixture.weight.shape[0]
@@ -32,7 +44,7 @@ def sampled(mixture, size, rng):
     size = in_units(mixture, size)
     if n_units(mixture) < n_rows:
         # Groups may be large, but few of them tell little.
-        size = max(size, _MIN_GROUPS, _GROUPS_PER_COEF * mixture.gate_size)
+        size = max(size, _MIN_GROUPS, _GROUPS_PER_COEF * n_coefs(mixture)[0])
     if size >= n_units(mixture):
         return mixture
     if n_rows > _ORDERED_ROWS:
@@ -53,16 +65,15 @@ class Draw:
 
     def __init__(self, mixture, rng):
         self.rng, self.weight = rng, mixture.units.weight
-        width = mixture.gate_design.n_columns + mixture.expert_design.n_columns
-        direction = rng.standard_normal(width)
+        of_gate = _direction(mixture.gate_design, rng)
+        of_experts = _direction(mixture.expert_design, rng)
         at_y = rng.standard_normal(mixture.target[..., 0].size)
         key = np.empty(n_units(mixture))
         for block in mixture.blocks:
             gate, experts = mixture.design_blocks(block)
-            split = mixture.gate_design.n_columns
-            of_rows = experts.dot(direction[None, split:])[0]
+            of_rows = experts.dot(of_experts)[0]
             of_rows += at_y @ np.atleast_2d(mixture.target[..., block.rows])
-            key[block.units] = gate.dot(direction[None, :split])[0]
+            key[block.units] = gate.dot(of_gate)[0]
             key[block.units] += mixture.units.sum(of_rows, block)
         self.order = np.argsort(key, kind="stable")
         self.cumulated = np.cumsum(mixture.units.weight[self.order])
@@ -86,6 +97,15 @@ class Draw:
     def _at(self, positions):
         """Units at positions in [0, 1) of the cumulated weights."""
         return self.order[units_at(positions, self.cumulated)]
+
+
+def _direction(design, rng):
+    """A random direction of the columns of a design, (1, p); constant ones get 0."""
+    counts = np.ones(design.n_columns, dtype=bool)
+    counts[: design.scale.size] = np.isfinite(design.scale)
+    direction = np.zeros((1, design.n_columns))
+    direction[0, counts] = rng.standard_normal(counts.sum())
+    return direction
 
 
 def units_at(positions, cumulated):

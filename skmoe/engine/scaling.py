@@ -1,4 +1,4 @@
-"""Means and scales of all rows, in memory or from sums over parts of them."""
+"""Means and scales of all rows, in memory or from those of parts."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,11 @@ from skmoe.engine.design import (
     block_rows,
     blocks_of,
     check_squares,
+    column_range,
     column_scale,
     column_squares,
-    column_sums,
+    is_constant,
+    means,
 )
 
 
@@ -41,32 +43,37 @@ class Scaling(NamedTuple):
         constant = np.flatnonzero(np.isinf(self.scale))
         if not constant.size:
             return self
-        rows, mean = X[:, constant], self.mean[constant]
+        rows, mean, scale = X[:, constant], self.mean.copy(), self.scale.copy()
+        value = mean[constant]
         if sparse.issparse(X):
+            # It is not centred, so that its value is no longer its mean.
+            low, high = column_range(rows)
+            ends = np.minimum(low, value), np.maximum(high, value)
+            varies = ~is_constant(*ends, X.dtype)
+            mean[constant[varies]] = 0.0
             square = rows.power(2, dtype=np.float64).T @ weight
+            found = np.where(varies, np.sqrt(square / weight.sum()), np.inf)
         else:
-            square = weight @ np.square(rows - mean)
-        found = np.sqrt(square / weight.sum())
-        tiny = 10 * np.finfo(X.dtype).eps * np.abs(mean)
-        scale = self.scale.copy()
-        scale[constant] = np.where(found <= tiny, np.inf, found)
-        return self._replace(scale=scale)
+            square = weight @ np.square(rows - value) / weight.sum()
+            found = column_scale(square, value, X.dtype)
+        scale[constant] = found
+        return self._replace(mean=mean, scale=scale)
 
     def of_level(self, target, weight):
         """The same with the mean of targets that keep their units, (n,)."""
-        mean = np.array([target @ weight / weight.sum()])
+        mean = means(target[:, None], weight)
         return self._replace(target_mean=mean, target_scale=np.ones(1))
 
     def of_target(self, target, weight, centred):
         """The same with mean and scale of targets (m, n); weights sum to 1."""
-        mean = target @ weight if centred else np.zeros(target.shape[0])
+        mean = means(target.T, weight) if centred else np.zeros(target.shape[0])
         square = _target_squares(target, weight, mean)
         scale = _target_scale(square, _largest(target))
         return self._replace(target_mean=mean, target_scale=scale)
 
 
-class Sums(NamedTuple):
-    """Weighted sums over a part of the rows; they add up, but for `largest`."""
+class Means(NamedTuple):
+    """Weight, weighted means and largest targets of a part of the rows."""
 
     weight: float
     columns: np.ndarray  # (d,)
@@ -77,13 +84,15 @@ class Sums(NamedTuple):
     def of(cls, X, target, weight):
         """Those of dense X (n, d), targets (m, n) or codes (n,), weights (n,)."""
         target = _real(target)
-        columns = column_sums(X, weight)
-        return cls(float(weight.sum()), columns, target @ weight, _largest(target))
+        found = (means(values, weight) for values in (X, target.T))
+        return cls(float(weight.sum()), *found, _largest(target))
 
-    def plus(self, other):
-        """Those of two parts together."""
-        added = map(np.add, self[:-1], other[:-1])
-        return Sums(*added, np.maximum(self.largest, other.largest))
+    @classmethod
+    def joined(cls, parts):
+        """Those of several parts together."""
+        weight, columns, target, largest = map(np.array, zip(*parts))
+        found = (means(values, weight) for values in (columns, target))
+        return cls(float(weight.sum()), *found, largest.max(axis=0))
 
 
 class Squares(NamedTuple):
@@ -94,22 +103,19 @@ class Squares(NamedTuple):
 
     @classmethod
     def of(cls, X, target, weight, mean, target_mean):
-        """Deviations are from the means of all rows."""
+        """Deviations are from `mean` and `target_mean`, those of all rows or zero."""
         target = _target_squares(_real(target), weight, target_mean)
         return cls(column_squares(X, weight, mean), target)
 
 
-def means_from(sums, fit_intercept, centred):
-    """Means of columns (d,) and targets (m,); zero where nothing is taken away."""
-    mean = sums.columns / sums.weight * fit_intercept
-    return mean, sums.target / sums.weight * centred
+def scaling_from(found, squares, origin, dtype):
+    """Scaling of all rows from their `Means` and `Squares`; X of a dtype.
 
-
-def scaling_from(sums, squares, means, dtype):
-    """Scaling of all rows from sums over them; X of a dtype."""
-    total, (mean, target_mean) = sums.weight, means
+    `origin` is what is taken away of columns (d,) and targets (m,), zero or the mean.
+    """
+    total, (mean, target_mean) = found.weight, origin
     scale = column_scale(squares.columns / total, mean, dtype)
-    target_scale = _target_scale(squares.target / total, sums.largest)
+    target_scale = _target_scale(squares.target / total, found.largest)
     return Scaling(total, mean, scale, target_mean, target_scale)
 
 

@@ -20,7 +20,8 @@ from skmoe.engine.clustering import (
     onehot,
 )
 from skmoe.engine.descent import minimise, still_to_come
-from skmoe.engine.draws import Draw, n_units, sampled
+from skmoe.engine.design import n_varying
+from skmoe.engine.draws import Draw, n_coefs, n_units, sampled
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.state import Parameters
 from skmoe.solvers.accelerated import AcceleratedEM
@@ -113,11 +114,11 @@ class Starts:
         self.sample, self.draw, self.known = sample, draw, known
         self.has_equal_noise = one is not None
         self.one = OneExpert(sample) if one is None else one
-        has_gate = sample.gate_design.scale.size > 0
+        has_gate = n_varying(sample.gate_design) > 0
         # Nothing but the experts tells units apart, and EM is far from them.
         self.is_hard = not (has_gate or sample.experts.is_quadratic)
         available = {
-            "distance": distance_design(sample).scale.size > 0,
+            "distance": n_varying(distance_design(sample)) > 0,
             "experts": True,
             "residuals": self.one.has_shifts,
             "scale": self.one.has_scale,
@@ -139,7 +140,7 @@ class Starts:
         sample, draw, n_iter = self.sample, self.draw, _SHORT_CLUSTERING_ITER
         if kind == "distance":
             # In one column k-means has few results.
-            is_repeated = number > 0 and distance_design(sample).scale.size == 1
+            is_repeated = number > 0 and n_varying(distance_design(sample)) == 1
             labels = by_distance(sample, draw, 1 if is_repeated else n_iter)
         elif kind == "experts":
             labels = by_experts(sample, draw, n_iter)
@@ -293,24 +294,19 @@ def _grown(mixture, theta, size, rng):
     On each sample the descent goes on until what is left to gain is small beside the
     error of the sample, which is of the order of (coefficients / rows).
     """
-    n_rows, n_coefs = mixture.weight.shape[0], _n_coefs(mixture)
+    n_rows = mixture.weight.shape[0]
     while (size := _SAMPLE_GROWTH * size) <= _LARGEST_SHARE * n_rows:
         sample = sampled(mixture, size, rng)
-        tol = _SAMPLE_TOL * n_coefs / size
+        tol = _SAMPLE_TOL * sum(n_coefs(mixture)) / size
         theta = _run(sample, theta, _LONG_ITER, tol).theta
     return theta
-
-
-def _n_coefs(mixture):
-    """Number of coefficients of gate and experts."""
-    return mixture.gate_size + mixture.experts.n_coefs
 
 
 def sample_size(mixture):
     """Rows that starts are tried on; a class tells less than a number does."""
     has_classes = mixture.experts.contrasts is not None
     rows_per_coef = (1 + has_classes) * _ROWS_PER_COEF
-    return max(_MIN_SAMPLE, rows_per_coef * _n_coefs(mixture))
+    return max(_MIN_SAMPLE, rows_per_coef * sum(n_coefs(mixture)))
 
 
 def _from_labels(mixture, labels):
