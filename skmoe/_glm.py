@@ -474,6 +474,9 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
             family = _FAMILIES[family]
         return family() if isinstance(family, type) else family
 
+    def _centres_target(self):
+        return True  # the mean is the level of the experts, with an intercept or not
+
     def _encode_target(self, y):
         y = self._fitted_target(y)
         if not y.any():

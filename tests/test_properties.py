@@ -9,6 +9,7 @@ import re
 import signal
 import threading
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,13 +22,14 @@ from _generated import (
     cases,
     fit_quietly,
 )
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.prediction import linear_predictor
+from skmoe.engine.problem import canonical_rows
 
 SHARED = {
     "deadline": None,
@@ -232,6 +234,81 @@ def assert_rows_alone(model, X, rows):
         gap = np.abs(np.subtract(alone[name], among[name], dtype=np.float64))
         gap = gap.reshape(len(gap), -1).max(axis=1)
         assert (gap <= rounding * bound).all(), name
+
+
+def with_column(case, at, value):
+    """The case with a constant column, which gate and experts see."""
+    dense = case.X.toarray() if sparse.issparse(case.X) else case.X
+    kind = dense.dtype if dense.dtype.kind == "f" else np.float64
+    X = np.insert(dense.astype(kind), at, value, axis=1)
+    changed = {}
+    for name in {"gate_features", "expert_features"} & case.parameters.keys():
+        changed[name] = [j + (j >= at) for j in case.parameters[name]] + [at]
+    return replace(
+        case,
+        X=sparse.csr_array(X) if sparse.issparse(case.X) else X,
+        parameters=case.parameters | changed,
+    )
+
+
+CONSTANTS = st.builds(
+    lambda power, sign: sign * 10.0**power,
+    st.floats(-300, 300),
+    st.sampled_from([1, -1]),
+)
+
+
+def mean_prediction(model, X):
+    """Mean of y, or class probabilities, in units of the largest, a float64 array."""
+    predict = model.predict_proba if isinstance(model, CLASSIFIER) else model.predict
+    found = predict(X).astype(np.float64)
+    return found / max(np.abs(found).max(), np.finfo(np.float32).tiny)
+
+
+@settings(PROFILE)
+@given(case=cases(), at=st.integers(0, 4), value=CONSTANTS)
+def test_constant_column_of_any_size_changes_nothing(case, at, value):
+    assume(case.parameters.get("fit_intercept", not case.parameters.get("symmetric")))
+    at = min(at, case.X.shape[1])
+    if case.X.dtype == np.float32:
+        value = np.sign(value) * np.clip(np.abs(value), 1e-37, 1e37)
+    wide = with_column(case, at, value)
+    # Rounding grows along a descent.
+    one, two = case.fitted(max_iter=5), wide.fitted(max_iter=5)
+    for name, coef in (("gate", two.gate_coef_), ("expert", two.coef_)):
+        seen = wide.parameters.get(f"{name}_features", list(range(wide.X.shape[1])))
+        assert (coef[..., seen.index(at)] == 0).all()
+    np.testing.assert_allclose(
+        two.objective_curve_[-1], one.objective_curve_[-1], rtol=1e-6, atol=1e-6
+    )
+    found, expected = mean_prediction(two, wide.X), mean_prediction(one, case.X)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
+
+
+def in_one_array(X, y, weight, group):
+    """All that is known of rows, (n, d + 2 or 3); the weight is last."""
+    X = X.toarray() if sparse.issparse(X) else X
+    return np.column_stack([X, y, weight] if group is None else [X, y, group, weight])
+
+
+@settings(PROFILE)
+@given(case=cases(), seed=st.integers(0, 99), value=CONSTANTS, power=st.integers(0, 18))
+def test_rows_are_merged_only_if_they_are_the_same(case, seed, value, power):
+    rng, n = np.random.default_rng(seed), case.X.shape[0]
+    X = case.X.toarray() if sparse.issparse(case.X) else case.X
+    stamps = 10.0**power + 256 * rng.integers(0, 3, n)
+    X = np.column_stack([X.astype(float), np.full(n, value), stamps])
+    y, weight = rng.integers(0, 2, n), rng.integers(1, 4, n).astype(float)
+    rows = in_one_array(X, y, weight, case.groups)
+    distinct, number = np.unique(rows[:, :-1], axis=0, return_inverse=True)
+    distinct = np.column_stack([distinct, np.bincount(number.ravel(), weight)])
+    order = rng.permutation(n)
+    group = None if case.groups is None else case.groups[order]
+    for make in (np.asarray, sparse.csr_array):
+        found = in_one_array(*canonical_rows(make(X), y, weight, case.groups))
+        again = canonical_rows(make(X[order]), y[order], weight[order], group)
+        np.testing.assert_array_equal(in_one_array(*again), found)
+        np.testing.assert_array_equal(np.unique(found, axis=0), distinct)
 
 
 @settings(PROFILE)

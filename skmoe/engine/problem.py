@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from skmoe.engine.coordinates import learnt_parts
-from skmoe.engine.design import column_moments, make_design
+from skmoe.engine.design import column_moments, column_range, make_design
 from skmoe.engine.gate import Gate
 from skmoe.engine.mixture import DEAD_MASS, Mixture
 from skmoe.engine.noise_prior import equal_noise
@@ -29,26 +29,49 @@ def canonical_rows(X, target, weight, group=None):
 
     Steps that adapt (over-relaxation, Barzilai-Borwein) amplify rounding, and on few
     rows that can decide between two optima.  So that integer weights equal repeated
-    rows all the same, small data is sorted by fixed random projections, in which equal
-    rows and only they agree.  `group` (n,), codes or None, comes before the values.
+    rows all the same, small data is sorted: by `group` (n,), codes or None, by fixed
+    random projections, and where these agree by the rows themselves.
     """
     if X.shape[0] > _CANONICAL_ROWS or X.size > _CANONICAL_SIZE:
         return X, target, weight, group
-    directions = np.random.RandomState(0).standard_normal((2, X.shape[1]))
     if sparse.issparse(X):
-        keys = (X @ directions.T).T
-    else:
-        # Unlike a BLAS product, these sums give equal rows equal bits.
-        keys = [(np.ascontiguousarray(X) * row).sum(axis=1) for row in directions]
-    keys = np.concatenate([np.atleast_2d(target), keys])
+        X = sparse.csr_array(X, copy=True)
+        X.sum_duplicates()
+        X.eliminate_zeros()
+    codes = _row_codes(X, target, group)
+    order = np.lexsort([weight, codes, *np.atleast_2d(target), *_projections(X)])
     if group is not None:
-        keys = np.concatenate([keys, group[None]])
-    order = np.lexsort(keys)
-    changes = (np.diff(keys[:, order]) != 0).any(axis=0)
-    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+        order = order[np.argsort(group[order], kind="stable")]
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
     kept = order[starts]
     group = None if group is None else group[kept]
     return X[kept], target[..., kept], np.add.reduceat(weight[order], starts), group
+
+
+def _row_codes(X, target, group):
+    """Codes from 0 on that rows share if all their values are the same, (n,)."""
+    rest = np.vstack([target] if group is None else [target, group])
+    # Of the two zeros one is as good as the other.
+    rest = np.ascontiguousarray(rest.T) + 0.0
+    if sparse.issparse(X):
+        stored = map(slice, X.indptr[:-1], X.indptr[1:])
+        rows = [X.indices[at].tobytes() + X.data[at].tobytes() for at in stored]
+    else:
+        rows = [row.tobytes() for row in X + 0.0]
+    rows = [row + other.tobytes() for row, other in zip(rows, rest)]
+    code = {row: number for number, row in enumerate(sorted(set(rows)))}
+    return np.array([code[row] for row in rows])
+
+
+def _projections(X):
+    """Two fixed random projections of the columns that vary, (2, n)."""
+    low, high = column_range(X)
+    X = X[:, low < high]
+    directions = np.random.RandomState(0).standard_normal((2, X.shape[1]))
+    if sparse.issparse(X):
+        return (X @ directions.T).T
+    # Unlike a BLAS product, these sums give equal rows equal bits.
+    return [(np.ascontiguousarray(X) * row).sum(axis=1) for row in directions]
 
 
 def in_groups(X, target, weight, group):
