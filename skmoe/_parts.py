@@ -176,8 +176,8 @@ def _best_fit(estimator, data, threads):
     sample = problem.mixture
     gate_sample = None
     if gate_rows is not None:
-        gate_sample = data.model.problem(gate_rows, data.scaling).mixture
-    parts = data.rows.map(_mixture_of, data.model, data.scaling)
+        gate_sample = data.model.problem(gate_rows, problem.scaling).mixture
+    parts = data.rows.map(_mixture_of, data.model, problem.scaling)
     mixture = on_parts(sample, parts, gate_sample)
     rngs = start_rngs(estimator.random_state, 1 if is_warm else estimator.n_init)
     best = None

@@ -22,7 +22,7 @@ from skmoe import (
 from skmoe.engine.descent import minimise
 from skmoe.engine.running import RunningMoments
 from skmoe.solvers import MirrorDescent
-from skmoe.streaming import fit_batches
+from skmoe.streaming import array_batches, fit_batches
 
 N, SIZE = 3000, 300
 RNG = np.random.default_rng(0)
@@ -295,6 +295,22 @@ class TestStart:
             learn(model, rows, target, SIZE, {})
         expected = clone(model).set_params(alpha=0).fit(rows, target)
         assert model.coef_[0, 1] == pytest.approx(expected.coef_[0, 1], rel=0.2)
+
+    @pytest.mark.parametrize("start", ["fit", "fit_batches", "partial_fit"])
+    def test_noise_floor_is_learned_once(self, start):
+        """A batch of one value has no scale to take a floor from."""
+        rng = np.random.default_rng(0)
+        rows, y = X[:1200], 1e-3 * rng.standard_normal((1200, 2))
+        y[rng.uniform(size=1200) < 0.02] = 1e6
+        model = MixtureOfLinearExperts(1, noise_df=1.5, noise_prior=0)
+        if start == "fit_batches":
+            fit_batches(model, array_batches(rows, y, batch_size=300))
+        else:
+            getattr(model, start)(rows, y)
+        before = model.noise_variance_
+        for _ in range(3):
+            model.partial_fit(rows[:300], np.zeros((300, 2)))
+        assert (model.noise_variance_ <= before).all()
 
     @pytest.mark.parametrize("kind", ["linear", "binary", "counts"])
     @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])

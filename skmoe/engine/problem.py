@@ -163,7 +163,10 @@ class Problem:
             self.target_scale = scaling.target_scale
             target = target - self.target_mean[:, None]
             target /= self.target_scale[:, None]
-            self.experts.bound_noise(target, weight)
+            if scaling.noise_floor is None:
+                floor = self.experts.noise_floor(target, weight)
+                scaling = scaling._replace(noise_floor=floor)
+            self.experts.bound_noise(scaling.noise_floor)
             offset = float(np.log(self.target_scale).sum())
         elif target.dtype.kind == "f":
             if scaling.target_mean is None:

@@ -25,17 +25,22 @@ class Scaling(NamedTuple):
     scale: np.ndarray  # (d,)
     target_mean: np.ndarray | None = None  # (m,)
     target_scale: np.ndarray | None = None  # (m,)
+    noise_floor: np.ndarray | None = None  # of targets in units of their scale, (m,)
 
     @classmethod
     def of_units(cls, columns, outputs):
         """Inverse of `units`, for rows of weights whose total comes later."""
-        return cls(None, *columns, *(outputs if outputs.size else (None, None)))
+        return cls(None, *columns, *(outputs if outputs.size else ()))
 
     def units(self):
-        """Mean and scale of columns (2, d), and of targets (2, m) or (2, 0)."""
+        """Mean and scale of columns (2, d), and of targets (2, m) or (2, 0).
+
+        Targets with noise have a third row, the noise floor.
+        """
         outputs = np.zeros((2, 0))
         if self.target_scale is not None and self.target_scale.size:
-            outputs = np.stack([self.target_mean, self.target_scale])
+            known = self.target_mean, self.target_scale, self.noise_floor
+            outputs = np.stack([values for values in known if values is not None])
         return np.stack([self.mean, self.scale]), outputs
 
     def with_news(self, X, weight):

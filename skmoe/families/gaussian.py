@@ -125,9 +125,12 @@ class GaussianExperts:
         """Targets (m, n) that starts are made from."""
         return self.distribution.without_outliers(target, weight)
 
-    def bound_noise(self, target, weight):
-        """Take the noise bounds, two arrays (m,), of standardised targets (m, n)."""
-        floor = self.distribution.floor(target, weight)
+    def noise_floor(self, target, weight):
+        """Least noise variance, (m,), learned from standardised targets (m, n)."""
+        return self.distribution.floor(target, weight)
+
+    def bound_noise(self, floor):
+        """Take a least noise variance, (m,)."""
         self.noise_bounds = np.stack([floor, np.full_like(floor, NOISE_CEILING)])
 
     def noise_of_spread(self, spread):
