@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -74,6 +74,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     # Set where fit must not warn, or not of rows: `catch_warnings` is not for threads.
     _is_quiet = _trusts_rows = False
     _lack_of_rows = _low_noise = None
+    _expert_mass: Any = (
+        1.0  # shares of the responsibilities, (K,); old pickles have none
+    )
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],
@@ -437,6 +440,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             fitted[self._prior_name] = self._shaped_prior(problem.prior_noise())
         fitted["_gate_columns"], fitted["_expert_columns"] = columns
         fitted["_had_groups"] = problem.has_groups
+        fitted["_expert_mass"] = mass
         fitted["_column_units"], fitted["_target_units"] = problem.scaling.units()
         fitted["_n_free_parameters"] = problem.n_free_parameters(theta, mass)
         return fitted

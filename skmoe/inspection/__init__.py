@@ -1,5 +1,6 @@
-"""What the theory of EM says about a fitted mixture: speed, and standard errors."""
+"""What a fitted mixture tells: standard errors, speed of EM, columns that matter."""
 
+from skmoe.inspection._importance import feature_importances
 from skmoe.inspection._inference import Inference, WaldTest, inference
 from skmoe.inspection._information import Information, information, signal_to_noise
 
@@ -7,6 +8,7 @@ __all__ = [
     "Inference",
     "Information",
     "WaldTest",
+    "feature_importances",
     "inference",
     "information",
     "signal_to_noise",
