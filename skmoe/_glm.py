@@ -537,9 +537,13 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         return tags
 
 
+def log_bounds(dtype):
+    """Logarithms of the least and largest mean of a type, two floats."""
+    info = np.finfo(dtype)
+    # Strictly inside, whatever the type rounds them to.
+    return math.log(info.tiny) + 1, math.log(info.max) - 1
+
+
 def _exp(predictor):
     """Means, kept within what their type can hold: experts may be steep."""
-    info = np.finfo(predictor.dtype)
-    # Strictly inside, whatever the type rounds the logarithms to.
-    low, high = math.log(info.tiny) + 1, math.log(info.max) - 1
-    return np.exp(np.clip(predictor, low, high))
+    return np.exp(np.clip(predictor, *log_bounds(predictor.dtype)))

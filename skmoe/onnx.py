@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skmoe._glm import MixtureOfGLMExperts, log_bounds
 from skmoe._linear import MixtureOfLinearExperts
 from skmoe._logistic import MixtureOfLogisticExperts
 
@@ -13,11 +14,11 @@ def register_converters() -> None:
     """Teach skl2onnx to convert the estimators.
 
     Call it before `skl2onnx.to_onnx` or `skl2onnx.convert_sklearn`; to call it again
-    does no harm.  :class:`~skmoe.MixtureOfLinearExperts` and
-    :class:`~skmoe.MixtureOfLogisticExperts` then convert alone and in a pipeline or a
-    search; :class:`~skmoe.MixtureOfGLMExperts` is not exported.  Outputs are:
+    does no harm.  :class:`~skmoe.MixtureOfLinearExperts`,
+    :class:`~skmoe.MixtureOfLogisticExperts` and :class:`~skmoe.MixtureOfGLMExperts`
+    then convert alone and in a pipeline or a search.  Outputs are:
 
-    - regressor: `variable`, which is ``predict(X)`` of shape (n_samples, n_outputs)
+    - regressors: `variable`, which is ``predict(X)`` of shape (n_samples, n_outputs)
       with one column if y had one dimension, and `gate`, which is ``gate_proba(X)``;
     - classifier: `label`, which is ``predict(X)`` in int64 or strings,
       `probabilities`, which is ``predict_proba(X)``, and `gate`.
@@ -61,13 +62,14 @@ def register_converters() -> None:
         raise ImportError(
             "Export to ONNX needs skl2onnx: pip install 'skmoe[onnx]'."
         ) from error
-    update_registered_converter(
-        MixtureOfLinearExperts,
-        "SkmoeMixtureOfLinearExperts",
-        _set_regressor_shapes,
-        _convert_regressor,
-        parser=_parse_regressor,
-    )
+    for kind in (MixtureOfLinearExperts, MixtureOfGLMExperts):
+        update_registered_converter(
+            kind,
+            f"Skmoe{kind.__name__}",
+            _set_regressor_shapes,
+            _convert_regressor,
+            parser=_parse_regressor,
+        )
     # A pipeline hands zipmap=True to its last step unless told otherwise, so True must
     # be allowed; 'columns' can only come from a user, and is refused.
     update_registered_converter(
@@ -143,6 +145,8 @@ def _convert_regressor(scope, operator, container):
     graph = _Graph(operator, container)
     gate = graph.gate(operator.outputs[1:])
     mean = graph.predictor(model.coef_, _two_axes(model.intercept_))
+    if isinstance(model, MixtureOfGLMExperts):
+        mean = graph.exp(mean)
     mixed = graph.mixed(gate, mean, operator.outputs[:1])
     for node in (gate, mixed):
         node.add_to(scope, container)
@@ -246,6 +250,11 @@ class _Graph:
     def softmax(self, logits, axis, outputs=None):
         """Softmax along the last axis."""
         return self._node("Softmax", logits, axis=axis, output_names=outputs or None)
+
+    def exp(self, values):
+        """Means that the type of float can hold."""
+        bounds = (np.array(bound, self.dtype) for bound in log_bounds(self.dtype))
+        return self._node("Exp", self._node("Clip", values, *bounds))
 
     def label(self, proba, labels, outputs):
         """Most probable of the labels, (n, C), (C,) -> (n,)."""

@@ -18,7 +18,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
 from skmoe.onnx import register_converters
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -144,6 +148,43 @@ def test_classifier(params, y, scaled, dtype):
 
 
 @dtypes
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"family": "gamma", "gate_features": [2, 0], "expert_features": [1]},
+        {"n_experts": 4, "depth": 2, "fit_intercept": False},
+        {"n_experts": 5, "top_k": 2, "gate_features": [0]},
+        {"n_experts": 1, "expert_features": []},
+    ],
+)
+def test_experts_with_a_log_link(params, scaled, dtype):
+    rows, y = X.astype(dtype), np.ceil(np.exp(Y / 4))
+    model = MixtureOfGLMExperts(random_state=0, **params)
+    model = piped(model, scaled).fit(rows, y)
+    found = outputs(model, rows)
+    assert list(found) == ["variable", "gate"]
+    tolerance = TOLERANCE[dtype]
+    expected = model.predict(rows)[:, None]
+    np.testing.assert_allclose(found["variable"], expected, rtol=tolerance)
+    np.testing.assert_allclose(found["gate"], gate_of(model, rows), atol=tolerance)
+    assert all(value.dtype == dtype for value in found.values())
+
+
+@dtypes
+def test_means_of_far_rows_are_within_their_type(dtype):
+    model = MixtureOfGLMExperts(random_state=0).fit(X, np.ceil(np.exp(Y / 4)))
+    model.coef_, model.gate_coef_ = model.coef_.astype(dtype), 0 * model.gate_coef_
+    model.intercept_ = model.intercept_.astype(dtype)
+    far = (1e6 * X).astype(dtype)
+    found = outputs(model, far, target_opset=12)["variable"][:, 0]
+    expected = model.predict(far)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(np.log(found), np.log(expected), rtol=1e-6)
+
+
+@dtypes
 def test_of_equal_gates_the_first_count(dtype):
     params = {"top_k": 2, "fit_intercept": False, "gate_features": [0]}
     model = MixtureOfLinearExperts(6, random_state=0, **params).fit(X, Y)
@@ -249,7 +290,9 @@ def test_labels_that_onnx_lacks():
         exported(model, X)
 
 
-@pytest.mark.parametrize("kind", [MixtureOfLinearExperts, MixtureOfLogisticExperts])
+@pytest.mark.parametrize(
+    "kind", [MixtureOfLinearExperts, MixtureOfLogisticExperts, MixtureOfGLMExperts]
+)
 def test_unfitted(kind):
     with pytest.raises(NotFittedError):
         exported(kind(), X)
