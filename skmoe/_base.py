@@ -33,6 +33,7 @@ from skmoe._task import DTYPES, make_task, of_positive_weight
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
     check_columns,
+    check_sees_something,
     check_weights,
     restored_on_failure,
 )
@@ -86,6 +87,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         "l1_ratio": [_SHARE],
         "gate_l1_ratio": [_SHARE],
         "fit_intercept": [StrOptions({"auto"}), "boolean"],
+        "gate_intercept": [StrOptions({"auto"}), "boolean"],
         "symmetric": ["boolean"],
         "depth": [Interval(Integral, 1, None, closed="left")],
         "top_k": [None, Interval(Integral, 2, None, closed="left")],
@@ -424,10 +426,13 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
 
     def _check_columns(self, X):
         """Columns of the gate and of the experts, given X as the user gave it."""
-        return [
-            check_columns(self, name, X, self._has_intercept())
-            for name in ("gate_features", "expert_features")
-        ]
+        gate = check_columns(self, "gate_features", X)
+        experts = check_columns(self, "expert_features", X)
+        check_sees_something(
+            self, "gate_features", gate, self._gate_has_intercept(gate)
+        )
+        check_sees_something(self, "expert_features", experts, self._has_intercept())
+        return [gate, experts]
 
     def _described(self, problem, theta, mass, dtype, columns):
         """Attributes that follow from the parameters, a dict.
@@ -506,7 +511,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         )
 
     def _has_intercept(self):
-        """Whether gate and experts have intercepts."""
+        """Whether experts have intercepts."""
         if self.fit_intercept == "auto":
             return not self.symmetric
         return bool(self.fit_intercept)
@@ -515,6 +520,12 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         """Whether the mean of a target is taken away."""
         # Experts of opposite sign have no common level to take away.
         return self._has_intercept() and not self.symmetric
+
+    def _gate_has_intercept(self, columns):
+        """Whether a gate that sees these columns (indices, or None) has intercepts."""
+        if self.gate_intercept == "auto":
+            return self._has_intercept() or (columns is not None and not columns.size)
+        return bool(self.gate_intercept)
 
     def _make_problem(
         self, X, target, weight, columns, *, prior_noise=None, group=None, **options
@@ -531,6 +542,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             gate_columns=columns[0],
             expert_columns=columns[1],
             fit_intercept=self._has_intercept(),
+            gate_intercept=self._gate_has_intercept(columns[0]),
             alpha=self.alpha,
             gate_alpha=self.gate_alpha,
             l1_ratio=self.l1_ratio,

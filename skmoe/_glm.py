@@ -84,7 +84,10 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         deviance is that expected under `prior_dispersion_`, which is learned before the
         fit.  Of no effect where there are no dispersions.
     fit_intercept : bool, default=True
-        Whether gate and experts have intercepts.
+        Whether experts have intercepts.
+    gate_intercept : bool or 'auto', default='auto'
+        Whether the gate has intercepts.  'auto' is as the experts have them, and True
+        for a gate without features, which is nothing else.
     depth : int, default=1
         Levels of gates.  1 is one softmax over the experts.  With more, the experts are
         the leaves of a tree (hierarchical mixture of experts), and `n_experts` is the
@@ -220,6 +223,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         gate_l1_ratio: float = 0.0,
         noise_prior: float = 4.0,
         fit_intercept: bool = True,
+        gate_intercept: bool | Literal["auto"] = "auto",
         depth: int = 1,
         top_k: int | None = None,
         gate_features: Columns = None,
@@ -243,6 +247,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         self.gate_l1_ratio = gate_l1_ratio
         self.noise_prior = noise_prior
         self.fit_intercept = fit_intercept
+        self.gate_intercept = gate_intercept
         self.depth = depth
         self.top_k = top_k
         self.gate_features = gate_features

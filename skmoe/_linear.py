@@ -77,8 +77,11 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
     gate_l1_ratio : float, default=0.0
         The same for the gate and `gate_alpha`.
     fit_intercept : bool or 'auto', default='auto'
-        Whether gate and experts have intercepts.  'auto' is True, and False for
-        symmetric models.
+        Whether experts have intercepts.  'auto' is True, and False for symmetric
+        models.
+    gate_intercept : bool or 'auto', default='auto'
+        Whether the gate has intercepts.  'auto' is as the experts have them, and True
+        for a gate without features, which is nothing else.
     noise : {'per_expert', 'shared'}, default='per_expert'
         Whether each expert has a noise variance of its own.
     noise_df : float, default=None
@@ -230,6 +233,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         l1_ratio: float = 0.0,
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
+        gate_intercept: bool | Literal["auto"] = "auto",
         noise: Literal["per_expert", "shared"] = "per_expert",
         noise_df: float | None = None,
         noise_prior: float = 4.0,
@@ -255,6 +259,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         self.l1_ratio = l1_ratio
         self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
+        self.gate_intercept = gate_intercept
         self.noise = noise
         self.noise_df = noise_df
         self.noise_prior = noise_prior

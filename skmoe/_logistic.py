@@ -66,8 +66,11 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     gate_l1_ratio : float, default=0.0
         The same for the gate and `gate_alpha`.
     fit_intercept : bool or 'auto', default='auto'
-        Whether gate and experts have intercepts.  'auto' is True, and False for
-        symmetric models.
+        Whether experts have intercepts.  'auto' is True, and False for symmetric
+        models.
+    gate_intercept : bool or 'auto', default='auto'
+        Whether the gate has intercepts.  'auto' is as the experts have them, and True
+        for a gate without features, which is nothing else.
     symmetric : bool, default=False
         Two experts with opposite coefficients: ``P(y=1 | x, z) = sigmoid(z x'beta)``,
         for ``z`` in {-1, +1} and ``P(z=+1 | x) = sigmoid(x'w)``.  Needs
@@ -190,6 +193,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         l1_ratio: float = 0.0,
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
+        gate_intercept: bool | Literal["auto"] = "auto",
         symmetric: bool = False,
         depth: int = 1,
         top_k: int | None = None,
@@ -212,6 +216,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self.l1_ratio = l1_ratio
         self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
+        self.gate_intercept = gate_intercept
         self.symmetric = symmetric
         self.depth = depth
         self.top_k = top_k

@@ -46,6 +46,7 @@ _FIXED = (
     "top_k",
     "family",
     "fit_intercept",
+    "gate_intercept",
     "noise",
     "noise_df",
     "symmetric",
@@ -251,13 +252,16 @@ class _Learner:
 
     def _advance(self, rows):
         """One mirror step on the rows that wait, once there are enough."""
-        before, fresh = self.before, rows
+        before, fresh, estimator = self.before, rows, self.estimator
         objective = self._objective(fresh)
         if before.rows is not None:
             rows = Rows.joined([Rows(*before.rows), fresh])
-        seen = self.estimator.n_samples_seen_
+        seen = estimator.n_samples_seen_
         total = seen + fresh.weight.sum()
-        scaling = self._scaling().with_news(rows.X, rows.weight)
+        scaling = self._scaling()
+        if estimator._gate_has_intercept(self.columns[0]) == estimator._has_intercept():
+            # Else one of them sees the columns that are constant so far.
+            scaling = scaling.with_news(rows.X, rows.weight)
         problem = self._problem(rows, scaling, total)
         theta, moments = self._moments(problem)
         is_first = moments.stats is None

@@ -18,7 +18,7 @@ from skmoe._part_checks import (
     summary,
 )
 from skmoe._restarts import escaped, last_objective, start_rngs
-from skmoe._validation import check_columns, check_enough, restored_on_failure
+from skmoe._validation import check_enough, restored_on_failure
 from skmoe.engine.descent import minimise
 from skmoe.engine.gate import Gate
 from skmoe.engine.parts import Rows, Sampling, added, on_parts
@@ -119,18 +119,16 @@ def _learnt(estimator, bare, found):
     labels = np.concatenate([part.y for part in found])
     for learner in (estimator, bare):
         learner._encode_target(labels)
-    columns = [
-        check_columns(estimator, name, first.head, estimator._has_intercept())
-        for name in ("gate_features", "expert_features")
-    ]
+    columns = estimator._check_columns(first.head)
     return _Model(bare, columns, np.result_type(*(part.dtype for part in found)))
 
 
 def _standardised(model, rows, found):
     """The second pass: scales of all rows, and samples of them."""
     means, estimator = Means.joined([part.means for part in found]), model.estimator
+    gate_has_intercept = estimator._gate_has_intercept(model.columns[0])
     origin = (
-        means.columns * estimator._has_intercept(),
+        means.columns * (estimator._has_intercept() or gate_has_intercept),
         means.target * estimator._centres_target(),
     )
     sampling = _sampling(model, found)

@@ -92,7 +92,7 @@ def check_same_classes(classes, known):
         )
 
 
-def check_columns(estimator, name, X, fit_intercept):
+def check_columns(estimator, name, X):
     """Column indices that `gate_features` or `expert_features` select, or None.
 
     Parameters
@@ -100,7 +100,6 @@ def check_columns(estimator, name, X, fit_intercept):
     estimator : estimator with `n_features_in_` (and `feature_names_in_`) set
     name : str, the parameter
     X : the X given to fit, for a callable
-    fit_intercept : bool
     """
     selection = getattr(estimator, name)
     if selection is None:
@@ -113,13 +112,18 @@ def check_columns(estimator, name, X, fit_intercept):
             f"{name} selects features by an array of shape {selection.shape}; give one "
             "dimension."
         )
-    columns = _columns(estimator, name, selection)
-    if columns.size == 0 and not fit_intercept:
-        raise _column_error(
-            f"{name}={getattr(estimator, name)!r} selects no feature and there is no "
-            "intercept; select a feature or set fit_intercept=True."
-        )
-    return columns
+    return _columns(estimator, name, selection)
+
+
+def check_sees_something(estimator, name, columns, has_intercept):
+    """Raise an error if the gate or the experts see no column and no intercept."""
+    if has_intercept or columns is None or columns.size:
+        return
+    switch = "gate_intercept" if name == "gate_features" else "fit_intercept"
+    raise _column_error(
+        f"{name}={getattr(estimator, name)!r} selects no feature and there is no "
+        f"intercept; select a feature or set {switch}=True."
+    )
 
 
 def _columns(estimator, name, selection):

@@ -296,6 +296,7 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         l1_ratio: float = 0.0,
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
+        gate_intercept: bool | Literal["auto"] = "auto",
         noise: Literal["per_expert", "shared"] = "per_expert",
         noise_df: float | None = None,
         noise_prior: float = 4.0,
@@ -322,6 +323,7 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         self.l1_ratio = l1_ratio
         self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
+        self.gate_intercept = gate_intercept
         self.noise = noise
         self.noise_df = noise_df
         self.noise_prior = noise_prior
@@ -406,6 +408,7 @@ class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
         l1_ratio: float = 0.0,
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
+        gate_intercept: bool | Literal["auto"] = "auto",
         symmetric: bool = False,
         depth: int = 1,
         top_k: int | None = None,
@@ -429,6 +432,7 @@ class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
         self.l1_ratio = l1_ratio
         self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
+        self.gate_intercept = gate_intercept
         self.symmetric = symmetric
         self.depth = depth
         self.top_k = top_k
@@ -527,6 +531,7 @@ class DaskMixtureOfGLMExperts(RegressorMixin, _DaskMixture):
         gate_l1_ratio: float = 0.0,
         noise_prior: float = 4.0,
         fit_intercept: bool = True,
+        gate_intercept: bool | Literal["auto"] = "auto",
         depth: int = 1,
         top_k: int | None = None,
         gate_features: Columns = None,
@@ -551,6 +556,7 @@ class DaskMixtureOfGLMExperts(RegressorMixin, _DaskMixture):
         self.gate_l1_ratio = gate_l1_ratio
         self.noise_prior = noise_prior
         self.fit_intercept = fit_intercept
+        self.gate_intercept = gate_intercept
         self.depth = depth
         self.top_k = top_k
         self.gate_features = gate_features

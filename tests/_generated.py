@@ -240,11 +240,13 @@ def parameters(draw, estimator, n, d):
             chosen.pop("step_size", None)
     if draw(choice(*[False] * 3, True)):
         chosen["fit_intercept"] = draw(st.booleans())
+        chosen["gate_intercept"] = draw(choice("auto", True, False))
     if draw(choice(*[False] * 2, True)):
         for name in ("gate_features", "expert_features"):
             chosen[name] = draw(st.lists(st.integers(0, d - 1), unique=True))
             if not chosen[name]:
-                chosen["fit_intercept"] = True
+                is_gate = name == "gate_features"
+                chosen["gate_intercept" if is_gate else "fit_intercept"] = True
     return chosen
 
 
@@ -266,5 +268,5 @@ def cases(draw):
     case = Case(estimator, X, y, draw(weights(rng, n)), None, chosen)
     if draw(choice(*[False] * 4, True)):
         case.groups = rng.integers(0, max(1, n // 2), n)
-        chosen.update(gate_features=[], fit_intercept=True)
+        chosen.update(gate_features=[], gate_intercept="auto")
     return case

@@ -191,6 +191,7 @@ INVALID = {
     "l1_ratio": [-0.1, 1.1, None],
     "gate_l1_ratio": [-0.1, 1.1, "lasso"],
     "fit_intercept": ["yes", 2, None],
+    "gate_intercept": ["yes", 2, None],
     "symmetric": ["yes", None],
     "gate_features": [3, 1.5],
     "expert_features": [0],
@@ -289,8 +290,11 @@ class TestColumns:
     )
     @pytest.mark.parametrize("how", [{"fit_intercept": False}, {"symmetric": True}])
     def test_nothing_to_see_needs_an_intercept(self, estimator, y, name, nothing, how):
+        switch = "fit_intercept"
+        if name == "gate_features":
+            switch, how = "gate_intercept", {**how, "gate_intercept": False}
         model = clone(estimator).set_params(**{name: nothing}, **how)
-        with pytest.raises(ValueError, match=f"{name}.*fit_intercept=True"):
+        with pytest.raises(ValueError, match=f"{name}.*{switch}=True"):
             model.fit(X, y)
 
 

@@ -47,6 +47,8 @@ regressors = pytest.mark.parametrize(
         ({"n_experts": 3, "noise": "shared"}, Y),
         ({"symmetric": True}, Y),
         ({"fit_intercept": False}, Y),
+        ({"fit_intercept": False, "gate_intercept": True}, Y),
+        ({"fit_intercept": False, "gate_features": []}, Y),
         ({"gate_features": [0], "expert_features": [2, 1]}, Y),
         ({"gate_features": []}, Y),
         ({"expert_features": []}, Y),

@@ -93,13 +93,15 @@ class Problem:
     weight : ndarray of shape (n,), non-negative, not all zero
     make_experts : callable, Penalty -> family
     gate_columns, expert_columns : ndarray of int or None (all columns)
-    fit_intercept : bool
+    fit_intercept : bool, whether experts have intercepts
     alpha, gate_alpha : float, penalties of experts and gate, beside the sum of losses
     l1_ratio, gate_l1_ratio : float, shares of the lasso in them
     depth : int, default=1
         Levels of gates.
     top_k : int, default=None
         Experts that count for a row; all by default.
+    gate_intercept : bool, default=None
+        Whether the gate has intercepts; as the experts by default.
     group : ndarray of int of shape (n,), default=None
         Codes of groups that share a latent expert, rising; the gate sees their first
         rows.
@@ -129,23 +131,28 @@ class Problem:
         gate_l1_ratio=0.0,
         depth=1,
         top_k=None,
+        gate_intercept=None,
         group=None,
         noise_prior=0.0,
         prior_noise=None,
         scaling=None,
         n_seen=None,
     ):
+        if gate_intercept is None:
+            gate_intercept = fit_intercept
         if scaling is None:
-            moments = column_moments(X, weight, fit_intercept)
+            moments = column_moments(X, weight, fit_intercept or gate_intercept)
             scaling = Scaling(weight.sum(), *moments)
-        mean, scale = scaling.mean, scaling.scale
         units, X_units = _units(X, weight, group)
         self.has_groups = units is not None
         gate_design = expert_design = make_design(
-            X_units, gate_columns, mean, scale, fit_intercept
+            X_units, gate_columns, *scaling.columns(gate_intercept), gate_intercept
         )
-        if self.has_groups or not _same(gate_columns, expert_columns):
-            expert_design = make_design(X, expert_columns, mean, scale, fit_intercept)
+        is_shared = gate_intercept == fit_intercept and not self.has_groups
+        if not (is_shared and _same(gate_columns, expert_columns)):
+            expert_design = make_design(
+                X, expert_columns, *scaling.columns(fit_intercept), fit_intercept
+            )
         self.gate_design, self.expert_design = gate_design, expert_design
         weight = weight / scaling.total
         n_seen = max(scaling.total if n_seen is None else n_seen, _LEAST_SEEN)

@@ -32,6 +32,17 @@ class Scaling(NamedTuple):
         """Inverse of `units`, for rows of weights whose total comes later."""
         return cls(None, *columns, *(outputs if outputs.size else ()))
 
+    def columns(self, has_intercept):
+        """Mean and scale of columns, two (d,); without an intercept no mean is taken.
+
+        The scale is then the root mean square, and no column counts as constant.
+        """
+        if has_intercept or not self.mean.any():
+            return self.mean, self.scale
+        deviation = np.where(np.isfinite(self.scale), self.scale, 0)
+        size = np.hypot(deviation, self.mean)
+        return np.zeros_like(self.mean), np.where(size > 0, size, np.inf)
+
     def units(self):
         """Mean and scale of columns (2, d), and of targets (2, m) or (2, 0).
 

@@ -19,6 +19,11 @@ class Fit(NamedTuple):
     matrices: InformationMatrices  # of the parameters that the data determines
     n_samples: float  # sum of weights
 
+    @property
+    def intercepts(self):
+        """Whether gate and experts have intercepts, two bool."""
+        return self.problem.gate_design.intercept, self.problem.expert_design.intercept
+
 
 def check_estimator(estimator):
     """Only the mixtures themselves can be inspected."""

@@ -378,12 +378,12 @@ def inference(
     covariance, shift = _covariance(fit.matrices, gradient, score, robust, n_samples)
 
     reported = fit.coordinates.reported[:, learnt]
-    estimate, scale = _estimates(estimator)
+    estimate, scale = _estimates(estimator, fit.intercepts)
     covariance = scale[:, None] * (reported @ covariance @ reported.T) * scale
     unknown = ~reported.any(axis=1)
     covariance[unknown] = covariance[:, unknown] = np.nan
     bias = scale * (reported @ shift) / np.sqrt(covariance.diagonal())
-    entries = reported_entries(estimator, fit.problem.gate_design.intercept)
+    entries = reported_entries(estimator, fit.intercepts)
     mean = float(fit.state.stats.log_likelihood) - mixture.offset
     title = f"{type(estimator).__name__}, {estimator.n_experts} experts"
     result = Inference(
@@ -446,13 +446,13 @@ def _covariance(matrices, gradient, score, robust, n_samples):
     return inverse / n_samples, shift
 
 
-def _estimates(estimator):
+def _estimates(estimator, intercepts):
     """Fitted attributes in the order of `reported_entries`, and their scales, (R,).
 
     The scale is the derivative by what `Coordinates.reported` leads to.
     """
-    gate = _beside(estimator.gate_coef_, estimator.gate_intercept_, estimator)
-    experts = _beside(estimator.coef_, estimator.intercept_, estimator)
+    gate = _beside(estimator.gate_coef_, estimator.gate_intercept_, intercepts[0])
+    experts = _beside(estimator.coef_, estimator.intercept_, intercepts[1])
     parts = [
         np.asarray(part, dtype=np.float64).ravel()
         for part in (gate, experts, noise_of(estimator)[1])
@@ -462,9 +462,9 @@ def _estimates(estimator):
     return np.concatenate(parts), scale
 
 
-def _beside(coef, intercept, estimator):
+def _beside(coef, intercept, has_intercept):
     """Coefficients with the intercept last, where there is one, (..., p)."""
-    if not estimator._has_intercept():
+    if not has_intercept:
         return coef
     return np.concatenate([coef, intercept[..., None]], axis=-1)
 

@@ -37,10 +37,12 @@ def feature_names(estimator):
     return list(names)
 
 
-def reported_entries(estimator, has_intercept):
-    """Entries in the order of `Coordinates.reported`, a list."""
-    gate = _features(estimator, estimator._gate_columns, has_intercept)
-    own = _features(estimator, estimator._expert_columns, has_intercept)
+def reported_entries(estimator, intercepts):
+    """Entries in the order of `Coordinates.reported`, a list.
+
+    `intercepts` says whether gate and experts have one.
+    """
+    gate, own = _features_of_both(estimator, intercepts)
     outputs = _outputs(estimator)
     experts = range(estimator.coef_.shape[0])
     branches = _branches(estimator)
@@ -61,13 +63,13 @@ def reported_entries(estimator, has_intercept):
     return entries
 
 
-def relative_names(estimator, has_intercept, n_noises):
+def relative_names(estimator, intercepts, n_noises):
     """Names in the order of `Coordinates.relative`, a list of str.
 
-    `n_noises` is the number of experts with a noise variance of their own.
+    `intercepts` says whether gate and experts have one, `n_noises` is the number of
+    experts with a noise variance of their own.
     """
-    gate = _features(estimator, estimator._gate_columns, has_intercept)
-    own = _features(estimator, estimator._expert_columns, has_intercept)
+    gate, own = _features_of_both(estimator, intercepts)
     outputs, n_experts = _outputs(estimator), estimator.coef_.shape[0]
     names = [
         f"{label}: {name}" for label in _relative_branches(estimator) for name in gate
@@ -107,11 +109,14 @@ def _relative_branches(estimator):
     return [f"gate {node}, {branch} - {node}, 0" for node, branch in branches if branch]
 
 
-def _features(estimator, columns, has_intercept):
-    """Names of the columns that the gate or the experts see, intercept last."""
-    names = feature_names(estimator)
-    names = names if columns is None else [names[j] for j in columns]
-    return names + ["(intercept)"] * has_intercept
+def _features_of_both(estimator, intercepts):
+    """Names of the columns that gate and experts see, intercept last, two lists."""
+    found, names = [], feature_names(estimator)
+    columns = estimator._gate_columns, estimator._expert_columns
+    for chosen, has_intercept in zip(columns, intercepts):
+        seen = names if chosen is None else [names[j] for j in chosen]
+        found.append(seen + ["(intercept)"] * has_intercept)
+    return found
 
 
 def _outputs(estimator):
