@@ -110,7 +110,7 @@ def test_constant_column_or_output_is_one_at_any_number_of_rows(n, value):
     assert scaling.mean[0] == scaling.target_mean[0] == value
     squares = Squares.of(X, X.T, weight, means.columns, means.target)
     joined = scaling_from(means, squares, means[1:3], X.dtype)
-    for one, two in zip(joined, scaling):
+    for one, two in zip(joined[:-1], scaling[:-1]):
         np.testing.assert_allclose(one, two, rtol=1e-13)
     sparse_scale = column_moments(sparse.csr_array(X), weight, True)[1]
     assert np.isinf(sparse_scale).tolist() == [True, False]
