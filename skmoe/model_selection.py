@@ -9,11 +9,14 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
+from skmoe._pipeline import last_step
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe._validation import check_weights
 
@@ -26,20 +29,31 @@ _CRITERIA = ("aic", "bic", "icl")
 _LEAST = 1e-6
 
 
-def log_likelihood_scorer(estimator: Any, X: MatrixLike, y: ArrayLike) -> float:
+class _LogLikelihoodScorer:
     """Mean log-likelihood of held-out data, for ``scoring`` in GridSearchCV.
+
+    Call it as ``log_likelihood_scorer(estimator, X, y, sample_weight, groups)``.  With
+    metadata routing, ``log_likelihood_scorer.set_score_request(groups=True)`` is a
+    scorer that searches give their `groups`, and `sample_weight` likewise.
 
     Parameters
     ----------
-    estimator : estimator or Pipeline
-        Fitted, with a ``score_samples(X, y)``; of a pipeline the last step.
+    estimator : estimator, Pipeline or search
+        Fitted, with a ``score_samples(X, y)``; of a pipeline the last step, of a search
+        ``best_estimator_``.
     X : array-like of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight : array-like of shape (n_samples,), default=None
+        A weight counts as so many rows.
+    groups : array-like of shape (n_samples,), default=None
+        Labels of groups that share one latent expert.  Without it each row is on its
+        own, also after a fit with groups.
 
     Returns
     -------
     score : float
-        Mean of ``log p(y | x)``, in nats per sample; higher is better.
+        Mean of ``log p(y | x)``, in nats per sample; higher is better.  With groups,
+        the sum of their log-likelihoods over the number of samples, or their weight.
 
     Examples
     --------
@@ -57,9 +71,77 @@ def log_likelihood_scorer(estimator: Any, X: MatrixLike, y: ArrayLike) -> float:
     >>> search.fit(x[:, None], y).best_params_
     {'n_experts': 2}
     """
-    if isinstance(estimator, Pipeline):
-        X, estimator = estimator[:-1].transform(X), estimator[-1]
-    return float(np.mean(estimator.score_samples(X, y)))
+
+    def __init__(self, **requests: bool | str | None) -> None:
+        self._requests = requests
+
+    def __repr__(self) -> str:
+        return "log_likelihood_scorer"
+
+    def __call__(
+        self,
+        estimator: Any,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> float:
+        """Mean log-likelihood, in nats per sample."""
+        while isinstance(estimator, Pipeline) or hasattr(estimator, "best_estimator_"):
+            best = getattr(estimator, "best_estimator_", estimator)
+            estimator, transform = last_step(best)
+            X = transform(X)
+        weight = check_weights(sample_weight, X)
+        if groups is None:
+            return float(weight @ estimator.score_samples(X, y) / weight.sum())
+        of_groups = estimator.score_samples(X, y, sample_weight, groups)
+        return float(of_groups.sum() / weight.sum())
+
+    def set_score_request(
+        self,
+        *,
+        sample_weight: bool | str | None = None,
+        groups: bool | str | None = None,
+    ) -> _LogLikelihoodScorer:
+        """A scorer that searches give `sample_weight` or `groups`.
+
+        Parameters
+        ----------
+        sample_weight, groups : bool, str or None, default=None
+            True to be given it, False not to be; a name under which it is passed; None
+            for an error where it is passed.
+
+        Returns
+        -------
+        scorer : callable
+            A new one, as `log_likelihood_scorer` is everyone's.
+
+        Raises
+        ------
+        RuntimeError
+            If metadata routing is not enabled.
+        """
+        if not get_config()["enable_metadata_routing"]:
+            raise RuntimeError(
+                "set_score_request has no effect without metadata routing; call "
+                "sklearn.set_config(enable_metadata_routing=True) first."
+                + see("How many experts")
+            )
+        return _LogLikelihoodScorer(sample_weight=sample_weight, groups=groups)
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Metadata that the scorer asks for, as scikit-learn's scorers have it."""
+        request = MetadataRequest(owner=repr(self))
+        for name in ("sample_weight", "groups"):
+            request.score.add_request(param=name, alias=self._requests.get(name))
+        return request
+
+    def _accept_sample_weight(self):
+        """Searches with several scorers ask where there is no metadata routing."""
+        return True
+
+
+log_likelihood_scorer = _LogLikelihoodScorer()
 
 
 @dataclass(frozen=True)

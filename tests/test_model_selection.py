@@ -1,11 +1,20 @@
 """Criteria, the path over the number of experts, and the held-out likelihood."""
 
+import pickle
+
 import numpy as np
 import pytest
+import sklearn
 from _paper import load
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    cross_val_score,
+    cross_validate,
+)
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
@@ -102,21 +111,125 @@ def test_icl_is_bic_and_the_entropy_of_responsibilities():
     assert one.icl(X, y) == one.bic(X, y)
 
 
-@pytest.mark.parametrize("in_pipeline", [False, True])
-def test_grid_search_by_held_out_likelihood(in_pipeline):
-    X, y = draw(2, 1, n=800)
-    model, name = MixtureOfLinearExperts(random_state=0), "n_experts"
-    if in_pipeline:
-        model = make_pipeline(StandardScaler(), model)
-        name = "mixtureoflinearexperts__n_experts"
+MODEL = MixtureOfLinearExperts(random_state=0)
+SCALED = make_pipeline(StandardScaler(), MODEL)
+NAME = "mixtureoflinearexperts__n_experts"
+
+
+@pytest.mark.parametrize(
+    "model, name",
+    [
+        (MODEL, "n_experts"),
+        (SCALED, NAME),
+        (make_pipeline(MODEL), NAME),
+        (make_pipeline("passthrough", None, SCALED), f"pipeline__{NAME}"),
+    ],
+    ids=["alone", "pipeline", "one step", "nested"],
+)
+def test_grid_search_by_held_out_likelihood(model, name):
+    X, y = draw(2, 1, n=300)
     search = GridSearchCV(model, {name: [1, 2]}, scoring=log_likelihood_scorer, cv=3)
     search.fit(X, y)
     assert search.best_params_ == {name: 2}
-    last = search.best_estimator_
-    if in_pipeline:
-        X, last = last[:-1].transform(X), last[-1]
-    expected = last.score_samples(X, y).mean()
-    assert log_likelihood_scorer(last, X, y) == pytest.approx(expected)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    best = search.best_estimator_
+    last, Z = best, X
+    while isinstance(last, Pipeline):
+        steps = [step for _, step in last.steps]
+        for step in steps[:-1]:
+            Z = Z if step in (None, "passthrough") else step.transform(Z)
+        last = steps[-1]
+    expected = last.score_samples(Z, y).mean()
+    assert log_likelihood_scorer(last, Z, y) == pytest.approx(expected)
+    for fitted in (search, best, make_pipeline(search)):
+        assert log_likelihood_scorer(fitted, X, y) == pytest.approx(expected)
+
+
+def grouped():
+    """X, y, and the metadata of 60 groups of four rows."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(60), 4)
+    x = rng.standard_normal((240, 1))
+    y = rng.choice([-1, 1], 60)[groups] * x[:, 0] + 0.7 * rng.standard_normal(240)
+    return x, y, {"sample_weight": rng.integers(1, 4, 240), "groups": groups}
+
+
+class TestScorerWithMetadata:
+    model = MixtureOfLinearExperts(gate_features=[], random_state=0)
+
+    def expected(self, folds, **given):
+        """Scores of the folds, from repeated rows, one group at a time."""
+        X, y, metadata = grouped()
+        for train, test in folds:
+            of_train = {name: metadata[name][train] for name in given}
+            fit = clone(self.model).fit(X[train], y[train], **of_train)
+            times = np.ones(240, dtype=int)
+            if "sample_weight" in given:
+                times = metadata["sample_weight"]
+            rows = np.repeat(test, times[test])
+            units = [rows]
+            if "groups" in given:
+                of_rows = metadata["groups"][rows]
+                units = [rows[of_rows == group] for group in np.unique(of_rows)]
+            log_density = [
+                fit.score_samples(X[unit], y[unit], groups=np.zeros(len(unit)))
+                if "groups" in given
+                else fit.score_samples(X[unit], y[unit])
+                for unit in units
+            ]
+            yield np.concatenate(log_density).sum() / len(rows)
+
+    @pytest.mark.parametrize(
+        "names", [["sample_weight"], ["groups"], ["sample_weight", "groups"]]
+    )
+    @pytest.mark.parametrize("in_pipeline", [False, True])
+    def test_is_routed_in_searches(self, names, in_pipeline):
+        X, y, metadata = grouped()
+        given = {name: True for name in names}
+        folds = list(GroupKFold(3).split(X, y, metadata["groups"]))
+        with sklearn.config_context(enable_metadata_routing=True):
+            scorer = log_likelihood_scorer.set_score_request(**given)
+            model = clone(self.model).set_fit_request(**given)
+            model = make_pipeline(model) if in_pipeline else model
+            params = {name: metadata[name] for name in names}
+            found = cross_validate(
+                model, X, y, scoring=scorer, cv=folds, params=params
+            )["test_score"]
+            parameter = "mixtureoflinearexperts__tol" if in_pipeline else "tol"
+            search = GridSearchCV(model, {parameter: [1e-5]}, scoring=scorer, cv=folds)
+            search.fit(X, y, **params)
+        expected = list(self.expected(folds, **given))
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+        by_search = [search.cv_results_[f"split{i}_test_score"][0] for i in range(3)]
+        np.testing.assert_allclose(by_search, expected, rtol=1e-9)
+
+    def test_must_be_asked_for(self):
+        X, y, metadata = grouped()
+        with pytest.raises(RuntimeError, match="enable_metadata_routing=True"):
+            log_likelihood_scorer.set_score_request(groups=True)
+        with sklearn.config_context(enable_metadata_routing=True):
+            model = clone(self.model).set_fit_request(sample_weight=True)
+            # The requests of one user are not those of all.
+            log_likelihood_scorer.set_score_request(sample_weight=True)
+            with pytest.raises(
+                UnsetMetadataPassedError, match="log_likelihood_scorer.score"
+            ):
+                cross_validate(
+                    model,
+                    X,
+                    y,
+                    scoring=log_likelihood_scorer,
+                    params={"sample_weight": metadata["sample_weight"]},
+                )
+
+    def test_may_be_one_of_several(self):
+        X, y, _ = grouped()
+        scoring = {"nats": log_likelihood_scorer, "r2": "r2"}
+        found = cross_validate(self.model, X, y, scoring=scoring, cv=3)
+        assert np.isfinite(found["test_nats"]).all()
+        again = pickle.loads(pickle.dumps(log_likelihood_scorer))
+        fitted = clone(self.model).fit(X, y)
+        assert again(fitted, X, y) == log_likelihood_scorer(fitted, X, y)
 
 
 def test_bad_arguments_are_named():

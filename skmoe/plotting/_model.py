@@ -3,12 +3,12 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils._set_output import _get_adapter_from_container
 from sklearn.utils.validation import check_is_fitted
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._pipeline import last_step
 
 
 def fitted_mixture(estimator, name="estimator"):
@@ -17,8 +17,7 @@ def fitted_mixture(estimator, name="estimator"):
     `estimator` is the mixture itself or a pipeline that ends in one; `name` is what
     errors call it.
     """
-    steps = estimator.steps if isinstance(estimator, Pipeline) else [("", estimator)]
-    *before, (_, mixture) = steps
+    mixture, transform = last_step(estimator)
     if not isinstance(mixture, BaseMixtureOfExperts):
         raise TypeError(
             f"{name} is a {type(mixture).__name__}; give a fitted "
@@ -28,12 +27,6 @@ def fitted_mixture(estimator, name="estimator"):
     check_is_fitted(
         mixture, msg=f"{name}: this %(name)s is not fitted yet; call fit first."
     )
-
-    def transform(X):
-        for _, step in before:
-            X = X if step in (None, "passthrough") else step.transform(X)
-        return X
-
     return mixture, transform
 
 
