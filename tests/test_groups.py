@@ -1,5 +1,6 @@
 """Groups of rows that share one latent expert."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -14,7 +15,11 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
 from skmoe.engine.information import information_matrices
 from skmoe.inspection import inference
 from skmoe.model_selection import n_experts_path
@@ -323,6 +328,86 @@ def test_sandwich_is_of_groups():
     found = dict(zip(robust.names, robust.standard_error))
     assert found["expert 0: (intercept)"] == pytest.approx(expected[0], rel=1e-5)
     assert found["expert 0: x1"] == pytest.approx(expected[1], rel=1e-5)
+
+
+def moved(model, vector):
+    """A copy of a fit of two experts with other free parameters.
+
+    The first gate, expert by expert slopes and intercept, logarithms of the noise.
+    """
+    other, d = copy.deepcopy(model), model.gate_coef_.shape[1]
+    gate, rest = vector[: d + 1], vector[d + 1 :]
+    other.gate_coef_ = np.stack([gate[:d], -gate[:d]])
+    other.gate_intercept_ = np.array([gate[d], -gate[d]])
+    size = model.coef_.size + 2
+    experts = rest[:size].reshape(2, -1)
+    other.coef_, other.intercept_ = experts[:, :-1], experts[:, -1]
+    if rest.size > size:
+        other.noise_variance_ = np.exp(rest[size:])
+    return other
+
+
+def free_parameters(model):
+    """What `moved` sets to other values."""
+    gate = [model.gate_coef_[0], model.gate_intercept_[:1]]
+    experts = np.column_stack([model.coef_, model.intercept_]).ravel()
+    noise = np.log(getattr(model, "noise_variance_", []))
+    return np.concatenate([*gate, experts, noise])
+
+
+@pytest.mark.parametrize(
+    "kind", [MixtureOfLinearExperts, MixtureOfLogisticExperts, MixtureOfGLMExperts]
+)
+@pytest.mark.filterwarnings("ignore:The penalties move")
+def test_sandwich_is_of_scores_of_groups_about_their_mean(kind):
+    """Scores by finite differences of the groups' log-likelihoods."""
+    X, y, groups, _ = panel(MixtureOfLinearExperts, n_groups=60)
+    if kind is MixtureOfLogisticExperts:
+        y = (y > 0).astype(int)
+    elif kind is MixtureOfGLMExperts:
+        y = np.rint(np.exp(np.clip(y, -4, 4) / 2))
+    weight = np.random.default_rng(1).uniform(0.5, 2, len(y))
+    model = kind(alpha=15.0, gate_alpha=5.0, random_state=0, tol=1e-13, **COLUMNS)
+    if kind is MixtureOfLinearExperts:
+        model.set_params(noise_prior=0.0)
+    model.fit(X, y, weight, groups)
+    unit = 1.0
+    if kind is MixtureOfLinearExperts:
+        unit = np.sqrt(np.cov(y, aweights=weight, ddof=0))
+    at, steps = free_parameters(model), 1e-4 * np.eye(free_parameters(model).size)
+
+    def log_likelihoods(vector):
+        return moved(model, vector).score_samples(X, y, weight, groups)
+
+    def objective(vector):
+        other = moved(model, vector)
+        penalty = model.alpha * np.square(other.coef_ / unit).sum()
+        penalty += model.gate_alpha * np.square(other.gate_coef_).sum()
+        return penalty / 2 - log_likelihoods(vector).sum()
+
+    scores = [log_likelihoods(at + s) - log_likelihoods(at - s) for s in steps]
+    scores = np.array(scores) / 2e-4
+    hessian = [
+        [
+            objective(at + s + t)
+            - objective(at + s - t)
+            - objective(at - s + t)
+            + objective(at - s - t)
+            for s in steps
+        ]
+        for t in steps
+    ]
+    bread = np.linalg.inv(np.array(hessian) / 4e-8)
+    meat = scores @ scores.T
+    centred = meat - np.outer(scores.sum(axis=1), scores.sum(axis=1)) / scores.shape[1]
+    assert np.abs(centred / meat - 1).diagonal().max() > 0.02  # it matters
+    expected = np.sqrt((bread @ centred @ bread).diagonal())
+    result = inference(model, X, y, weight, groups, robust=True)
+    names = [name for name in result.names if not name.startswith("gate 1")]
+    noise = [name.startswith("noise") for name in names]
+    expected[noise] *= getattr(model, "noise_variance_", [])
+    found = [result.standard_error[result.names.index(name)] for name in names]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_path_over_the_number_of_experts():

@@ -298,11 +298,12 @@ def inference(
 
     The covariance of the estimates is the inverse of F's Hessian, observed information,
     penalties and prior on noise, at the fitted parameters.  With `robust`, it is the
-    sandwich ``H^-1 G H^-1``, with G the covariance of the rows' scores: right in large
-    samples even where the model is not.  Intervals and tests take the number of experts
-    as known, and penalties as small beside the data; where they are not, a warning says
-    so, and the result's ``penalty_bias`` which estimates they move.  Fit with
-    ``alpha=0``, ``gate_alpha=0`` and ``noise_prior=0``, maximum likelihood, then.
+    sandwich ``H^-1 G H^-1``, with G the covariance of the scores of the rows, or of the
+    groups: right in large samples even where the model is not.  Intervals and tests
+    take the number of experts as known, and penalties as small beside the data; where
+    they are not, a warning says so, and the result's ``penalty_bias`` which estimates
+    they move.  Fit with ``alpha=0``, ``gate_alpha=0`` and ``noise_prior=0``, maximum
+    likelihood, then.
 
     Parameters
     ----------
@@ -375,7 +376,8 @@ def inference(
     gradient = mixture.gradient(fit.state).flat()[learnt]
     penalty_gradient = mixture.penalty_gradient(fit.state.theta).flat()[learnt]
     score = gradient - penalty_gradient
-    covariance, shift = _covariance(fit.matrices, gradient, score, robust, n_samples)
+    meat = _score_covariance(fit, score) if robust else None
+    covariance, shift = _covariance(fit.matrices, gradient, score, meat, n_samples)
 
     reported = fit.coordinates.reported[:, learnt]
     estimate, scale = _estimates(estimator, fit.intercepts)
@@ -414,10 +416,23 @@ def _warn_of_penalties(result):
         )
 
 
-def _covariance(matrices, gradient, score, robust, n_samples):
+def _score_covariance(fit, score):
+    """Covariance of the scores of rows, or of groups, about their mean, (P, P).
+
+    Per row, as `score` (P,) is, the gradient of the mean loss.
+    """
+    n_units = fit.n_samples
+    if fit.problem.has_groups:
+        n_units = fit.problem.mixture.units.weight.shape[0]
+    mean_product = np.outer(score, score) * (fit.n_samples / n_units)
+    return fit.matrices.score_products - mean_product
+
+
+def _covariance(matrices, gradient, score, meat, n_samples):
     """Covariance of free parameters, (P, P), and their shift by penalties, (P,).
 
-    `score` (P,) is the gradient of the mean loss, `gradient` that of F.
+    `score` (P,) is the gradient of the mean loss, `gradient` that of F; `meat` (P, P)
+    is that of the sandwich, or None.
     """
     try:
         factor = cho_factor(matrices.objective_hessian())
@@ -440,9 +455,8 @@ def _covariance(matrices, gradient, score, robust, n_samples):
         )
     shift = cho_solve(factor, score - gradient)
     inverse = cho_solve(factor, np.eye(gradient.size))
-    if robust:
-        spread = matrices.score_products - np.outer(score, score)
-        inverse = inverse @ spread @ inverse
+    if meat is not None:
+        inverse = inverse @ meat @ inverse
     return inverse / n_samples, shift
 
 
