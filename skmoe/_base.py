@@ -72,6 +72,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     # Estimators with noise have this parameter, and an attribute of its variances.
     noise_prior: float = 0.0
     _prior_name: str | None = None
+    # Classifiers have this one.
+    class_weight: Any = None
     # Set where fit must not warn, or not of rows: `catch_warnings` is not for threads.
     _is_quiet = _trusts_rows = False
     _lack_of_rows = _low_noise = None
@@ -391,6 +393,10 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     def _part_target(self, y):
         """Validated y of a part as the engine wants it, after `_encode_target`."""
 
+    def _class_weighted(self, weight, target):
+        """Weights of rows times those of their classes, (n,)."""
+        return weight
+
     @abstractmethod
     def _make_experts(self, penalty, target):
         """Family of the experts."""
@@ -567,6 +573,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         X, y, weight, group = of_positive_weight(*data)
         columns = self._gate_columns, self._expert_columns
         target = self._fitted_target(y)
+        weight = self._class_weighted(weight, target)
         problem = self._make_problem(
             X, target, weight, columns, group=group, prior_noise=self._fitted_prior()
         )

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
@@ -71,6 +73,13 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     gate_intercept : bool or 'auto', default='auto'
         Whether the gate has intercepts.  'auto' is as the experts have them, and True
         for a gate without features, which is nothing else.
+    class_weight : dict or 'balanced', default=None
+        Weights of the classes, positive, as of LogisticRegression: `sample_weight` is
+        multiplied by that of the row's class.  A dict maps labels to weights, 1 for
+        labels that it leaves out; 'balanced' gives all classes the same total,
+        ``sum(sample_weight) / (n_classes * sample_weight[y == c].sum())``.  They count
+        in all fits, in `n_experts_path` and for standard errors; scores and criteria of
+        a fitted model take `sample_weight` alone.
     symmetric : bool, default=False
         Two experts with opposite coefficients: ``P(y=1 | x, z) = sigmoid(z x'beta)``,
         for ``z`` in {-1, +1} and ``P(z=+1 | x) = sigmoid(x'w)``.  Needs
@@ -145,7 +154,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         `partial_fit`, F of the rows of each call before they were learned; of the rows
         collected so far, where these were fitted.
     n_samples_seen_ : int or float
-        Rows seen by `fit` and by `partial_fit` after it; with weights, their sum.
+        Rows seen by `fit` and by `partial_fit` after it; with weights, of rows or of
+        classes, their sum.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -181,6 +191,10 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     classes_: NDArray[Any]
 
     _target_checks: dict = {}
+    _parameter_constraints: dict = {
+        **BaseMixtureOfExperts._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
 
     def __init__(
         self,
@@ -194,6 +208,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
         gate_intercept: bool | Literal["auto"] = "auto",
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         symmetric: bool = False,
         depth: int = 1,
         top_k: int | None = None,
@@ -217,6 +232,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
         self.gate_intercept = gate_intercept
+        self.class_weight = class_weight
         self.symmetric = symmetric
         self.depth = depth
         self.top_k = top_k
@@ -273,8 +289,9 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         Raises
         ------
         ValueError
-            If the batch or a parameter is invalid, or does not go with earlier batches.
-            The estimator is then as before.
+            If the batch or a parameter is invalid, or does not go with earlier batches;
+            if `class_weight` is 'balanced', which needs all rows.  The estimator is
+            then as before.
 
         Notes
         -----
@@ -428,6 +445,28 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
                 f"the target is {type_of_target(y)}; set symmetric=False."
                 + see("Symmetric models")
             )
+
+    def _class_weighted(self, weight, target):
+        if self.class_weight is None:
+            return weight
+        totals = np.bincount(target, weight, minlength=self.classes_.shape[0])
+        return weight * self._weights_of_classes(totals)[target]
+
+    def _weights_of_classes(self, totals):
+        """Weights of classes whose rows have some total weights, two arrays (C,)."""
+        if self.class_weight == "balanced":
+            totals = np.maximum(totals, np.finfo(np.float64).tiny)
+            return totals.sum() / (totals.shape[0] * totals)
+        found = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=self.classes_
+        )
+        if not (np.isfinite(found).all() and (found > 0).all()):
+            raise ValueError(
+                f"class_weight={self.class_weight!r}: weights of classes must be "
+                "positive and finite; leave rows out by a sample_weight of 0."
+                + see("Sample weights")
+            )
+        return found
 
     def _make_experts(self, penalty, target):
         return CategoricalExperts(

@@ -92,10 +92,13 @@ def _batch(estimator, X, y, classes, sample_weight):
         **estimator._target_checks,
     )
     weight = check_weights(sample_weight, X)
-    n_rows = X.shape[0] if sample_weight is None else float(weight.sum())
     X, y, weight, _ = of_positive_weight(X, y, weight, None)
     _check_settings(estimator)
     target = estimator._batch_target(y, classes, is_first)
+    weight = estimator._class_weighted(weight, target)
+    n_rows = X.shape[0]
+    if sample_weight is not None or estimator.class_weight is not None:
+        n_rows = float(weight.sum())
     if is_first:
         columns = estimator._check_columns(original)
         estimator._gate_columns, estimator._expert_columns = columns
@@ -110,6 +113,13 @@ def _check_settings(estimator):
             f"init is an array of shape {np.shape(estimator.init)}: partial_fit cannot "
             "tell which rows it is of; name a strategy, such as init='short_runs', or "
             "begin with fit." + see("Batches that arrive one by one")
+        )
+    if estimator.class_weight == "balanced":
+        raise ValueError(
+            "class_weight='balanced' needs the classes of all rows, which partial_fit "
+            "does not know; give a dict of weights, such as those of "
+            "sklearn.utils.class_weight.compute_class_weight on many rows."
+            + see("Batches that arrive one by one")
         )
     if getattr(estimator, "_had_groups", False):
         raise ValueError(

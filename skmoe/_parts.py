@@ -96,16 +96,21 @@ def _check_parameters(estimator):
 
 
 def _read(estimator, source):
-    """The first two passes."""
+    """The first two passes, and one for the weights of classes."""
     bare = type(estimator)(**estimator.get_params(deep=False))
     source = source.map(_checked, bare)
     found = source.collect(summary, bare)
     filled = [number for number, part in enumerate(found) if part.n_rows]
-    found = [found[number] for number in filled]
+    source, found = source.select(filled), [found[number] for number in filled]
     check_alike(found)
     check_enough(estimator.n_experts, sum(part.n_rows for part in found))
     model = _learnt(estimator, bare, found)
-    return _standardised(model, source.select(filled).map(_rows_of, model), found)
+    if bare.class_weight is not None:
+        totals = np.sum(source.collect(_class_totals, bare), axis=0)
+        weights = bare._weights_of_classes(totals)
+        source = source.map(_class_weighted, bare, weights)
+        found = source.collect(summary, bare)
+    return _standardised(model, source.map(_rows_of, model), found)
 
 
 def _learnt(estimator, bare, found):
@@ -217,6 +222,18 @@ def _descent(estimator, mixture, start, number):
 def _checked(given, estimator):
     """Validated part; threads share the estimator."""
     return checked(given, copy.copy(estimator))
+
+
+def _class_totals(part, estimator):
+    """Weight of the rows of each class in a checked part, (C,)."""
+    codes = estimator._part_target(part.y)
+    return np.bincount(codes, part.weight, minlength=len(estimator.classes_))
+
+
+def _class_weighted(part, estimator, weights):
+    """A checked part whose rows have their own weights times those of classes (C,)."""
+    codes = estimator._part_target(part.y)
+    return part._replace(weight=part.weight * weights[codes])
 
 
 def _rows_of(part, model):

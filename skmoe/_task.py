@@ -19,7 +19,6 @@ def make_task(estimator, X, y, sample_weight, groups):
     )
     estimator._check_structure()
     weight = check_weights(sample_weight, X)
-    n_seen = X.shape[0] if sample_weight is None else float(weight.sum())
     group = check_groups(groups, X.shape[0])
     metadata = {} if sample_weight is None else {"sample_weight": weight}
     metadata |= {} if groups is None else {"groups": groups}
@@ -31,6 +30,10 @@ def make_task(estimator, X, y, sample_weight, groups):
     X, y, weight, group = of_positive_weight(X, y, weight, group)
     check_enough(estimator.n_experts, X.shape[0], group)
     target = estimator._encode_target(y)
+    weight = estimator._class_weighted(weight, target)
+    n_seen = X.shape[0]
+    if sample_weight is not None or estimator.class_weight is not None:
+        n_seen = float(weight.sum())
     columns = estimator._check_columns(original)
     if init is None:
         X, target, weight, group = canonical_rows(X, target, weight, group)

@@ -409,6 +409,7 @@ class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
         gate_intercept: bool | Literal["auto"] = "auto",
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         symmetric: bool = False,
         depth: int = 1,
         top_k: int | None = None,
@@ -433,6 +434,7 @@ class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
         self.gate_l1_ratio = gate_l1_ratio
         self.fit_intercept = fit_intercept
         self.gate_intercept = gate_intercept
+        self.class_weight = class_weight
         self.symmetric = symmetric
         self.depth = depth
         self.top_k = top_k

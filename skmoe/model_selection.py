@@ -226,7 +226,8 @@ def n_experts_path(
     max_experts : int, default=5
         Largest number of experts.
     sample_weight : array-like of shape (n_samples,), default=None
-        Non-negative weights.
+        Non-negative weights.  Where `estimator` has a `class_weight`, the criteria take
+        the weights of the fits, those of rows times those of classes.
     groups : array-like of shape (n_samples,), default=None
         Labels of groups that share one latent expert.
 
@@ -287,14 +288,21 @@ def n_experts_path(
             "set depth=1 for a path, or search over a list of grids."
             + see("How many experts")
         )
+    fits = [_fit(estimator, X, y, sample_weight, groups, 1)]
+    if estimator.class_weight is not None:
+        # The classes of an expert's rows have not the weights of the classes of all.
+        sample_weight = _class_weighted(fits[0], y, sample_weight)
+        fits[0].set_params(class_weight=None)
     data = X, y, sample_weight, groups
-    fits = [_fit(estimator, *data, 1)]
     for _ in range(max_experts - 1):
         fits.append(_split(fits[-1], *data))
     criteria = {
         name: np.array([getattr(fit, name)(*data) for fit in fits])
         for name in _CRITERIA
     }
+    if estimator.class_weight is not None:
+        for fit in fits:
+            fit.set_params(class_weight=estimator.class_weight)
     path = ExpertsPath(np.arange(1, max_experts + 1), fits, **criteria)
     path._best("bic", stacklevel=3)
     return path
@@ -308,6 +316,15 @@ def _fit(estimator, X, y, weight, groups, n_experts, init="short_runs", is_quiet
     del copy._is_quiet, copy._trusts_rows
     name = estimator.init if isinstance(estimator.init, str) else "short_runs"
     return copy.set_params(init=name)
+
+
+def _class_weighted(fit, y, sample_weight):
+    """Weights of rows times those of the classes in a fit, (n,)."""
+    weight = check_weights(sample_weight, y).copy()
+    kept = weight > 0
+    target = fit._fitted_target(np.asarray(y)[kept])
+    weight[kept] = fit._class_weighted(weight[kept], target)
+    return weight
 
 
 def _split(fit, X, y, weight, groups):
