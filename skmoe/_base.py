@@ -29,10 +29,12 @@ from skmoe._groups import (
 )
 from skmoe._pickles import LoadsOldPickles
 from skmoe._restarts import best_descent
-from skmoe._task import DTYPES, make_task, of_positive_weight
+from skmoe._task import make_task, of_positive_weight
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
+    DTYPES,
     check_columns,
+    check_rows,
     check_sees_something,
     check_weights,
     restored_on_failure,
@@ -609,15 +611,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     def _checked_pair(self, X, y):
         """Validated X and y of a fitted estimator."""
         check_is_fitted(self)
-        return validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=DTYPES,
-            reset=False,
-            **self._target_checks,
-        )
+        return check_rows(self, X, y, reset=False)
 
     def _gate_arguments(self, X):
         """What the gate sees of validated X, its coefficients, and the gate."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length
 
 from skmoe._docs import see
 
@@ -11,7 +11,7 @@ def check_groups(groups, n_samples):
     """Codes of the groups from 0 on, (n,), or None."""
     if groups is None:
         return None
-    groups = column_or_1d(groups)
+    groups = _labels(groups)
     check_consistent_length(groups, np.empty(n_samples))
     # Missing labels: NaN is not itself, None and NA are neither sorted nor equal.
     if any(label is None or label != label for label in groups.tolist()):
@@ -19,7 +19,31 @@ def check_groups(groups, n_samples):
             "groups has missing labels; give each sample a group of its own or leave "
             "it out." + see("Groups")
         )
-    return np.unique(groups, return_inverse=True)[1]
+    try:
+        return np.unique(groups, return_inverse=True)[1]
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in groups.tolist()})
+        raise ValueError(
+            f"groups has labels that cannot be sorted, of types {kinds}; give numbers "
+            "or strings." + see("Groups")
+        ) from None
+
+
+def _labels(groups):
+    """Labels of groups as an array, (n,)."""
+    try:
+        labels = np.asarray(groups)
+    except ValueError:  # sequences of several lengths
+        labels = np.array(None)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise ValueError(
+            f"groups should be a 1d array, got a {type(groups).__name__} of shape "
+            f"{labels.shape}; give a list or array with one label, a number or string, "
+            "for each row of X." + see("Groups")
+        )
+    return labels
 
 
 def check_gate_sees_groups(estimator, X, group, columns):

@@ -598,11 +598,15 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
 
     def _fitted_target(self, y):
         y = np.asarray(y, dtype=np.float64)
-        n_outputs = self._noise().shape[1]
-        if (y.ndim == 1) != (self.intercept_.ndim == 1) or y.size != len(y) * n_outputs:
+        n_outputs, is_flat = self._noise().shape[1], self.intercept_.ndim == 1
+        if (y.ndim == 1) != is_flat or y.size != len(y) * n_outputs:
+            shape = "(n_samples,)" if is_flat else f"(n_samples, {n_outputs})"
+            remedy = ""
+            if y.size == len(y) * n_outputs:
+                remedy = ", y.ravel()" if is_flat else ", y.reshape(-1, 1)"
             raise ValueError(
-                f"y has shape {y.shape}, but the estimator was fitted with "
-                f"{n_outputs} outputs; give y of the shape it was fitted with."
+                f"y has shape {y.shape}, but the estimator was fitted to y of shape "
+                f"{shape}; give y of the shape it was fitted with{remedy}."
             )
         return y.reshape(len(y), n_outputs).T
 

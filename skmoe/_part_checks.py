@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array
 
-from skmoe._task import DTYPES, of_positive_weight
+from skmoe._task import of_positive_weight
+from skmoe._validation import check_rows
 from skmoe.engine.scaling import Means
 
 
@@ -49,13 +50,8 @@ class Summary(NamedTuple):
 def checked(given, estimator):
     """Validated part; `estimator` is a copy that may be changed."""
     with _named(given.label):
-        X, y = validate_data(
-            estimator,
-            given.X,
-            given.y,
-            dtype=DTYPES,
-            ensure_min_samples=0,
-            **estimator._target_checks,
+        X, y = check_rows(
+            estimator, given.X, given.y, accept_sparse=False, ensure_min_samples=0
         )
         weight = _weights(given.sample_weight, X.shape[0])
         head = None
@@ -146,6 +142,10 @@ def _weights(sample_weight, n_rows):
         raise ValueError(
             f"sample_weight has shape {weight.shape}, X has {n_rows} rows; give "
             f"weights of shape ({n_rows},)."
+        )
+    if not np.isfinite(weight).all():
+        raise ValueError(
+            "sample_weight contains NaN or infinite values; give 0 to leave a row out."
         )
     if (weight < 0).any():
         raise ValueError(

@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import validate_data
 
 from skmoe._docs import see
 from skmoe._restarts import FitTask, best_descent
-from skmoe._task import DTYPES, of_positive_weight
-from skmoe._validation import check_weights, restored_on_failure
+from skmoe._task import of_positive_weight
+from skmoe._validation import check_rows, check_weights, restored_on_failure
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.draws import n_coefs
 from skmoe.engine.parts import Rows
@@ -82,15 +81,7 @@ def partial_fit(estimator, X, y, classes, sample_weight):
 def _batch(estimator, X, y, classes, sample_weight):
     """Validated rows of a batch, and how many they are, or their weight."""
     is_first, original = not hasattr(estimator, "coef_"), X
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse="csr",
-        dtype=DTYPES,
-        reset=is_first,
-        **estimator._target_checks,
-    )
+    X, y = check_rows(estimator, X, y, reset=is_first)
     weight = check_weights(sample_weight, X)
     X, y, weight, _ = of_positive_weight(X, y, weight, None)
     _check_settings(estimator)
@@ -165,7 +156,8 @@ def _stepped(mixture, theta, moments, share, growth):
         return theta  # the next rows may bring the curvature that is missing
     if not np.isfinite(theta.flat()).all():
         raise ValueError(
-            "X or y has values so large that a step is not finite; scale them."
+            "X has NaN, or X or y values so large that a step is not finite; impute or "
+            "scale them."
         )
     return theta
 

@@ -1,22 +1,17 @@
 """What one call of fit works on, validated."""
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
 from skmoe._groups import averaged_by_group, check_groups
 from skmoe._restarts import FitTask
-from skmoe._validation import check_enough, check_init, check_weights
+from skmoe._validation import check_enough, check_init, check_rows, check_weights
 from skmoe.engine.problem import canonical_rows
-
-DTYPES = [np.float64, np.float32]
 
 
 def make_task(estimator, X, y, sample_weight, groups):
     """Validate everything that fit needs; the estimator learns names and classes."""
     original = X
-    X, y = validate_data(
-        estimator, X, y, accept_sparse="csr", dtype=DTYPES, **estimator._target_checks
-    )
+    X, y = check_rows(estimator, X, y)
     estimator._check_structure()
     weight = check_weights(sample_weight, X)
     group = check_groups(groups, X.shape[0])

@@ -4,9 +4,16 @@ from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight, column_or_1d
+from scipy import sparse
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    column_or_1d,
+    validate_data,
+)
 
 from skmoe._docs import see
+
+DTYPES = [np.float64, np.float32]
 
 
 @contextmanager
@@ -32,6 +39,25 @@ def restored_on_failure(estimator):
         raise
 
 
+def check_rows(estimator, X, y, accept_sparse="csr", **options):
+    """Validated X and y of an estimator."""
+    if sparse.issparse(y):
+        raise TypeError("y is sparse; give a dense array, such as y.toarray().ravel().")
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse=accept_sparse,
+        dtype=DTYPES,
+        **estimator._target_checks,
+        **options,
+    )
+    # scikit-learn may be told to assume so; of X sums are checked later.
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError("y contains NaN or infinite values; leave these rows out.")
+    return X, y
+
+
 def check_weights(sample_weight, X):
     """Non-negative weights that are not all zero, (n,) float64."""
     weight = _check_sample_weight(
@@ -44,6 +70,11 @@ def check_weights(sample_weight, X):
         )
     with np.errstate(over="ignore"):
         total = weight.sum()
+    if np.isnan(total):
+        raise ValueError(
+            "sample_weight contains NaN; give 0 to leave a row out."
+            + see("Sample weights")
+        )
     if not np.isfinite(total):
         raise ValueError(
             f"sample_weight: the sum is {total}, the largest {weight.max():.3g}; "
@@ -106,7 +137,7 @@ def check_columns(estimator, name, X):
         return None
     if callable(selection):
         selection = selection(X)
-    selection = np.atleast_1d(np.asarray(selection))
+    selection = np.atleast_1d(_as_selection(name, selection))
     if selection.ndim != 1 and selection.dtype.kind != "b":
         raise _column_error(
             f"{name} selects features by an array of shape {selection.shape}; give one "
@@ -124,6 +155,21 @@ def check_sees_something(estimator, name, columns, has_intercept):
         f"{name}={getattr(estimator, name)!r} selects no feature and there is no "
         f"intercept; select a feature or set {switch}=True."
     )
+
+
+def _as_selection(name, selection):
+    """A selection of columns as an array."""
+    try:
+        values = np.asarray(selection)
+    except ValueError:  # lists of several lengths
+        values = np.array(None)
+    if values.ndim == 0 and values.dtype.kind == "O":
+        raise _column_error(
+            f"{name} selects features by a {type(selection).__name__}, {selection!r}; "
+            "give a list (their order is that of the coefficients), such as "
+            "['a', 'b'], of names or of indices."
+        )
+    return values
 
 
 def _columns(estimator, name, selection):

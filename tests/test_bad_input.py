@@ -6,11 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from sklearn.base import clone
+from sklearn import config_context
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
 from skmoe.inspection import inference
+from skmoe.streaming import fit_batches
 
 N, D = 60, 3
 rng = np.random.default_rng(0)
@@ -286,6 +292,23 @@ class TestColumns:
             model.fit(X, y)
 
     @pytest.mark.parametrize(
+        "wrong, kind",
+        [
+            ({"a"}, "set"),
+            ({"a": 1}.keys(), "dict_keys"),
+            ({"a": 1}.values(), "dict_values"),
+            ([["a"], ["b", "c"]], "list"),
+            (lambda X: {"a"}, "set"),
+            (lambda X: None, "NoneType"),
+        ],
+    )
+    def test_columns_come_in_a_list(self, estimator, y, name, wrong, kind):
+        frame = pd.DataFrame(X, columns=["a", "b", "c"])
+        model = clone(estimator).set_params(**{name: wrong})
+        with pytest.raises(ValueError, match=f"{name} selects.*{kind}.*give a list"):
+            model.fit(frame, y)
+
+    @pytest.mark.parametrize(
         "nothing", [[], np.zeros(D, dtype=bool)], ids=["list", "mask"]
     )
     @pytest.mark.parametrize("how", [{"fit_intercept": False}, {"symmetric": True}])
@@ -424,8 +447,13 @@ class TestPredictions:
         ):
             with pytest.raises(
                 ValueError, match="y has shape.*shape it was fitted with"
-            ):
+            ) as caught:
                 method(X, np.resize(Y, given))
+            of_fit = f"y of shape {fitted}".replace(str(N), "n_samples")
+            assert of_fit in str(caught.value)
+            if {*map(np.prod, (fitted, given))} == {N}:
+                remedy = "y.ravel()" if fitted == (N,) else "y.reshape(-1, 1)"
+                assert remedy in str(caught.value)
 
     @pytest.mark.parametrize("n_classes", [2, 3])
     @pytest.mark.parametrize(
@@ -648,3 +676,52 @@ def test_fit_leaves_its_arguments_alone(estimator, y):
     copy = sparse_X.copy()
     model.fit(sparse_X, y)
     np.testing.assert_array_equal(sparse_X.data, copy.data)
+
+
+WAYS_IN = {
+    "fit": lambda model, X, y, w: model.fit(X, y, w),
+    "partial_fit": lambda model, X, y, w: model.partial_fit(
+        X, y, **({"classes": np.unique(LABELS)} if is_classifier(model) else {})
+    ),
+    "batches": lambda model, X, y, w: fit_batches(model, lambda: iter([(X, y)])),
+    "weighted batches": lambda model, X, y, w: fit_batches(
+        model, lambda: iter([(X, y, w)])
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+@pytest.mark.parametrize(
+    "kind, y",
+    [
+        (MixtureOfLinearExperts, Y),
+        (MixtureOfLogisticExperts, LABELS),
+        (MixtureOfGLMExperts, np.abs(Y)),
+    ],
+)
+class TestEveryWayIn:
+    def test_y_must_be_dense(self, kind, y, way):
+        for made in (sparse.csr_array(y[:, None]), sparse.csr_matrix(y[:, None])):
+            with pytest.raises(TypeError, match="y is sparse; give a dense array"):
+                WAYS_IN[way](kind(), X, made, np.ones(N))
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_what_is_not_finite_is_named_though_it_is_assumed_not_to_be(
+        self, kind, y, way, value
+    ):
+        spoilt = [
+            (with_entry(X, value), y, np.ones(N), "X contains NaN or infinite"),
+            (
+                X,
+                with_entry(y.astype(float), value),
+                np.ones(N),
+                "y contains NaN or inf",
+            ),
+        ]
+        if way in ("fit", "weighted batches"):
+            weight = with_entry(np.ones(N), value)
+            spoilt.append((X, y, weight, "sample_weight"))
+        with config_context(assume_finite=True):
+            for *data, message in spoilt:
+                with pytest.raises(ValueError, match=message):
+                    WAYS_IN[way](kind(random_state=0), *data)

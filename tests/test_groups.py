@@ -500,6 +500,16 @@ class TestBadInput:
             (lambda n: np.full(n, np.nan), "missing labels"),
             (lambda n: [None] * n, "missing labels"),
             (lambda n: np.zeros(n), "groups = 1 of positive weight.*n_experts=2"),
+            (lambda n: "subject", r"groups should be a 1d array, got a str"),
+            (lambda n: 3, r"groups should be a 1d array, got a int"),
+            (lambda n: {*range(n)}, r"groups should be a 1d array, got a set"),
+            (lambda n: [("a", 1)] * n, r"got a list of shape.*one label.*for each row"),
+            (lambda n: [[1], [1, 2]] * n, r"groups should be a 1d array, got a list"),
+            (
+                lambda n: csr_array(np.ones((n, 1))),
+                r"groups should be.*got a csr_array",
+            ),
+            (lambda n: np.array([1, "a"] * n, object)[:n], r"cannot be sorted.*'int',"),
         ],
     )
     def test_groups_must_be_labels_of_rows(self, kind, groups, message):

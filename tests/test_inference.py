@@ -74,6 +74,24 @@ def test_one_logistic_expert_has_the_standard_errors_of_logistic_regression():
     np.testing.assert_allclose(result.standard_error[-3:], expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("make", [list, np.array], ids=["strings", "integers"])
+def test_outputs_have_the_names_of_the_columns_of_y(make):
+    pd = pytest.importorskip("pandas")
+    _, X, y = fitted()
+    frame = pd.DataFrame(np.column_stack([y, X.sum(axis=1) + y**2]))
+    frame.columns = ["up", "down"] if make is list else np.array([7, 5])
+    model = MixtureOfLinearExperts(**PLAIN).fit(X, frame)
+    result, info = inference(model, X, frame), information(model, X, frame)
+    first, second = frame.columns
+    plain = inference(model, X, frame.to_numpy()).names
+    renamed = [
+        name.replace(", 0:", f", {first}:").replace(", 1:", f", {second}:")
+        for name in plain
+    ]
+    assert result.names == renamed and f"expert 0, {first}: x0" in renamed
+    assert f"expert 1, {second}: x0" in info.names
+
+
 def test_penalties_count_as_information():
     model, X, y = fitted(alpha=0.05, gate_alpha=0.05)
     info = information(model, X, y)

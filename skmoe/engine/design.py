@@ -108,6 +108,11 @@ def column_squares(X, sample_weight, mean):
 
 def check_squares(name, square):
     """Weighted sums of squares of X or y, if they are finite."""
+    if np.isnan(square).any():
+        raise ValueError(
+            f"{name} contains NaN or infinite values; impute them, or leave their rows "
+            "or columns out."
+        )
     if not np.isfinite(square).all():
         raise ValueError(
             f"{name} has values whose squares, times their weights, overflow; "

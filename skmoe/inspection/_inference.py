@@ -43,7 +43,8 @@ class Inference:
     Attributes
     ----------
     names : list of str
-        Names of the R entries, such as ``"expert 0: x1"``.
+        Names of the R entries, such as ``"expert 0: x1"``; with several outputs
+        ``"expert 0, output: x1"``, where a data frame y has named its columns.
     estimate : ndarray of shape (R,)
         The fitted attributes.
     covariance : ndarray of shape (R, R)
@@ -385,7 +386,7 @@ def inference(
     unknown = ~reported.any(axis=1)
     covariance[unknown] = covariance[:, unknown] = np.nan
     bias = scale * (reported @ shift) / np.sqrt(covariance.diagonal())
-    entries = reported_entries(estimator, fit.intercepts)
+    entries = reported_entries(estimator, y, fit.intercepts)
     mean = float(fit.state.stats.log_likelihood) - mixture.offset
     title = f"{type(estimator).__name__}, {estimator.n_experts} experts"
     result = Inference(

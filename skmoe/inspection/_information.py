@@ -198,7 +198,7 @@ def information(
     fit = inspect_fit(estimator, X, y, sample_weight, groups)
     learnt, relative = fit.coordinates.learnt, fit.coordinates.relative
     n_noises = fit.state.theta.log_variance.shape[0]
-    names = relative_names(estimator, fit.intercepts, n_noises)
+    names = relative_names(estimator, y, fit.intercepts, n_noises)
     names = [names[j] for j in learnt]
     from_relative = np.linalg.inv(relative[np.ix_(learnt, learnt)])
     return Information(names, fit.matrices, from_relative, fit.n_samples)

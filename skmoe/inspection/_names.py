@@ -37,13 +37,13 @@ def feature_names(estimator):
     return list(names)
 
 
-def reported_entries(estimator, intercepts):
+def reported_entries(estimator, y, intercepts):
     """Entries in the order of `Coordinates.reported`, a list.
 
-    `intercepts` says whether gate and experts have one.
+    `intercepts` says whether gate and experts have one; `y` is as the user gave it.
     """
     gate, own = _features_of_both(estimator, intercepts)
-    outputs = _outputs(estimator)
+    outputs = _outputs(estimator, y)
     experts = range(estimator.coef_.shape[0])
     branches = _branches(estimator)
     entries = [Entry("gate", *branch, name) for branch in branches for name in gate]
@@ -63,14 +63,14 @@ def reported_entries(estimator, intercepts):
     return entries
 
 
-def relative_names(estimator, intercepts, n_noises):
+def relative_names(estimator, y, intercepts, n_noises):
     """Names in the order of `Coordinates.relative`, a list of str.
 
     `intercepts` says whether gate and experts have one, `n_noises` is the number of
-    experts with a noise variance of their own.
+    experts with a noise variance of their own; `y` is as the user gave it.
     """
     gate, own = _features_of_both(estimator, intercepts)
-    outputs, n_experts = _outputs(estimator), estimator.coef_.shape[0]
+    outputs, n_experts = _outputs(estimator, y), estimator.coef_.shape[0]
     names = [
         f"{label}: {name}" for label in _relative_branches(estimator) for name in gate
     ]
@@ -119,9 +119,15 @@ def _features_of_both(estimator, intercepts):
     return found
 
 
-def _outputs(estimator):
-    """Outputs or classes with coefficients of their own, a list; [None] for one."""
+def _outputs(estimator, y):
+    """Outputs or classes with coefficients of their own, a list; [None] for one.
+
+    Outputs have the names of y's columns, if these tell them apart.
+    """
     if estimator.intercept_.ndim == 1:
         return [None]
-    classes = getattr(estimator, "classes_", range(estimator.intercept_.shape[1]))
-    return list(classes)
+    if hasattr(estimator, "classes_"):
+        return list(estimator.classes_)
+    names = list(map(str, getattr(y, "columns", [])))
+    n_outputs = estimator.intercept_.shape[1]
+    return names if len(set(names)) == n_outputs else list(range(n_outputs))
