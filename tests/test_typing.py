@@ -22,7 +22,7 @@ def public_functions(module):
         if inspect.isfunction(value):
             yield name, value
         else:
-            yield from public_methods(value)
+            yield from public_methods(value if inspect.isclass(value) else type(value))
 
 
 def public_methods(cls):
@@ -34,7 +34,7 @@ def public_methods(cls):
             function = getattr(member, "__func__", member)
             function = getattr(function, "fget", function)
             function = getattr(function, "func", function)
-            is_public = name == "__init__" or not name.startswith("_")
+            is_public = name in ("__init__", "__call__") or not name.startswith("_")
             if is_public and inspect.isfunction(function):
                 if function.__module__ == base.__module__:
                     yield f"{base.__name__}.{name}", function

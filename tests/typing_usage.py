@@ -39,6 +39,7 @@ def selection(X: NDArray[np.float64], y: NDArray[np.float64]) -> None:
     best = path.best("bic")
     assert_type(best, MixtureOfLinearExperts)
     assert_type(log_likelihood_scorer(best, X, y), float)
+    assert_type(best.log_likelihood(X, y, groups=y), float)
 
 
 def inspection(
