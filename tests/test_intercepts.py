@@ -171,3 +171,20 @@ def test_columns_far_from_zero_are_centred_where_there_is_an_intercept():
         np.testing.assert_allclose(
             far.score_samples(X + [1e7, 0], y), near.score_samples(X, y), atol=1e-3
         )
+
+
+@kinds
+@pytest.mark.parametrize("make", [np.asarray, csr_array], ids=["dense", "sparse"])
+def test_a_constant_column_is_an_intercept_for_those_without(kind, options, make):
+    X, y = drawn(kind)
+    X = np.column_stack([X, np.full(N, 2.0)])
+    every = {"gate_features": [0, 2], "gate_intercept": True, **EXACT, **options}
+    model = kind(fit_intercept=False, expert_features=[1, 2], **every).fit(make(X), y)
+    assert (model.gate_coef_[..., 1] == 0).all() and (model.intercept_ == 0).all()
+    with_intercept = kind(expert_features=[1], **every)
+    with_intercept.set_params(init=model.responsibilities(X, y)).fit(X, y)
+    np.testing.assert_allclose(
+        2 * model.coef_[..., 1], with_intercept.intercept_, atol=1e-3
+    )
+    found, expected = (m.score_samples(X, y) for m in (model, with_intercept))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
