@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from skmoe._base import _NON_NEGATIVE, BaseMixtureOfExperts
 from skmoe._partial import partial_fit
+from skmoe._probability import HasGateProbability
 from skmoe._typing import (
     Columns,
     FloatArray,
@@ -43,7 +44,7 @@ _METHODS = [
 ]
 
 
-class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
+class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExperts):
     """Mixture of generalised linear experts, for counts and positive amounts.
 
     With ``x~ = (x, 1)``, the gate gives expert k the probability
@@ -116,6 +117,10 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         at most `tol`, and no saddle is in sight.  With `top_k` only the first counts.
     warm_start : bool, default=False
         Whether to go on from the previous fit.
+    probability : bool, default=False
+        Whether there is a `predict_proba`, which is `gate_proba`, so that pipelines and
+        searches pass it on.  scikit-learn's checks do not let a regressor have one by
+        default.  May be set after `fit`, too.
     random_state : int, RandomState instance or None, default=None
         Randomness of the starts.
     n_jobs : int, default=None
@@ -204,6 +209,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         "family": [StrOptions(set(_FAMILIES)), HasMethods(_METHODS)],
         "fit_intercept": ["boolean"],
         "noise_prior": [_NON_NEGATIVE],
+        "probability": ["boolean"],
     }
 
     dispersion_: FloatArray
@@ -233,6 +239,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         max_iter: int = 1000,
         tol: float = 1e-5,
         warm_start: bool = False,
+        probability: bool = False,
         random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -257,6 +264,7 @@ class MixtureOfGLMExperts(RegressorMixin, BaseMixtureOfExperts):
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
+        self.probability = probability
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from skmoe._base import _NON_NEGATIVE, _POSITIVE, BaseMixtureOfExperts
 from skmoe._partial import partial_fit
+from skmoe._probability import HasGateProbability
 from skmoe._typing import (
     Columns,
     FloatArray,
@@ -27,15 +27,9 @@ from skmoe.engine import prediction
 from skmoe.families import GaussianExperts, NormalNoise, StudentNoise
 
 
-def _regressors_have_no_predict_proba(estimator):
-    """Never true: scikit-learn's checks do not let a regressor have it."""
-    raise AttributeError(
-        "A regressor has no predict_proba in scikit-learn; gate_proba(X) gives the "
-        "probability of each expert."
-    )
-
-
-class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExperts):
+class MixtureOfLinearExperts(
+    HasGateProbability, MultiOutputMixin, RegressorMixin, BaseMixtureOfExperts
+):
     """Mixture of linear experts, a piecewise linear and probabilistic regressor.
 
     With ``x~ = (x, 1)``, the gate gives expert k the probability
@@ -130,6 +124,10 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         at most `tol`, and no saddle is in sight.  With `top_k` only the first counts.
     warm_start : bool, default=False
         Whether to go on from the previous fit.
+    probability : bool, default=False
+        Whether there is a `predict_proba`, which is `gate_proba`, so that pipelines and
+        searches pass it on.  scikit-learn's checks do not let a regressor have one by
+        default.  May be set after `fit`, too.
     random_state : int, RandomState instance or None, default=None
         Randomness of the starts.
     n_jobs : int, default=None
@@ -187,9 +185,6 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
     Experts come in the order of decreasing mass; in a tree, the branches of each node
     do, and experts follow from left to right.
 
-    scikit-learn does not let a regressor have ``predict_proba``; :meth:`gate_proba`
-    gives the probability of each expert.
-
     References
     ----------
     Fruytier, Mokhtari, Sanghavi, "Learning Mixtures of Experts with EM: A Mirror
@@ -219,6 +214,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         "noise": [StrOptions({"per_expert", "shared"})],
         "noise_df": [None, _POSITIVE],
         "noise_prior": [_NON_NEGATIVE],
+        "probability": ["boolean"],
     }
     _target_checks = {"multi_output": True, "y_numeric": True}
 
@@ -247,6 +243,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         max_iter: int = 1000,
         tol: float = 1e-5,
         warm_start: bool = False,
+        probability: bool = False,
         random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -273,6 +270,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
+        self.probability = probability
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -496,10 +494,6 @@ class MixtureOfLinearExperts(MultiOutputMixin, RegressorMixin, BaseMixtureOfExpe
         """
         mean = self._expert_mean(self._checked(X))
         return mean[:, :, 0] if self.intercept_.ndim == 1 else mean
-
-    @available_if(_regressors_have_no_predict_proba)
-    def predict_proba(self, X: MatrixLike) -> None:
-        """Not available: use :meth:`gate_proba`."""
 
     def sample(
         self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None

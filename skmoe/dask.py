@@ -17,6 +17,7 @@ from skmoe._linear import MixtureOfLinearExperts
 from skmoe._logistic import MixtureOfLogisticExperts
 from skmoe._parts import fit_parts
 from skmoe._pickles import LoadsOldPickles
+from skmoe._probability import HasGateProbability
 from skmoe._typing import Columns, RandomState, Solver
 
 try:
@@ -231,7 +232,7 @@ class _DaskMixture(LoadsOldPickles):
         return {**super().__getstate__(), "client": None}
 
 
-class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
+class DaskMixtureOfLinearExperts(HasGateProbability, RegressorMixin, _DaskMixture):
     """Mixture of linear experts on Dask.
 
     Its parameters are those of :class:`~skmoe.MixtureOfLinearExperts`, but for
@@ -310,6 +311,7 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         max_iter: int = 1000,
         tol: float = 1e-5,
         warm_start: bool = False,
+        probability: bool = False,
         random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -337,6 +339,7 @@ class DaskMixtureOfLinearExperts(RegressorMixin, _DaskMixture):
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
+        self.probability = probability
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -466,7 +469,7 @@ class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
         return self._lazy("predict_proba", X)
 
 
-class DaskMixtureOfGLMExperts(RegressorMixin, _DaskMixture):
+class DaskMixtureOfGLMExperts(HasGateProbability, RegressorMixin, _DaskMixture):
     """Mixture of generalised linear experts on Dask.
 
     Its parameters are those of :class:`~skmoe.MixtureOfGLMExperts`, but for
@@ -543,6 +546,7 @@ class DaskMixtureOfGLMExperts(RegressorMixin, _DaskMixture):
         max_iter: int = 1000,
         tol: float = 1e-5,
         warm_start: bool = False,
+        probability: bool = False,
         random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -568,6 +572,7 @@ class DaskMixtureOfGLMExperts(RegressorMixin, _DaskMixture):
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
+        self.probability = probability
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose

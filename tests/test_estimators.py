@@ -502,7 +502,7 @@ class TestPredictions:
         with pytest.raises(AttributeError) as caught:
             model.predict_proba(X)
         said = f"{caught.value} {caught.value.__cause__}"
-        assert "gate_proba" in said
+        assert "gate_proba" in said and "probability=True" in said
 
     @every_kind
     def test_score_is_that_of_scikit_learn(self, kind):
