@@ -454,7 +454,7 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         gate = prediction.gate_probability(*self._gate_arguments(X))
         target = self._fitted_target(y)[:, None]
         below = self._distribution().cdf(target, self._expert_mean(X), self.dispersion_)
-        return (gate * below).sum(axis=1)
+        return np.minimum((gate * below).sum(axis=1), 1)
 
     def sample(
         self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None

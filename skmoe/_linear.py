@@ -478,7 +478,7 @@ class MixtureOfLinearExperts(
             prediction.mixture_cdf(target[j], gate, mean[j], deviation[j], distribution)
             for j in range(len(mean))
         ]
-        return self._like_y(np.stack(probability, axis=1))
+        return self._like_y(np.minimum(np.stack(probability, axis=1), 1))
 
     def predict_expert(self, X: MatrixLike) -> FloatArray:
         """Mean of y given x under each expert.

@@ -349,11 +349,13 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             Columns in the order of `classes_`.
         """
         X = self._checked(X)
-        return prediction.expected(
+        proba = prediction.expected(
             self._gate_arguments(X),
             self._expert_arguments(X),
             prediction.class_probabilities,
         )
+        # Beside its sum, rounding cannot leave any above 1.
+        return proba / proba.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X: MatrixLike) -> FloatArray:
         """Logarithms of the class probabilities, in nats.
@@ -370,7 +372,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         X = self._checked(X)
         log_gate = prediction.gate_log_probability(*self._gate_arguments(X))
         log_class = prediction.expert_log_probability(*self._expert_arguments(X))
-        return prediction.mixture_log_density(log_gate[:, :, None], log_class)
+        log_proba = prediction.mixture_log_density(log_gate[:, :, None], log_class)
+        return np.minimum(log_proba, 0)
 
     def predict_expert(self, X: MatrixLike) -> FloatArray:
         """Class probabilities under each expert.

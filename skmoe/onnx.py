@@ -159,7 +159,7 @@ def _convert_classifier(scope, operator, container):
     gate = graph.gate(operator.outputs[2:])
     coef, intercept = _class_coefficients(model)
     proba = graph.softmax(graph.predictor(coef, intercept), axis=2)
-    mixed = graph.mixed(gate, proba, operator.outputs[1:2])
+    mixed = graph.at_most_one(graph.mixed(gate, proba), operator.outputs[1:2])
     label = graph.label(mixed, _labels(model.classes_), operator.outputs[:1])
     for node in (gate, mixed, label):
         node.add_to(scope, container)
@@ -237,7 +237,7 @@ class _Graph:
         values = self._affine(flat, intercept.ravel(), self.model._expert_columns)
         return self._reshaped(values, *intercept.shape)
 
-    def mixed(self, gate, values, outputs):
+    def mixed(self, gate, values, outputs=None):
         """Mean of experts' values under the gate, (n, K), (n, K, q) -> (n, q)."""
         from skl2onnx.algebra.onnx_ops import OnnxReduceSumApi11
 
@@ -250,6 +250,11 @@ class _Graph:
     def softmax(self, logits, axis, outputs=None):
         """Softmax along the last axis."""
         return self._node("Softmax", logits, axis=axis, output_names=outputs or None)
+
+    def at_most_one(self, values, outputs):
+        """Probabilities that rounding may have left above 1."""
+        one = np.ones(1, dtype=self.dtype)
+        return self._node("Min", values, one, output_names=outputs)
 
     def exp(self, values):
         """Means that the type of float can hold."""

@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 from _data import MODELS
-from scipy import optimize, stats
+from scipy import optimize, sparse, stats
 
-from skmoe import MixtureOfLinearExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
 
 LEVELS = [1e-12, 1e-4, 0.05, 0.3, 0.5, 0.9, 0.999, 1 - 1e-9]
 
@@ -29,6 +33,28 @@ def test_one_expert_has_the_quantiles_of_a_normal():
     expected = normal.ppf(np.array(LEVELS)[:, None]).T
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(model.cdf(X[:, None], y), normal.cdf(y), rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Stopped after 5 of max_iter=5")
+@pytest.mark.parametrize("of", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("structure", [{}, {"depth": 2}, {"top_k": 2}])
+def test_rounding_leaves_no_probability_above_one(structure, dtype, of):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 4))
+    y = np.digitize(X[:, 0] * X[:, 1], [-1, 0, 1])
+    far = of(np.concatenate([rows * X for rows in (1, 10, 1000)]).astype(dtype))
+    rows, options = X.astype(dtype), {"max_iter": 5, "random_state": 0, **structure}
+    classifier = MixtureOfLogisticExperts(4, **options).fit(rows, y)
+    assert classifier.predict_proba(far).max() <= 1
+    assert classifier.predict_log_proba(far).max() <= 0
+    assert classifier.gate_proba(far).max() <= 1
+    assert classifier.predict_expert(far).max() <= 1
+    for kind in (MixtureOfLinearExperts, MixtureOfGLMExperts):
+        model = kind(4, **options).fit(rows, y)
+        assert model.gate_proba(far).max() <= 1
+        for above in (1.0, 10.0, 1e4):
+            assert model.cdf(far, np.full(900, above)).max() <= 1
 
 
 @pytest.mark.parametrize("noise", [0.01, 0.5, 5.0])

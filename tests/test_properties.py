@@ -76,9 +76,9 @@ def responsibilities(case, model):
 
 
 def assert_distribution(proba, precision):
-    """Rows of probabilities: none negative, the sum 1."""
-    assert (proba >= 0).all()
-    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=0, atol=precision)
+    """Probabilities on the last axis: from 0 to 1, without allowance, the sum 1."""
+    assert (proba >= 0).all() and (proba <= 1).all()
+    np.testing.assert_allclose(proba.sum(axis=-1), 1, rtol=0, atol=precision)
 
 
 def assert_fitted_soundly(case, model):
@@ -130,8 +130,11 @@ def test_probabilities_are_distributions(case):
         found = predictions(model, case.X)
         proba = [found["gate_proba"]]
         if case.estimator is CLASSIFIER:
-            proba.append(found["predict_proba"])
-            assert (found["predict_log_proba"] <= precision).all()
+            proba += [found["predict_proba"], found["predict_expert"]]
+            assert (found["predict_log_proba"] <= 0).all()
+        else:
+            below = model.cdf(case.X, case.y)
+            assert (below >= 0).all() and (below <= 1).all()
         proba += responsibilities(case, model)
     for values in proba:
         assert_distribution(values, precision)
