@@ -27,21 +27,11 @@ from skmoe._typing import (
 from skmoe._validation import check_coverage, check_n_samples, check_probabilities
 from skmoe.engine import prediction
 from skmoe.families import Gamma, GLMExperts, Poisson
+from skmoe.families.checked import check_distribution
 
 _FAMILIES = {"poisson": Poisson, "gamma": Gamma}
 # Under no expert a row is less probable, in nats: the gate then decides.
 _LEAST = -1e300
-_METHODS = [
-    "check",
-    "log_density",
-    "residual",
-    "curvature",
-    "first_mean",
-    "expected_curvature",
-    "cdf",
-    "quantile",
-    "sample",
-]
 
 
 class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExperts):
@@ -62,8 +52,9 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
     family : {'poisson', 'gamma'} or object, default='poisson'
         Distribution of y under an expert.  'poisson' is for counts, ``y >= 0``; 'gamma'
         for amounts, ``y > 0``, and has a dispersion for each expert,
-        ``var(y) = phi_k mu_k^2``.  An object with the methods of
-        ``skmoe.families.Poisson``, or its class, is a family of your own.
+        ``var(y) = phi_k mu_k^2``.  An object with the attributes and methods of
+        ``skmoe.families.Poisson``, or with a dispersion ``skmoe.families.Gamma``, or
+        its class, is a family of your own.
     solver : {'em', 'md', 'gd'}, default='em'
         As of :class:`MixtureOfLinearExperts`.
     step_size : float or 'auto', default='auto'
@@ -206,7 +197,7 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         for name, kinds in BaseMixtureOfExperts._parameter_constraints.items()
         if name != "symmetric"
     } | {
-        "family": [StrOptions(set(_FAMILIES)), HasMethods(_METHODS)],
+        "family": [StrOptions(set(_FAMILIES)), HasMethods("log_density")],
         "fit_intercept": ["boolean"],
         "noise_prior": [_NON_NEGATIVE],
         "probability": ["boolean"],
@@ -480,11 +471,17 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         drawn = self._distribution().sample(mean, self.dispersion_[expert], rng)
         return drawn.astype(X.dtype)
 
+    def _check_structure(self):
+        super()._check_structure()
+        check_distribution(self._given_family())
+
+    def _given_family(self):
+        """The family as an object or class."""
+        return _FAMILIES[self.family] if isinstance(self.family, str) else self.family
+
     def _distribution(self):
         """The family as an object."""
-        family = self.family
-        if isinstance(family, str):
-            family = _FAMILIES[family]
+        family = self._given_family()
         return family() if isinstance(family, type) else family
 
     def _centres_target(self):

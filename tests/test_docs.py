@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 from _data import MODELS, soft_start
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import PoissonRegressor
+from sklearn.linear_model import GammaRegressor, PoissonRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -111,6 +111,19 @@ def test_the_tutorials_family_is_poisson_regression_with_one_expert(extending):
     fitted = problem.attributes(theta, np.float64)
     alone = PoissonRegressor(alpha=0.1, tol=1e-10, max_iter=1000).fit(x, counts)
     np.testing.assert_allclose(fitted["coef_"].ravel(), alone.coef_, rtol=1e-5)
+
+
+def test_a_distribution_of_the_page_is_a_regression(extending):
+    both, x, amounts = (extending[name] for name in ("exponential", "x", "counts"))
+    assert np.sort(both.coef_[:, 0]).round() == pytest.approx([-3, 3])
+    amounts = amounts + 0.5
+    options = {"alpha": 0, "tol": 1e-10}
+    found = both.__class__(1, family=extending["Exponential"], **options)
+    alone = GammaRegressor(alpha=0, tol=1e-8, max_iter=1000).fit(x, amounts)
+    found.fit(x, amounts)
+    np.testing.assert_allclose(found.coef_[0], alone.coef_, rtol=1e-4)
+    below = found.cdf(x, found.predict_quantile(x, 0.3))
+    np.testing.assert_allclose(below, 0.3, rtol=1e-9)
 
 
 def code_blocks(page):

@@ -381,6 +381,53 @@ def test_a_family_of_ones_own():
     np.testing.assert_allclose(own.intercept_, plain.intercept_ + np.log(2), atol=1e-5)
 
 
+NAMES = [
+    (kind, name)
+    for kind in (Poisson, Gamma)
+    for name in vars(kind)
+    if not name.startswith("_")
+]
+
+
+class TestFamilies:
+    """All that a family of one's own needs is asked for before the fit."""
+
+    @pytest.mark.parametrize("kind, name", NAMES)
+    @pytest.mark.parametrize("as_class", [False, True])
+    def test_what_is_missing_is_named(self, kind, name, as_class):
+        body = {k: v for k, v in vars(kind).items() if not k.startswith("_")}
+        if name == "has_dispersion" and kind is Gamma:
+            kind = Poisson  # what it is then taken for
+        del body[name]
+        family = type("Own", (), body)
+        model = MixtureOfGLMExperts(family=family if as_class else family())
+        X, y = two_regimes("gamma", n=30)
+        message = f"lacks .*{name}" if name != "log_density" else "The 'family' param"
+        for fit in (
+            model.fit,
+            model.partial_fit,
+            lambda X, y: fit_batches(model, [(X, y)]),
+        ):
+            with pytest.raises(ValueError, match=message):
+                fit(X, y)
+        assert not hasattr(model, "coef_")
+
+    @pytest.mark.parametrize(
+        "name, value, message",
+        [
+            ("cdf", None, r"the method cdf\(target, mean, dispersion\)"),
+            ("cdf", lambda self, target, mean: 0, "the method cdf"),
+            ("power", "two", r"the attribute power \(a number\)"),
+            ("has_dispersion", None, r"has_dispersion \(True or False\)"),
+            ("__init__", lambda self, size: None, "cannot be called without arguments"),
+        ],
+    )
+    def test_what_is_of_a_wrong_kind_is_named(self, name, value, message):
+        family = type("Own", (Gamma,), {name: value})
+        with pytest.raises(ValueError, match=message):
+            MixtureOfGLMExperts(family=family).fit(*two_regimes("gamma", n=30))
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         "family, value, message",
