@@ -8,6 +8,7 @@ import numpy as np
 from skmoe._docs import see
 from skmoe.families.glm import Gamma, Poisson
 
+_SECTION = "Counts and amounts"
 _KINDS = {bool: (bool, np.bool_), int: (Real,)}
 
 
@@ -21,21 +22,18 @@ def check_distribution(family):
                 f"family={family!r} is a class that cannot be called without "
                 f"arguments ({error}); give an object of it." + see(_SECTION)
             ) from error
-    model = Gamma if getattr(family, "has_dispersion", False) is True else Poisson
+    model = Gamma if getattr(family, "has_dispersion", False) else Poisson
     lacking = [
         _described(name, example)
         for name, example in vars(model).items()
-        if not name.startswith("_")
-        and not _is_like(getattr(family, name, None), example)
+        if name[0] != "_" and not _is_like(getattr(family, name, None), example)
     ]
     if lacking:
         raise ValueError(
-            f"family={family!r} lacks {', '.join(lacking)}; a family has all attributes "
-            f"and methods of skmoe.families.{model.__name__}." + see(_SECTION)
+            f"family={family!r} lacks {', '.join(lacking)}; a family has all "
+            f"attributes and methods of skmoe.families.{model.__name__}."
+            + see(_SECTION)
         )
-
-
-_SECTION = "Counts and amounts"
 
 
 def _is_like(found, example):
@@ -45,7 +43,7 @@ def _is_like(found, example):
     if not callable(found):
         return False
     try:
-        signature(found).bind(*list(signature(example).parameters)[1:])
+        signature(found).bind(*_arguments(example))
     except TypeError:
         return False
     except ValueError:  # of compiled functions nothing is known
@@ -56,8 +54,11 @@ def _is_like(found, example):
 def _described(name, example):
     """What is to be added to a family."""
     if callable(example):
-        return (
-            f"the method {name}({', '.join(list(signature(example).parameters)[1:])})"
-        )
+        return f"the method {name}({', '.join(_arguments(example))})"
     kind = "a number" if type(example) is int else "True or False"
     return f"the attribute {name} ({kind})"
+
+
+def _arguments(method):
+    """Names of a method's arguments, but for self."""
+    return list(signature(method).parameters)[1:]
