@@ -177,7 +177,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         -------
         proba : ndarray of shape (n_samples, n_experts)
         """
-        return prediction.gate_probability(*self._gate_arguments(self._checked(X)))
+        X = self._checked(X)
+        return self._cast(prediction.gate_probability(*self._gate_arguments(X)), X)
 
     def responsibilities(
         self,
@@ -449,6 +450,10 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         """
         fitted = problem.attributes(theta, dtype)
         self._shape_fitted(fitted)
+        if dtype == np.float32:
+            exact = problem.attributes(theta, np.float64)
+            self._shape_fitted(exact)
+            fitted |= {f"_{name}double": value for name, value in exact.items()}
         if self._prior_name is not None:
             fitted[self._prior_name] = self._shaped_prior(problem.prior_noise())
         fitted["_gate_columns"], fitted["_expert_columns"] = columns
@@ -585,7 +590,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         """Fitted parameters in a problem's coordinates."""
         expected = problem.attributes(problem.mixture.initial(), np.float64)
         self._shape_fitted(expected)
-        found = {name: getattr(self, name) for name in expected}
+        found = {name: self._exact(name) for name in expected}
         for name, value in expected.items():
             if found[name].shape != value.shape:
                 raise ValueError(
@@ -613,13 +618,26 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         check_is_fitted(self)
         return check_rows(self, X, y, reset=False)
 
+    def _exact(self, name):
+        """A fitted attribute in float64, unrounded unless it was set since the fit."""
+        public = getattr(self, name)
+        exact = getattr(self, f"_{name}double", public)
+        is_same = np.array_equal(exact.astype(public.dtype), public)
+        return (exact if is_same else public).astype(np.float64, copy=False)
+
+    def _cast(self, values, X):
+        """Predictions in the type of the attributes, or of X if that is wider."""
+        dtype = np.result_type(X.dtype, self.coef_.dtype)
+        ends = np.finfo(dtype)
+        return np.clip(values, ends.min, ends.max).astype(dtype, copy=False)
+
     def _gate_arguments(self, X):
         """What the gate sees of validated X, its coefficients, and the gate."""
         X = X if self._gate_columns is None else X[:, self._gate_columns]
         # It may have been set since the fit.
         self._validate_top_k()
         gate = fitted_gate(self.gate_coef_, self.coef_.shape[0], self.top_k)
-        return X, self.gate_coef_, self.gate_intercept_, gate
+        return X, self._exact("gate_coef_"), self._exact("gate_intercept_"), gate
 
     def _validate_top_k(self):
         """Raise an error if `top_k` is none."""
@@ -630,7 +648,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     def _expert_arguments(self, X):
         """What the experts see of validated X, and their coefficients."""
         X = X if self._expert_columns is None else X[:, self._expert_columns]
-        return X, self.coef_, self.intercept_
+        return X, self._exact("coef_"), self._exact("intercept_")
 
     def _checked_units(self, X, y, sample_weight, groups):
         """Validated X, y, weights and codes of groups, or None."""

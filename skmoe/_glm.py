@@ -31,7 +31,7 @@ from skmoe.families.checked import check_distribution
 
 _FAMILIES = {"poisson": Poisson, "gamma": Gamma}
 # Under no expert a row is less probable, in nats: the gate then decides.
-_LEAST = -1e300
+_LEAST, _LARGEST = -1e300, 1e300
 
 
 class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExperts):
@@ -328,7 +328,7 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         mean = prediction.expected(
             self._gate_arguments(X), self._expert_arguments(X), _exp
         )
-        return mean[:, 0]
+        return self._cast(mean[:, 0], X)
 
     def predict_expert(self, X: MatrixLike) -> FloatArray:
         """Mean of y given x under each expert.
@@ -341,7 +341,8 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         -------
         means : ndarray of shape (n_samples, n_experts)
         """
-        return self._expert_mean(self._checked(X))
+        X = self._checked(X)
+        return self._cast(self._expert_mean(X), X)
 
     def score(
         self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -387,15 +388,16 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         levels = check_probabilities("q", q)
         X, family = self._checked(X), self._distribution()
         gate = prediction.gate_probability(*self._gate_arguments(X)).T
-        mean = self._expert_mean(X).T.astype(np.float64)
-        dispersion = self.dispersion_[:, None].astype(np.float64)
+        mean = self._expert_mean(X).T
+        dispersion = self._exact("dispersion_")[:, None]
 
         def cdf(y):
             return (gate * family.cdf(y, mean, dispersion)).sum(axis=0)
 
         found = []
         for level in levels.ravel():
-            ends = family.quantile(level, mean, dispersion)
+            with np.errstate(over="ignore"):
+                ends = np.minimum(family.quantile(level, mean, dispersion), _LARGEST)
             # Experts that do not count may be anywhere.
             bracket = (
                 np.where(gate > 0, ends, np.inf).min(axis=0),
@@ -404,7 +406,7 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
             found.append(
                 prediction.quantile_between(level, cdf, *bracket, family.is_discrete)
             )
-        quantiles = np.stack(found, axis=1).astype(X.dtype)
+        quantiles = self._cast(np.stack(found, axis=1), X)
         return quantiles if levels.ndim else quantiles[:, 0]
 
     def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> FloatArray:
@@ -444,7 +446,9 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         X, y = self._checked_pair(X, y)
         gate = prediction.gate_probability(*self._gate_arguments(X))
         target = self._fitted_target(y)[:, None]
-        below = self._distribution().cdf(target, self._expert_mean(X), self.dispersion_)
+        mean, dispersion = self._expert_mean(X), self._exact("dispersion_")
+        with np.errstate(over="ignore"):
+            below = self._distribution().cdf(target, mean, dispersion)
         return np.minimum((gate * below).sum(axis=1), 1)
 
     def sample(
@@ -468,8 +472,8 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         gate = prediction.gate_probability(*self._gate_arguments(X))
         expert = prediction.draw_categories(gate, n_samples, rng)
         mean = self._expert_mean(X)[np.arange(X.shape[0])[:, None], expert]
-        drawn = self._distribution().sample(mean, self.dispersion_[expert], rng)
-        return drawn.astype(X.dtype)
+        dispersion = self._exact("dispersion_")[expert]
+        return self._cast(self._distribution().sample(mean, dispersion, rng), X)
 
     def _check_structure(self):
         super()._check_structure()
@@ -526,6 +530,11 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         """Mean of each expert, (n, K)."""
         return _exp(prediction.linear_predictor(*self._expert_arguments(X)))
 
+    def _cast(self, values, X):
+        # Means that are tiny stay positive, as the deviance wants them.
+        cast = super()._cast(values, X)
+        return np.where(values > 0, np.maximum(cast, np.finfo(cast.dtype).tiny), cast)
+
     def _fitted_target(self, y):
         y = self._part_target(y)
         self._distribution().check(y)
@@ -533,13 +542,13 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
 
     def _expert_log_density(self, X, target):
         predictor = prediction.linear_predictor(*self._expert_arguments(X))
-        predictor = predictor.astype(np.float64)
-        dispersion = self.dispersion_.astype(np.float64)
-        with np.errstate(over="ignore"):
+        predictor = np.clip(predictor, *log_bounds(np.float64))
+        dispersion = self._exact("dispersion_")
+        with np.errstate(over="ignore", invalid="ignore"):
             log_density = self._distribution().log_density(
                 predictor, _exp(predictor), target[:, None], dispersion
             )
-        return np.maximum(log_density, _LEAST)
+        return np.fmax(log_density, _LEAST)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -555,5 +564,5 @@ def log_bounds(dtype):
 
 
 def _exp(predictor):
-    """Means, kept within what their type can hold: experts may be steep."""
-    return np.exp(np.clip(predictor, *log_bounds(predictor.dtype)))
+    """Means, kept within what can be held: experts may be steep."""
+    return np.exp(np.clip(predictor, *log_bounds(np.float64)))

@@ -381,7 +381,7 @@ class MixtureOfLinearExperts(
         y_mean = prediction.expected(
             gate_arguments, self._expert_arguments(X), lambda predictor: predictor
         )
-        y_mean = self._like_y(y_mean)
+        y_mean = self._cast(self._like_y(y_mean), X)
         if not return_std:
             return y_mean
         variance = self._distribution(self._noise_df).variance
@@ -390,7 +390,7 @@ class MixtureOfLinearExperts(
         gate = prediction.gate_probability(*gate_arguments)
         mean = self._expert_mean(X)
         y_std = prediction.mixture_std(gate, mean, self._noise() * variance)
-        return y_mean, self._like_y(y_std)
+        return y_mean, self._cast(self._like_y(y_std), X)
 
     def predict_quantile(self, X: MatrixLike, q: ArrayLike = 0.5) -> FloatArray:
         """Quantiles of y given x, of the mixture.
@@ -430,8 +430,8 @@ class MixtureOfLinearExperts(
             for j in range(len(mean))
         ]
         # (m, r, n) -> (n, m, r)
-        quantiles = np.stack(of_outputs).transpose(2, 0, 1).astype(X.dtype)
-        quantiles = self._like_y(quantiles)
+        quantiles = np.stack(of_outputs).transpose(2, 0, 1)
+        quantiles = self._cast(self._like_y(quantiles), X)
         return quantiles if levels.ndim else quantiles[..., 0]
 
     def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> FloatArray:
@@ -492,7 +492,8 @@ class MixtureOfLinearExperts(
         means : ndarray of shape (n_samples, n_experts) or \
                 (n_samples, n_experts, n_outputs)
         """
-        mean = self._expert_mean(self._checked(X))
+        X = self._checked(X)
+        mean = self._cast(self._expert_mean(X), X)
         return mean[:, :, 0] if self.intercept_.ndim == 1 else mean
 
     def sample(
@@ -571,15 +572,14 @@ class MixtureOfLinearExperts(
         return mean[:, :, None] if mean.ndim == 2 else mean
 
     def _mixture(self, X):
-        """Gate (K, n), means (m, K, n) and scales of the noise (m, K), in float64."""
+        """Gate (K, n), means (m, K, n) and scales of the noise (m, K)."""
         gate = prediction.gate_probability(*self._gate_arguments(X))
-        mean = self._expert_mean(X).transpose(2, 1, 0).astype(np.float64)
-        deviation = np.sqrt(self._noise().T.astype(np.float64))
-        return gate.T.astype(np.float64), mean, deviation
+        mean = self._expert_mean(X).transpose(2, 1, 0)
+        return gate.T, mean, np.sqrt(self._noise().T)
 
     def _noise(self):
         """Noise variances, or squared scales of t noise, (K, m)."""
-        noise = self.noise_variance_
+        noise = self._exact("noise_variance_")
         return noise[:, None] if noise.ndim == 1 else noise
 
     def _distribution(self, df):
@@ -606,8 +606,9 @@ class MixtureOfLinearExperts(
 
     def _expert_log_density(self, X, target):
         mean, noise = self._expert_mean(X), self._noise()
-        distance = prediction.squared_distance(target.T, mean, noise)
-        return self._distribution(self._noise_df).log_density(distance, noise)
+        distance, factor = prediction.squared_distance(target.T, mean, noise)
+        distribution = self._distribution(self._noise_df)
+        return distribution.log_density(distance, noise, factor)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

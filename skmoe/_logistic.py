@@ -355,7 +355,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             prediction.class_probabilities,
         )
         # Beside its sum, rounding cannot leave any above 1.
-        return proba / proba.sum(axis=1, keepdims=True)
+        return self._cast(proba / proba.sum(axis=1, keepdims=True), X)
 
     def predict_log_proba(self, X: MatrixLike) -> FloatArray:
         """Logarithms of the class probabilities, in nats.
@@ -373,7 +373,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         log_gate = prediction.gate_log_probability(*self._gate_arguments(X))
         log_class = prediction.expert_log_probability(*self._expert_arguments(X))
         log_proba = prediction.mixture_log_density(log_gate[:, :, None], log_class)
-        return np.minimum(log_proba, 0)
+        return self._cast(np.minimum(log_proba, 0), X)
 
     def predict_expert(self, X: MatrixLike) -> FloatArray:
         """Class probabilities under each expert.
@@ -388,7 +388,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         """
         X = self._checked(X)
         arguments = self._expert_arguments(X)
-        return np.exp(prediction.expert_log_probability(*arguments))
+        return self._cast(np.exp(prediction.expert_log_probability(*arguments)), X)
 
     def sample(
         self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None

@@ -16,13 +16,46 @@ from skmoe.engine.softmax import positive_probability, softmax_in_place
 
 _BLOCK_ROWS = 8192
 _MAX_ROOT_STEPS = 200
+# Predictors and distances beyond are brought back, so that differences, and squares of
+# distances, are finite.
+_LARGEST, _LARGEST_POWER = 1e300, 990
+_FAR, _FARTHEST = 1e150, 1e307
 
 
-def linear_predictor(X, coef, intercept):
-    """X coef' + intercept, (n, d), (..., d), (...) -> (n, ...)."""
+def linear_predictor(X, coef, intercept, is_softmax=False):
+    """X coef' + intercept, (n, d), (..., d), (...) -> (n, ...), within +-1e300.
+
+    `is_softmax` says that what counts are differences along the last axis.
+    """
     flat = coef.reshape(intercept.size, coef.shape[-1])
-    values = np.asarray(X @ flat.T) + intercept.ravel()
-    return values.reshape((X.shape[0],) + intercept.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.asarray(X @ flat.T) + intercept.ravel()
+    values = values.reshape((X.shape[0],) + intercept.shape)
+    return _finite(values, X, coef, intercept, is_softmax)
+
+
+def _finite(values, X, coef, intercept, is_softmax):
+    """Linear predictors (n, ...), where they overflow computed in parts."""
+    far = ~(np.abs(values) <= _LARGEST).reshape(values.shape[0], -1).all(axis=1)
+    if not far.any():
+        return values
+    X, flat = X[far], coef.reshape(intercept.size, coef.shape[-1])
+    X = (X.toarray() if sparse.issparse(X) else X).astype(np.float64)
+    # Terms in units of the largest, in powers of 2: their sums cannot overflow.
+    x_power, power = (
+        np.frexp(np.abs(a).max(axis=1, initial=0.0))[1] for a in (X, flat)
+    )
+    X, flat = np.ldexp(X, -x_power[:, None]), np.ldexp(flat, -power[:, None])
+    power = x_power[:, None] + power
+    with np.errstate(over="ignore", under="ignore"):
+        found = X @ flat.T + np.ldexp(intercept.ravel(), -power)
+        found, power = (a.reshape(-1, *values.shape[1:]) for a in (found, power))
+        if is_softmax:
+            excess = power.max(axis=-1, keepdims=True) - _LARGEST_POWER
+            power = power - np.maximum(excess, 0)
+        found = np.clip(np.ldexp(found, power), -_LARGEST, _LARGEST)
+    values[far] = found
+    return values
 
 
 def gate_probability(X, coef, intercept, gate=None):
@@ -37,13 +70,13 @@ def gate_probability(X, coef, intercept, gate=None):
 def gate_log_probability(X, coef, intercept, gate=None):
     """Logarithms of the gate probabilities, (n, K)."""
     gate = gate or Gate(intercept.shape[0])
-    values = linear_predictor(X, coef, intercept).reshape(X.shape[0], -1)
+    values = linear_predictor(X, coef, intercept, True).reshape(X.shape[0], -1)
     return log_softmax(GateRows(gate, values.T).logits.T, axis=1)
 
 
 def _gate_of_rows(X, coef, intercept, gate):
     """As `gate_probability`, experts first, (K, b)."""
-    values = _predictor_first(X, coef, intercept)
+    values = _predictor_first(X, coef, intercept, True)
     local = GateRows(gate, values.reshape(-1, X.shape[0]))
     local.normalise()
     return local.probability
@@ -51,15 +84,24 @@ def _gate_of_rows(X, coef, intercept, gate):
 
 def expert_log_probability(X, coef, intercept):
     """Class log-probabilities of each expert, (n, K, C)."""
-    logits = linear_predictor(X, coef, intercept)
+    logits = linear_predictor(X, coef, intercept, intercept.ndim == 2)
     if logits.ndim == 2:
         return np.stack([log_expit(-logits), log_expit(logits)], axis=-1)
     return log_softmax(logits, axis=2)
 
 
 def squared_distance(y, mean, variance):
-    """In units of the noise, summed over outputs, (n, m), (n, K, m) -> (n, K)."""
-    return (np.square(y[:, None] - mean) / variance).sum(axis=2)
+    """In units of the noise, summed over outputs, (n, m), (n, K, m) -> (n, K).
+
+    Where squares would overflow for all experts, they are smaller by a factor that
+    experts have in common, so that their order remains; its logarithm, (n, 1).
+    """
+    with np.errstate(over="ignore"):
+        gap = np.abs(y[:, None] - mean) / np.sqrt(variance, dtype=np.float64)
+    distance = np.hypot.reduce(np.minimum(gap, _FARTHEST), axis=2)
+    factor = np.maximum(distance.min(axis=1, keepdims=True) / _FAR, 1.0)
+    distance = np.minimum(distance / factor, _FAR * 1e3)
+    return np.square(distance), 2 * np.log(factor)
 
 
 def expected(gate_arguments, expert_arguments, link):
@@ -94,7 +136,7 @@ def _dense_mean(gate, X, coef, intercept, link):
 
 def _best_experts(X, coef, intercept, gate):
     """The experts that count for each row, and their probabilities, two (b, top_k)."""
-    logits = linear_predictor(X, coef, intercept)
+    logits = linear_predictor(X, coef, intercept, True)
     every = np.arange(X.shape[0])
     expert = np.empty((X.shape[0], gate.top_k), dtype=np.intp)
     kept = np.empty(expert.shape, dtype=logits.dtype)
@@ -135,12 +177,15 @@ def class_probabilities(logits):
     return logits
 
 
-def _predictor_first(X, coef, intercept):
+def _predictor_first(X, coef, intercept, is_softmax=False):
     """As `linear_predictor`, rows last, (..., b)."""
     flat = coef.reshape(intercept.size, coef.shape[-1])
-    values = np.asarray((X @ flat.T).T) if sparse.issparse(X) else flat @ X.T
-    values = values + intercept.ravel()[:, None]
-    return values.reshape(intercept.shape + values.shape[1:])
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.asarray((X @ flat.T).T) if sparse.issparse(X) else flat @ X.T
+        values = values + intercept.ravel()[:, None]
+    values = values.reshape(intercept.shape + values.shape[1:])
+    _finite(np.moveaxis(values, -1, 0), X, coef, intercept, is_softmax)
+    return values
 
 
 def mixture_log_density(log_gate, log_density):
@@ -160,15 +205,16 @@ def mixture_mean(gate, mean):
 
 def mixture_std(gate, mean, variance):
     """Standard deviation of the mixture, (n, K), (n, K, m), (K, m) -> (n, m)."""
-    # The square of a large mean may overflow as float32.
-    wide = mean.astype(np.float64, copy=False)
-    spread = variance + np.square(wide - mixture_mean(gate, wide)[:, None])
-    return np.sqrt(np.einsum("nk,nkm->nm", gate, spread)).astype(mean.dtype, copy=False)
+    noise = np.sqrt(np.einsum("nk,km->nm", gate, variance))
+    gap = np.sqrt(gate)[:, :, None] * (mean - mixture_mean(gate, mean)[:, None])
+    # Squares may overflow.
+    return np.hypot(noise, np.hypot.reduce(gap, axis=1))
 
 
 def mixture_cdf(y, gate, mean, deviation, noise):
     """P(Y <= y), (..., n), (K, n), (K, n), (K,) -> (..., n)."""
-    standardised = (y[..., None, :] - mean) / deviation[:, None]
+    with np.errstate(over="ignore"):
+        standardised = (y[..., None, :] - mean) / deviation[:, None]
     return (gate * noise.cdf(standardised)).sum(axis=-2)
 
 
@@ -190,16 +236,18 @@ def _quantile_of_rows(q, gate, mean, deviation, noise):
     """
     if q > 0.5:
         return -_quantile_of_rows(1 - q, gate, -mean, deviation, noise)
-    ends = mean + deviation[:, None] * noise.quantile(q)
+    with np.errstate(over="ignore"):
+        ends = mean + deviation[:, None] * noise.quantile(q)
+    ends = np.clip(ends, -_LARGEST, _LARGEST)
     low, high = ends.min(axis=0), ends.max(axis=0)
     at, step = (low + high) / 2, high - low
     for _ in range(_MAX_ROOT_STEPS):
         excess = mixture_cdf(at, gate, mean, deviation, noise) - q
         low, high = np.where(excess < 0, at, low), np.where(excess < 0, high, at)
-        standardised = (at - mean) / deviation[:, None]
-        density = (gate * noise.density(standardised) / deviation[:, None]).sum(axis=0)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            newton = at - excess / density
+            standardised = (at - mean) / deviation[:, None]
+            density = noise.density(standardised) / deviation[:, None]
+            newton = at - excess / (gate * density).sum(axis=0)
         # Newton's step if it stays inside and shrinks, else half the bracket.
         good = (newton > low) & (newton < high) & (np.abs(newton - at) < step / 2)
         following = np.where(good, newton, (low + high) / 2)

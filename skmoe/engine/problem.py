@@ -22,6 +22,8 @@ _LEAST_SEEN = 1e-100
 _LEAST_ROWS = 0.5
 # A noise variance less than so many times its floor counts as near it.
 _LOW_NOISE = 10.0
+# A coefficient of less in standardised units is not missed.
+_NOTICED = 1e-6
 
 
 def canonical_rows(X, target, weight, group=None):
@@ -319,7 +321,13 @@ class Problem:
             shape = (self.mixture.n_experts, self.experts.n_free)
             fitted[self.experts.noise_name] = np.broadcast_to(variance, shape).copy()
         fitted["coef_"], fitted["intercept_"] = coef, intercept
-        return {name: _fitting(name, v, dtype) for name, v in fitted.items()}
+        # What a coefficient does to standardised predictors.
+        weight = {"gate_coef_": self.gate_design.scale}
+        weight["coef_"] = self.expert_design.scale / np.reshape(unit, (-1, 1))
+        return {
+            name: _fitting(name, value, dtype, weight.get(name))
+            for name, value in fitted.items()
+        }
 
     def prior_noise(self):
         """Noise variances (m,), or dispersion (1,), of the prior; None without it."""
@@ -373,11 +381,16 @@ class Problem:
         return descent._replace(theta=theta, mass=mass[order])
 
 
-def _fitting(name, value, dtype):
-    """A fitted attribute as another type, if it has room for it."""
-    with np.errstate(over="ignore", under="ignore"):
+def _fitting(name, value, dtype, weight=None):
+    """A fitted attribute as another type, if it has room for it.
+
+    Coefficients have a `weight`: those that do little in standardised units may vanish.
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         cast = value.astype(dtype)
-    is_vanished = name == "noise_variance_" and not cast.all()
+        is_vanished = name == "noise_variance_" and not cast.all()
+        if weight is not None:
+            is_vanished = ((cast == 0) & (np.abs(value) * weight > _NOTICED)).any()
     if is_vanished or not np.isfinite(cast).all():
         wider = " give X as float64," if cast.dtype == np.float32 else ""
         raise ValueError(

@@ -35,8 +35,12 @@ class NormalNoise:
         """Density of the noise of scale 1 at some points."""
         return np.exp(-0.5 * np.square(at)) / np.sqrt(2 * np.pi)
 
-    def log_density(self, distance, variance):
-        """Of outputs at squared distances in units of the noise, (n, K), (K, m)."""
+    def log_density(self, distance, variance, log_factor=0.0):
+        """Of outputs at squared distances in units of the noise, (n, K), (K, m).
+
+        Distances are larger by a factor where these would overflow.  Here it is left
+        out: the logarithm would overflow too.
+        """
         return -0.5 * (distance + (_LOG_2PI + np.log(variance)).sum(axis=-1))
 
     def sample(self, shape, rng):

@@ -22,6 +22,7 @@ from skmoe.families.regression import BlendedRegression
 
 # Counts beyond are normal, but for their skewness; SciPy does not go much further.
 _MANY = 1e8
+_MOST = 1e307
 _DISPERSION_BOUNDS = 1e-6, 1e6
 _MAX_NEWTON, _TINY = 50, np.finfo(np.float64).tiny
 _LARGEST_LOG = np.log(np.finfo(np.float64).max)
@@ -47,7 +48,7 @@ class Poisson:
 
     def cdf(self, target, mean, dispersion):
         """P(Y <= target)."""
-        return pdtr(np.floor(target), mean)
+        return pdtr(np.floor(np.minimum(target, _MOST)), np.minimum(mean, _MOST))
 
     def quantile(self, q, mean, dispersion):
         """Least count whose cdf is at least q."""

@@ -45,11 +45,12 @@ class StudentNoise:
         tail = 0.5 * (self.df + 1) * np.log1p(np.square(at) / self.df)
         return top * np.exp(-tail)
 
-    def log_density(self, distance, variance):
+    def log_density(self, distance, variance, log_factor=0.0):
         """Of outputs at squared distances in units of the scales, (n, K), (K, m)."""
         n_outputs = variance.shape[-1]
         log_scale = 0.5 * np.log(variance).sum(axis=-1)
-        tail = 0.5 * (self.df + n_outputs) * np.log1p(distance / self.df)
+        tail = np.log1p(distance / self.df) + log_factor
+        tail = 0.5 * (self.df + n_outputs) * tail
         return _constant(self.df, n_outputs) - log_scale - tail
 
     def sample(self, shape, rng):
