@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skmoe._callbacks import CallbackSupportMixin, with_callbacks
 from skmoe._docs import page_template, see
@@ -29,12 +29,11 @@ from skmoe._groups import (
 )
 from skmoe._pickles import LoadsOldPickles
 from skmoe._restarts import best_descent
+from skmoe._rows import rows_like_fit
 from skmoe._task import make_task, of_positive_weight
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
-    DTYPES,
     check_columns,
-    check_rows,
     check_sees_something,
     check_weights,
     restored_on_failure,
@@ -122,6 +121,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data.  Dense data is not copied, sparse data is not made dense.
+            In a data frame, columns that neither gate nor experts see may hold
+            anything, such as text or missing values.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.  Several outputs only for the regressor.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -611,12 +612,12 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     def _checked(self, X):
         """Validated X of a fitted estimator."""
         check_is_fitted(self)
-        return validate_data(self, X, accept_sparse="csr", dtype=DTYPES, reset=False)
+        return rows_like_fit(self, X)
 
     def _checked_pair(self, X, y):
         """Validated X and y of a fitted estimator."""
         check_is_fitted(self)
-        return check_rows(self, X, y, reset=False)
+        return rows_like_fit(self, X, y)
 
     def _exact(self, name):
         """A fitted attribute in float64, unrounded unless it was set since the fit."""

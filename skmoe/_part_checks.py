@@ -4,11 +4,10 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_array
 
+from skmoe._rows import rows_to_fit
 from skmoe._task import of_positive_weight
-from skmoe._validation import check_rows
 from skmoe.engine.scaling import Means
 
 
@@ -29,7 +28,7 @@ class Checked(NamedTuple):
     y: np.ndarray
     weight: np.ndarray  # (n,)
     names: tuple | None  # of the columns
-    head: Any  # a row as it was given, for callables that select columns
+    columns: list  # of gate and experts, see `check_columns`
 
 
 class Summary(NamedTuple):
@@ -43,24 +42,21 @@ class Summary(NamedTuple):
     y_shape: tuple = ()
     has_numbers: bool = True
     y: np.ndarray | None = None  # what an estimator must know of it, such as classes
-    head: Any = None
+    columns: Any = None
     means: Means | None = None
 
 
 def checked(given, estimator):
     """Validated part; `estimator` is a copy that may be changed."""
     with _named(given.label):
-        X, y = check_rows(
+        X, y, columns = rows_to_fit(
             estimator, given.X, given.y, accept_sparse=False, ensure_min_samples=0
         )
         weight = _weights(given.sample_weight, X.shape[0])
-        head = None
-        if weight.any() and _selects_by_callable(estimator):
-            head = _safe_indexing(given.X, np.flatnonzero(weight)[:1])
     X, y, weight, _ = of_positive_weight(X, y, weight, None)
     names = getattr(estimator, "feature_names_in_", None)
     return Checked(
-        given.label, X, y, weight, None if names is None else tuple(names), head
+        given.label, X, y, weight, None if names is None else tuple(names), columns
     )
 
 
@@ -80,7 +76,7 @@ def summary(part, estimator):
         part.y.shape[1:],
         part.y.dtype.kind in "biuf",
         y,
-        part.head,
+        part.columns,
         Means.of(part.X, _numbers(part.y), part.weight),
     )
 
@@ -112,6 +108,9 @@ def check_alike(summaries):
 _ALIKE = {
     "number of features": lambda part: part.n_features,
     "feature names": lambda part: None if part.names is None else list(part.names),
+    "columns of gate and experts": lambda part: [
+        None if chosen is None else chosen.tolist() for chosen in part.columns
+    ],
     "targets of shape": lambda part: ("n_samples", *part.y_shape),
     "targets that are": lambda part: "numbers" if part.has_numbers else "labels",
 }
@@ -153,8 +152,3 @@ def _weights(sample_weight, n_rows):
             "positive or zero."
         )
     return weight
-
-
-def _selects_by_callable(estimator):
-    """Whether a selection of columns is a function of X."""
-    return callable(estimator.gate_features) or callable(estimator.expert_features)

@@ -11,8 +11,9 @@ from scipy import sparse
 
 from skmoe._docs import see
 from skmoe._restarts import FitTask, best_descent
+from skmoe._rows import rows_like_fit, rows_to_fit
 from skmoe._task import of_positive_weight
-from skmoe._validation import check_rows, check_weights, restored_on_failure
+from skmoe._validation import check_weights, restored_on_failure
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.draws import n_coefs
 from skmoe.engine.parts import Rows
@@ -80,8 +81,11 @@ def partial_fit(estimator, X, y, classes, sample_weight):
 
 def _batch(estimator, X, y, classes, sample_weight):
     """Validated rows of a batch, and how many they are, or their weight."""
-    is_first, original = not hasattr(estimator, "coef_"), X
-    X, y = check_rows(estimator, X, y, reset=is_first)
+    is_first = not hasattr(estimator, "coef_")
+    if is_first:
+        X, y, columns = rows_to_fit(estimator, X, y)
+    else:
+        X, y = rows_like_fit(estimator, X, y)
     weight = check_weights(sample_weight, X)
     X, y, weight, _ = of_positive_weight(X, y, weight, None)
     _check_settings(estimator)
@@ -91,7 +95,6 @@ def _batch(estimator, X, y, classes, sample_weight):
     if sample_weight is not None or estimator.class_weight is not None:
         n_rows = float(weight.sum())
     if is_first:
-        columns = estimator._check_columns(original)
         estimator._gate_columns, estimator._expert_columns = columns
     return Rows(X, target, weight), n_rows
 

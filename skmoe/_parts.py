@@ -124,8 +124,7 @@ def _learnt(estimator, bare, found):
     labels = np.concatenate([part.y for part in found])
     for learner in (estimator, bare):
         learner._encode_target(labels)
-    columns = estimator._check_columns(first.head)
-    return _Model(bare, columns, np.result_type(*(part.dtype for part in found)))
+    return _Model(bare, first.columns, np.result_type(*(part.dtype for part in found)))
 
 
 def _standardised(model, rows, found):

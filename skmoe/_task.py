@@ -4,14 +4,14 @@ import numpy as np
 
 from skmoe._groups import averaged_by_group, check_groups
 from skmoe._restarts import FitTask
-from skmoe._validation import check_enough, check_init, check_rows, check_weights
+from skmoe._rows import rows_to_fit
+from skmoe._validation import check_enough, check_init, check_weights
 from skmoe.engine.problem import canonical_rows
 
 
 def make_task(estimator, X, y, sample_weight, groups):
     """Validate everything that fit needs; the estimator learns names and classes."""
-    original = X
-    X, y = check_rows(estimator, X, y)
+    X, y, columns = rows_to_fit(estimator, X, y)
     estimator._check_structure()
     weight = check_weights(sample_weight, X)
     group = check_groups(groups, X.shape[0])
@@ -29,7 +29,6 @@ def make_task(estimator, X, y, sample_weight, groups):
     n_seen = X.shape[0]
     if sample_weight is not None or estimator.class_weight is not None:
         n_seen = float(weight.sum())
-    columns = estimator._check_columns(original)
     if init is None:
         X, target, weight, group = canonical_rows(X, target, weight, group)
     elif group is not None:

@@ -4,16 +4,12 @@ from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
-from scipy import sparse
 from sklearn.utils.validation import (
     _check_sample_weight,
     column_or_1d,
-    validate_data,
 )
 
 from skmoe._docs import see
-
-DTYPES = [np.float64, np.float32]
 
 
 @contextmanager
@@ -37,25 +33,6 @@ def restored_on_failure(estimator):
         for name, value in before.items():
             setattr(estimator, name, value)
         raise
-
-
-def check_rows(estimator, X, y, accept_sparse="csr", **options):
-    """Validated X and y of an estimator."""
-    if sparse.issparse(y):
-        raise TypeError("y is sparse; give a dense array, such as y.toarray().ravel().")
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse=accept_sparse,
-        dtype=DTYPES,
-        **estimator._target_checks,
-        **options,
-    )
-    # scikit-learn may be told to assume so; of X sums are checked later.
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise ValueError("y contains NaN or infinite values; leave these rows out.")
-    return X, y
 
 
 def check_weights(sample_weight, X):

@@ -157,8 +157,8 @@ class CoefficientsDisplay:
         table = CoefficientTable(mixture, result.table(level), part)
         scale = np.ones(mixture.n_features_in_)
         if color_scale == "std":
-            scaler = StandardScaler(with_mean=False).fit(X, sample_weight=sample_weight)
-            scale = scaler.scale_
+            scaler = StandardScaler(with_mean=False)
+            scale = scaler.fit(mixture._checked(X), sample_weight=sample_weight).scale_
         display = cls(
             table.values("estimate"),
             table.values("lower"),

@@ -33,7 +33,7 @@ def fitted_mixture(estimator, name="estimator"):
 def checked_features(estimator, X):
     """X as numbers, (n, p), and the names of its columns, a list of str."""
     try:
-        values = check_array(X, dtype=np.float64, input_name="X")
+        values = _as_numbers(estimator, X)
     except ValueError as error:
         texts = [name for name in getattr(X, "columns", []) if _is_text(X[name])]
         if not texts:
@@ -52,6 +52,14 @@ def checked_features(estimator, X):
     if names is None:
         names = [f"x{j}" for j in range(expected)]
     return values, [str(name) for name in names]
+
+
+def _as_numbers(estimator, X):
+    """X as numbers; columns of a data frame that the mixture does not see are zero."""
+    has_names = hasattr(X, "columns") and hasattr(estimator, "feature_names_in_")
+    if has_names and isinstance(estimator, BaseMixtureOfExperts):
+        return estimator._checked(X).astype(np.float64)
+    return check_array(X, dtype=np.float64, input_name="X")
 
 
 def _is_text(column):

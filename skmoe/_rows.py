@@ -1,0 +1,96 @@
+"""Validated rows; columns of a data frame that nobody sees may hold anything."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_array, check_X_y, validate_data
+
+DTYPES = [np.float64, np.float32]
+
+
+def rows_to_fit(estimator, X, y, accept_sparse="csr", **options):
+    """X and y of a first fit, and columns of gate and experts; names are learned."""
+    _check_dense(y)
+    checks = {"accept_sparse": accept_sparse, **estimator._target_checks, **options}
+    if _is_frame(X):
+        validate_data(estimator, X, y, skip_check_array=True)
+        columns = estimator._check_columns(X)
+        rows, y = _seen_rows(estimator, columns, X, y, **checks)
+    else:
+        rows, y = validate_data(estimator, X, y, dtype=DTYPES, **checks)
+        columns = estimator._check_columns(X)
+    return rows, _finite(y), columns
+
+
+def rows_like_fit(estimator, X, *y):
+    """X, or X and y, for a fitted estimator."""
+    _check_dense(*y)
+    checks = {"accept_sparse": "csr", **(estimator._target_checks if y else {})}
+    if _is_frame(X):
+        validate_data(estimator, X, *y, reset=False, skip_check_array=True)
+        columns = estimator._gate_columns, estimator._expert_columns
+        found = _seen_rows(estimator, columns, X, *y, **checks)
+    else:
+        found = validate_data(estimator, X, *y, dtype=DTYPES, reset=False, **checks)
+    return (found[0], _finite(found[1])) if y else found
+
+
+def _check_dense(y=None):
+    """Raise an error if y is sparse."""
+    if sparse.issparse(y):
+        raise TypeError("y is sparse; give a dense array, such as y.toarray().ravel().")
+
+
+def _finite(y):
+    """Validated y, if it is finite."""
+    # scikit-learn may be told to assume so; of X sums are checked later.
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError("y contains NaN or infinite values; leave these rows out.")
+    return y
+
+
+def _is_frame(X):
+    """Whether X is a data frame."""
+    return hasattr(X, "columns") and hasattr(X, "__array__")
+
+
+def _seen_rows(estimator, columns, X, *y, **checks):
+    """Validated rows of a data frame, zero in columns that nobody sees."""
+    if any(chosen is None for chosen in columns):
+        seen, part = np.arange(estimator.n_features_in_), X
+    else:
+        seen = np.union1d(*columns)
+        part = _safe_indexing(X, seen, axis=1) if seen.size else np.empty((len(X), 0))
+        checks["ensure_min_features"] = 0
+    check = check_X_y if y else check_array
+    try:
+        found = check(part, *y, estimator=estimator, dtype=DTYPES, **checks)
+    except (TypeError, ValueError) as error:
+        _blame_column(X, seen, error)
+        raise
+    if not y:
+        return _widened(found, seen, estimator.n_features_in_)
+    return _widened(found[0], seen, estimator.n_features_in_), found[1]
+
+
+def _blame_column(X, seen, error):
+    """Raise an error again that names the first column that is at fault, if any is."""
+    for column in seen:
+        values = _safe_indexing(X, [int(column)], axis=1)
+        try:
+            check_array(values, dtype=DTYPES, ensure_min_samples=0)
+        except type(error) as of_column:
+            message = f"X, column {X.columns[column]!r}: {error}"
+            raise type(error)(message) from of_column
+
+
+def _widened(part, seen, n_features):
+    """Rows of all features from those that are seen."""
+    if part.shape[1] == n_features:
+        return part
+    shape = part.shape[0], n_features
+    if sparse.issparse(part):
+        return type(part)((part.data, seen[part.indices], part.indptr), shape=shape)
+    rows = np.zeros(shape, part.dtype)
+    rows[:, seen] = part
+    return rows
