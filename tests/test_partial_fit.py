@@ -296,6 +296,27 @@ class TestStart:
         expected = clone(model).set_params(alpha=0).fit(rows, target)
         assert model.coef_[0, 1] == pytest.approx(expected.coef_[0, 1], rel=0.2)
 
+    @pytest.mark.parametrize("kind", ["linear", "logistic", "counts"])
+    @pytest.mark.parametrize("seed", [1, 7])
+    def test_no_batch_ruins_a_sparse_mixture(self, kind, seed):
+        rng = np.random.default_rng(seed)
+        rows = rng.standard_normal((8000, 3))
+        mean = np.where(rows[:, 0] > 0, rows[:, 1], 0.5 - rows[:, 1])
+        estimator, y, first = {
+            "linear": (LINEAR, mean + 0.3 * rng.standard_normal(8000), {}),
+            "logistic": (LOGISTIC, mean > rng.logistic(size=8000), {"classes": [0, 1]}),
+            "counts": (GLM, rng.poisson(np.exp(mean)), {}),
+        }[kind]
+        model = clone(estimator).set_params(n_experts=4, top_k=2, init="kmeans")
+        found = []
+        for start in range(0, 6000, 300):
+            some = slice(start, start + 300)
+            model.partial_fit(rows[some], y[some], **first)
+            found.append(model.score_samples(rows[6000:], y[6000:]).mean())
+        # Where the gate moved whatever its step did, 0.3 to 3 nats were lost.
+        assert np.diff(found[4:]).min() > -0.15
+        assert found[-1] > max(found) - 0.15
+
     @pytest.mark.parametrize("start", ["fit", "fit_batches", "partial_fit"])
     def test_noise_floor_is_learned_once(self, start):
         """A batch of one value has no scale to take a floor from."""

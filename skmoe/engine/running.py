@@ -7,6 +7,8 @@ taken along when these move: exactly for linear experts, whose moments are quadr
 and to first order, as a Newton step is, for softmaxes and log links.
 """
 
+import copy
+
 import numpy as np
 
 from skmoe.engine.state import Parameters, State
@@ -69,16 +71,34 @@ class RunningMoments:
         """Maximum likelihood on the running moments; they are then taken there.
 
         `mixture` holds the latest batch: where a step is long, rows have to say how
-        moments change.
+        moments change.  A gate that chooses experts stays where it is if that is better
+        for the batch: moments do not see the experts that it does not choose.
         """
-        mixture = mixture.with_stored_curvature()
+        mixture, before = mixture.with_stored_curvature(), copy.copy(self)
+        moved = self._projected(mixture, theta, True)
+        if mixture.gate.top_k is None:
+            return moved
+        stayed = before._projected(mixture, theta, False)
+        first, second = (
+            mixture.evaluate(point, curvature=False).objective
+            for point in (moved, stayed)
+        )
+        if first <= second:
+            return moved
+        self.stats, self.gate_matrix = before.stats, before.gate_matrix
+        return stayed
+
+    def _projected(self, mixture, theta, moves_gate):
+        """As `project`, with or without the gate."""
         posterior = None
         for _ in range(_MAX_STEPS):
             state = State(theta, np.nan, self.stats, None)
             gate_curvature = mixture.gate.stored_curvature(
                 self.gate_matrix, self.stats.model_mass
             )
-            gate = mixture.project_gate(state, curvature=gate_curvature)
+            gate = theta.gate
+            if moves_gate:
+                gate = mixture.project_gate(state, curvature=gate_curvature)
             moved = Parameters(gate, *mixture.project_experts(state))
             change, is_long = _bounded(mixture, moved.minus(theta))
             self.stats = mixture.recentred(state, gate_curvature, change)
