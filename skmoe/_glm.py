@@ -25,9 +25,10 @@ from skmoe._typing import (
     keeps_type,
 )
 from skmoe._validation import check_coverage, check_n_samples, check_probabilities
+from skmoe.distributions import Gamma, LogLink, Poisson
+from skmoe.distributions.checked import check_distribution
 from skmoe.engine import prediction
-from skmoe.families import Gamma, GLMExperts, Poisson
-from skmoe.families.checked import check_distribution
+from skmoe.engine.experts import LinearExperts
 
 _FAMILIES = {"poisson": Poisson, "gamma": Gamma}
 # Under no expert a row is less probable, in nats: the gate then decides.
@@ -53,8 +54,8 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         Distribution of y under an expert.  'poisson' is for counts, ``y >= 0``; 'gamma'
         for amounts, ``y > 0``, and has a dispersion for each expert,
         ``var(y) = phi_k mu_k^2``.  An object with the attributes and methods of
-        ``skmoe.families.Poisson``, or with a dispersion ``skmoe.families.Gamma``, or
-        its class, is a family of your own.
+        ``skmoe.distributions.Poisson``, or with a dispersion those of
+        ``skmoe.distributions.Gamma``, or its class, is a family of your own.
     solver : {'em', 'md', 'gd'}, default='em'
         As of :class:`MixtureOfLinearExperts`.
     step_size : float or 'auto', default='auto'
@@ -512,8 +513,11 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         return self._fitted_target(y)
 
     def _make_experts(self, penalty, target):
-        return GLMExperts(
-            self._distribution(), self.n_experts, penalty, self.fit_intercept
+        return LinearExperts(
+            LogLink(self._distribution()),
+            self.n_experts,
+            penalty,
+            has_intercept=self.fit_intercept,
         )
 
     def _shape_fitted(self, fitted):

@@ -23,8 +23,9 @@ from skmoe._typing import (
     keeps_type,
 )
 from skmoe._validation import check_coverage, check_n_samples, check_probabilities
+from skmoe.distributions import Normal, StudentT
 from skmoe.engine import prediction
-from skmoe.families import GaussianExperts, NormalNoise, StudentNoise
+from skmoe.engine.experts import LinearExperts
 
 
 class MixtureOfLinearExperts(
@@ -539,13 +540,12 @@ class MixtureOfLinearExperts(
         return self._encode_target(y) if is_first else self._fitted_target(y)
 
     def _make_experts(self, penalty, target):
-        return GaussianExperts(
+        return LinearExperts(
+            self._distribution(self.noise_df, target.shape[0]),
             self.n_experts,
-            target.shape[0],
             penalty,
-            self.noise,
-            self.symmetric,
-            self._distribution(self.noise_df),
+            symmetric=self.symmetric,
+            shares_noise=self.noise == "shared",
         )
 
     def _described(self, problem, theta, mass, dtype, columns):
@@ -582,9 +582,9 @@ class MixtureOfLinearExperts(
         noise = self._exact("noise_variance_")
         return noise[:, None] if noise.ndim == 1 else noise
 
-    def _distribution(self, df):
-        """Distribution of the noise."""
-        return NormalNoise() if df is None else StudentNoise(df)
+    def _distribution(self, df, n_outputs=1):
+        """Distribution of the outputs."""
+        return Normal(n_outputs) if df is None else StudentT(df, n_outputs)
 
     def _like_y(self, values):
         """Drop the axis of outputs, (n, m), where y had none."""

@@ -26,8 +26,9 @@ from skmoe._typing import (
     keeps_type,
 )
 from skmoe._validation import check_n_samples, check_same_classes, first_classes
+from skmoe.distributions import Categorical
 from skmoe.engine import prediction
-from skmoe.families import CategoricalExperts
+from skmoe.engine.experts import LinearExperts
 
 
 class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
@@ -472,8 +473,11 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         return found
 
     def _make_experts(self, penalty, target):
-        return CategoricalExperts(
-            self.n_experts, self.classes_.shape[0], penalty, self.symmetric
+        return LinearExperts(
+            Categorical(self.classes_.shape[0], penalty.is_smooth),
+            self.n_experts,
+            penalty,
+            symmetric=self.symmetric,
         )
 
     def _shape_fitted(self, fitted):

@@ -5,17 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skmoe.distributions import (
+    Categorical,
+    Gamma,
+    LogLink,
+    Normal,
+    Poisson,
+    StudentT,
+)
+from skmoe.engine.experts import LinearExperts
 from skmoe.engine.problem import Problem
 from skmoe.engine.state import Parameters
-from skmoe.families import (
-    CategoricalExperts,
-    Gamma,
-    GaussianExperts,
-    GLMExperts,
-    NormalNoise,
-    Poisson,
-    StudentNoise,
-)
 
 FAMILIES = {"poisson": Poisson, "gamma": Gamma}
 
@@ -112,22 +112,21 @@ class Model:
         return round(self.n_experts ** (1 / self.depth))
 
     def experts(self, penalty, has_intercept=True):
-        """The engine's family."""
+        """The engine's experts."""
+        df, m = self.noise_df, self.n_outputs
         if self.family == "linear":
-            df = self.noise_df
-            return GaussianExperts(
-                self.n_experts,
-                self.n_outputs,
-                penalty,
-                self.noise,
-                self.symmetric,
-                NormalNoise() if df is None else StudentNoise(df),
-            )
-        if self.family in FAMILIES:
-            distribution = FAMILIES[self.family]()
-            return GLMExperts(distribution, self.n_experts, penalty, has_intercept)
-        return CategoricalExperts(
-            self.n_experts, self.n_classes, penalty, self.symmetric
+            distribution = Normal(m) if df is None else StudentT(df, m)
+        elif self.family in FAMILIES:
+            distribution = LogLink(FAMILIES[self.family]())
+        else:
+            distribution = Categorical(self.n_classes, penalty.is_smooth)
+        return LinearExperts(
+            distribution,
+            self.n_experts,
+            penalty,
+            symmetric=self.symmetric,
+            shares_noise=self.noise == "shared",
+            has_intercept=has_intercept,
         )
 
     def problem(

@@ -11,15 +11,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import statsmodels.api as sm
 from _data import MODELS, soft_start
+from scipy import sparse
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import GammaRegressor, PoissonRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts, _docs
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+    _docs,
+)
 from skmoe.engine.descent import minimise
+from skmoe.inspection import inference
+from skmoe.plotting import CoefficientsDisplay
 from skmoe.solvers import make_solver
+from skmoe.streaming import array_batches, fit_batches
 
 ROOT = Path(__file__).parents[1]
 DOC = ROOT / "doc"
@@ -85,45 +95,47 @@ def test_the_parquet_code_of_large_data_runs(tmp_path, monkeypatch):
     assert names["model"].feature_names_in_.tolist() == ["x0", "x1", "x2"]
 
 
-def test_the_tutorials_family_finds_both_regimes(extending):
-    assert (np.diff(extending["descent"].objective_curve) <= 1e-10).all()
-    slopes = np.sort(extending["fitted"]["coef_"].ravel())
-    np.testing.assert_allclose(slopes, [-1, 1], atol=0.1)
-
-
-def test_the_tutorials_family_is_poisson_regression_with_one_expert(extending):
-    x, counts = extending["x"], extending["counts"]
-    problem = extending["Problem"](
-        x,
-        counts,
-        np.ones(len(counts)),
-        lambda penalty: extending["PoissonExperts"](1, penalty, counts.mean()),
-        gate_columns=None,
-        expert_columns=None,
-        fit_intercept=True,
-        alpha=0.1 * len(counts),
-        gate_alpha=0.0,
+def test_the_tutorials_distribution_finds_both_regimes(extending):
+    np.testing.assert_allclose(
+        np.sort(extending["model"].coef_[:, 0]), [-1, 1], atol=0.1
     )
-    solver = make_solver("em", "auto")
-    theta = minimise(
-        problem.mixture, problem.mixture.initial(), solver, 100, 1e-13
-    ).theta
-    fitted = problem.attributes(theta, np.float64)
-    alone = PoissonRegressor(alpha=0.1, tol=1e-10, max_iter=1000).fit(x, counts)
-    np.testing.assert_allclose(fitted["coef_"].ravel(), alone.coef_, rtol=1e-5)
 
 
-def test_a_distribution_of_the_page_is_a_regression(extending):
-    both, x, amounts = (extending[name] for name in ("exponential", "x", "counts"))
-    assert np.sort(both.coef_[:, 0]).round() == pytest.approx([-3, 3])
-    amounts = amounts + 0.5
-    options = {"alpha": 0, "tol": 1e-10}
-    found = both.__class__(1, family=extending["Exponential"], **options)
-    alone = GammaRegressor(alpha=0, tol=1e-8, max_iter=1000).fit(x, amounts)
-    found.fit(x, amounts)
-    np.testing.assert_allclose(found.coef_[0], alone.coef_, rtol=1e-4)
-    below = found.cdf(x, found.predict_quantile(x, 0.3))
-    np.testing.assert_allclose(below, 0.3, rtol=1e-9)
+def test_the_tutorials_distribution_is_that_of_statsmodels(extending):
+    """Negative binomial with the variance mu + mu^2."""
+    x, waits = extending["x"], extending["waits"]
+    model = MixtureOfGLMExperts(1, family=extending["Geometric"], alpha=0, tol=1e-12)
+    model.fit(x, waits)
+    family = sm.families.NegativeBinomial(alpha=1.0)
+    other = sm.GLM(waits, sm.add_constant(x), family=family).fit(tol=1e-12)
+    found = [model.intercept_[0], model.coef_[0, 0]]
+    np.testing.assert_allclose(found, other.params, rtol=1e-6)
+    assert model.score_samples(x, waits).sum() == pytest.approx(other.llf)
+    error = inference(model, x, waits).table()["std_error"].to_numpy()[-2:]
+    hessian = sm.GLM(waits, sm.add_constant(x), family=family).hessian(other.params)
+    expected = np.sqrt(np.diag(np.linalg.inv(-hessian)))
+    np.testing.assert_allclose(np.sort(error), np.sort(expected), rtol=1e-5)
+
+
+def test_the_tutorials_distribution_works_everywhere(extending):
+    x, waits = extending["x"], extending["waits"]
+    model = clone(extending["model"]).set_params(tol=1e-9)
+    expected = clone(model).fit(x, waits)
+    for fit in (
+        clone(model).fit(sparse.csr_array(x), waits),
+        fit_batches(clone(model), array_batches(x, waits, batch_size=500)),
+        clone(model).set_params(solver="gd").fit(x, waits),
+    ):
+        np.testing.assert_allclose(fit.predict(x), expected.predict(x), rtol=1e-3)
+    online = clone(model)
+    for rows in np.split(np.random.default_rng(1).permutation(2000), 4):
+        online.partial_fit(x[rows], waits[rows])
+    np.testing.assert_allclose(online.predict(x), expected.predict(x), rtol=0.15)
+    below, above = expected.predict_interval(x).T
+    assert 0.9 <= np.mean((waits >= below) & (waits <= above)) < 0.97
+    drawn = expected.sample(x, random_state=0)[:, 0]
+    assert drawn.mean() == pytest.approx(waits.mean(), rel=0.1)
+    CoefficientsDisplay.from_estimator(expected, x, waits)
 
 
 def code_blocks(page):

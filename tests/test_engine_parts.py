@@ -9,19 +9,20 @@ from scipy import sparse, stats
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
+from skmoe.distributions import Gamma, LogLink, Poisson
 from skmoe.engine import parts
 from skmoe.engine.clustering import by_distance, lloyd
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.descent import _remaining
 from skmoe.engine.design import column_moments
 from skmoe.engine.draws import Draw
+from skmoe.engine.experts import LinearExperts
 from skmoe.engine.penalty import Penalty
 from skmoe.engine.prediction import quantile_between
 from skmoe.engine.problem import Problem, canonical_rows
 from skmoe.engine.scaling import Means, Scaling, Squares, scaling_from
 from skmoe.engine.softmax import free_variance, gate_contrasts
 from skmoe.engine.state import Parameters, Statistics
-from skmoe.families import Gamma, GLMExperts, Poisson
 
 every_model = pytest.mark.parametrize("name", MODELS)
 
@@ -216,7 +217,7 @@ def glm_problem(distribution, n_experts=2, n=200):
         X,
         y,
         np.ones(n),
-        lambda penalty: GLMExperts(distribution, n_experts, penalty, True),
+        lambda penalty: LinearExperts(LogLink(distribution), n_experts, penalty),
         gate_columns=None,
         expert_columns=None,
         fit_intercept=True,
@@ -249,12 +250,12 @@ def test_step_to_a_negative_dispersion_is_refused():
     theta = mixture.initial()
     theta = theta._replace(log_variance=theta.log_variance + 1.0)
     state = mixture.evaluate(theta, blend=True)
-    expected = Gamma().expected_spread(np.exp(theta.log_variance[:, 0]))[0]
+    expected = Gamma().expected_deviance(np.exp(theta.log_variance[:, 0]))[0]
     # Where the blend of both spreads is nothing.
-    longest = expected / (expected - state.stats.spread[0, 0])
+    longest = expected / (expected - state.stats.deviance[0, 0])
     assert longest > 1
     mixture.project(state, longest - 1e-3)
-    with pytest.raises(InfeasibleStep, match="spread"):
+    with pytest.raises(InfeasibleStep, match="dispersion"):
         mixture.project(state, longest + 1e-3)
 
 

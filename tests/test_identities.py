@@ -157,13 +157,13 @@ class Categorical(Normal):
     """Logistic experts: T is one-hot."""
 
     def natural(self, theta):
-        return self.mixture.experts.contrasts @ self.predictor(theta)
+        return self.mixture.experts.distribution.contrasts @ self.predictor(theta)
 
     def log_partition(self, own):
         return logsumexp(np.moveaxis(own, 1, 0))
 
     def statistic(self, theta):
-        return np.eye(self.mixture.experts.contrasts.shape[0])[None, :, self.y]
+        return self.mixture.experts.distribution.moments(self.y)[None]
 
     def expected(self, theta):
         return self.mixture.row_moments(theta).expert

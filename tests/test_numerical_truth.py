@@ -199,9 +199,10 @@ def sum_products(first, second):
 
 def log_density(mixture, free, log_variance, y):
     """log p_k(y | x) from an expert's free predictors."""
-    contrasts = mixture.experts.contrasts
-    if contrasts is not None:
-        return log_softmax_of([sum_products(b, free) for b in contrasts])[int(y)]
+    distribution = mixture.experts.distribution
+    if distribution.n_categories:
+        logits = [sum_products(b, free) for b in distribution.contrasts]
+        return log_softmax_of(logits)[int(y)]
     return sum(
         log_normal(mpf(float(value)), mean, exp(noise))
         for value, mean, noise in zip(y, free, log_variance)
@@ -239,7 +240,8 @@ def hard_points(mixture):
     largest = max(np.abs(all_features(mixture.gate_design)).max(), 1.0)
     yield theta._replace(
         gate=700 / largest * np.sign(theta.gate),
-        experts=theta.experts * (700 if mixture.experts.contrasts is not None else 1),
+        experts=theta.experts
+        * (700 if mixture.experts.distribution.n_categories else 1),
         log_variance=np.full_like(theta.log_variance, np.log(1e-10)),
     )
     tie = theta.experts * 0 + theta.experts[:1]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from _data import MODELS, Data, Model, flat, random_theta, soft_start
 
+from skmoe.distributions.normal import NOISE_FLOOR
 from skmoe.engine import mixture as mixture_module
 from skmoe.engine.descent import minimise
 from skmoe.engine.mixture import Mixture
-from skmoe.families.gaussian import NOISE_FLOOR
 from skmoe.solvers import GradientDescent, MirrorDescent, make_solver
 
 # Models and data of well-conditioned optima.  An intercept that only one class needs

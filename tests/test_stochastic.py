@@ -56,7 +56,7 @@ def test_moments_of_linear_experts_move_with_the_parameters_exactly(name):
     np.testing.assert_allclose(found.expert_score, expected.expert_score, rtol=1e-9)
     of_noises = mixture.experts._of_noises
     np.testing.assert_allclose(
-        of_noises(found.spread), of_noises(expected.spread), rtol=1e-9
+        of_noises(found.deviance), of_noises(expected.deviance), rtol=1e-9
     )
 
 

@@ -14,9 +14,9 @@ from sklearn.base import clone
 from statsmodels.miscmodels.tmodel import TLinearModel
 
 from skmoe import MixtureOfLinearExperts
+from skmoe.distributions import StudentT
 from skmoe.engine.descent import minimise
 from skmoe.engine.information import information_matrices
-from skmoe.families import StudentNoise
 from skmoe.inspection import inference, information
 from skmoe.solvers import make_solver
 from skmoe.streaming import array_batches, fit_batches
@@ -53,7 +53,7 @@ class TestDensity:
             distance = (residual**2 / variance).sum(axis=1)
             density = stats.multivariate_t(np.zeros(m), np.diag(variance), df)
             np.testing.assert_allclose(
-                StudentNoise(df).log_density(distance, variance),
+                StudentT(df).log_density(distance, variance),
                 density.logpdf(residual),
                 rtol=1e-10,
             )
@@ -69,7 +69,7 @@ class TestDensity:
             square = mpmath.mpf(at) ** 2
             expected -= (half + count) * mpmath.log1p(square / (2 * half))
             expected = float(expected)
-        found = StudentNoise(df).log_density(np.float64(at) ** 2, np.ones(m))
+        found = StudentT(df).log_density(np.float64(at) ** 2, np.ones(m))
         assert found == pytest.approx(expected, rel=1e-13, abs=1e-13)
 
     def test_of_the_estimator_is_a_mixture_of_scipys(self):

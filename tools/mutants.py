@@ -5,7 +5,7 @@
         [--out FILE [--again]] [--durations FILE] [--budget 20]
 
 draws a share of all mutants that cosmic-ray's operators make of `skmoe/engine`,
-`skmoe/families` and `skmoe/solvers`, at least five of each module where it has so
+`skmoe/distributions` and `skmoe/solvers`, at least five of each module where it has so
 many.  On each it runs the tests named below, in a fork of a process that has imported
 the dependencies: those of the module first, the quickest first, as far as the budget
 goes.  Prints a line for each mutant, and a diff of those that survive.  `--out` gets
@@ -32,7 +32,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ["engine", "families", "solvers"]
+FOLDERS = ["engine", "distributions", "solvers"]
 # Operators by their names: changes that a slip of the pen could make.  The many others
 # put a shift or a modulus between floats, which fails at once.
 OPERATORS = [
@@ -88,12 +88,15 @@ OF_MODULE = {
     "engine/sweep": ["threads", "groups"],
     "engine/threads": ["threads", "n_jobs"],
     "engine/units": ["groups"],
-    "families/categorical": ["soft_label", "information", "partial_fit"],
-    "families/gaussian": ["information", "sparsity", "groups", "partial_fit"],
-    "families/glm": ["glm"],
-    "families/large": ["student", "glm"],
-    "families/regression": ["glm"],
-    "families/student": ["student", "information"],
+    "distributions/categorical": ["soft_label", "information", "partial_fit"],
+    "distributions/normal": ["information", "sparsity", "groups", "partial_fit"],
+    "distributions/gamma": ["glm"],
+    "distributions/gamma_functions": ["student", "glm"],
+    "distributions/log_link": ["glm"],
+    "distributions/poisson": ["glm"],
+    "distributions/student_t": ["student", "information"],
+    "engine/blended_regression": ["glm"],
+    "engine/experts": ["identities", "information", "glm", "groups", "partial_fit"],
     "solvers/accelerated": ["sparsity", "groups", "cost", "hard_input"],
     "solvers/gradient": ["hard_input"],
     "solvers/mirror": ["hard_input", "cost"],

@@ -10,9 +10,10 @@ matplotlib.use("Agg")  # the experiments save their pictures and need no display
 import matplotlib.pyplot as plt
 import numpy as np
 
+from skmoe.distributions import Categorical, Normal
 from skmoe.engine.descent import minimise
+from skmoe.engine.experts import LinearExperts
 from skmoe.engine.problem import Problem
-from skmoe.families import CategoricalExperts, GaussianExperts
 from skmoe.solvers import AcceleratedEM
 
 # Colours that colour-blind readers tell apart (Okabe and Ito).
@@ -102,8 +103,10 @@ def make_problem(X, target, n_experts=2, symmetric=False, alpha=0.0, n_classes=2
 
     def experts(penalty):
         if target.ndim == 2:
-            return GaussianExperts(n_experts, 1, penalty, "per_expert", symmetric)
-        return CategoricalExperts(n_experts, n_classes, penalty, symmetric)
+            return LinearExperts(Normal(), n_experts, penalty, symmetric=symmetric)
+        return LinearExperts(
+            Categorical(n_classes), n_experts, penalty, symmetric=symmetric
+        )
 
     return Problem(
         X,

@@ -35,10 +35,11 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
+from skmoe.distributions import Categorical, Normal
 from skmoe.engine.descent import minimise
+from skmoe.engine.experts import LinearExperts
 from skmoe.engine.problem import Problem
 from skmoe.engine.starts import starting_point
-from skmoe.families import CategoricalExperts, GaussianExperts
 from skmoe.solvers import AcceleratedEM
 
 STRUCTURES = {"dense": {}, "sparse": {"top_k": 2}, "deep": {"depth": 3}}
@@ -93,8 +94,8 @@ def make_problem(rows, structure, scaling=None):
 
     def experts(penalty):
         if rows.target.ndim == 2:
-            return GaussianExperts(N_EXPERTS, 1, penalty, "per_expert", False)
-        return CategoricalExperts(N_EXPERTS, 10, penalty, False)
+            return LinearExperts(Normal(), N_EXPERTS, penalty)
+        return LinearExperts(Categorical(10), N_EXPERTS, penalty)
 
     return Problem(
         *rows,

@@ -27,10 +27,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from common import COLOURS, Instance, best_near, print_table, save, start_near
 
+from skmoe.distributions import Normal
 from skmoe.engine.descent import minimise
+from skmoe.engine.experts import LinearExperts
 from skmoe.engine.information import InformationMatrices, information_matrices
 from skmoe.engine.problem import Problem
-from skmoe.families import GaussianExperts
 from skmoe.solvers import MirrorDescent
 
 COUNTS = (2, 3, 4, 5, 6)
@@ -110,7 +111,9 @@ def make_problem(X, y, n_experts, symmetric=False):
         X,
         y[None],
         np.ones(y.size),
-        lambda penalty: GaussianExperts(n_experts, 1, penalty, "shared", symmetric),
+        lambda penalty: LinearExperts(
+            Normal(), n_experts, penalty, symmetric=symmetric, shares_noise=True
+        ),
         gate_columns=None,
         expert_columns=None,
         fit_intercept=False,

@@ -29,9 +29,9 @@ def expert_steps(mixture):
     Few rows have separable classes, and then there is no end: single rows of a class
     take one step.  In groups and for means that may be far from 1 it is too short.
     """
-    family = mixture.experts
+    distribution = mixture.experts.distribution
     is_single = n_units(mixture) == mixture.weight.shape[0]
-    if family.is_quadratic or (family.contrasts is not None and is_single):
+    if distribution.is_quadratic or (distribution.n_categories and is_single):
         return 1, 0.0
     return _EXPERT_STEPS, _EXPERT_TOL * mixture.units.weight.sum()
 
@@ -154,7 +154,8 @@ def kmeans(mixture, with_target, rng):
     if design is not mixture.gate_design:
         features = mixture.units.averaged(features)
     if with_target or not n_varying(design):
-        moments = mixture.units.averaged(mixture.experts.moments(mixture.target).T)
+        moments = mixture.experts.distribution.moments(mixture.target)
+        moments = mixture.units.averaged(moments.T)
         stack = sparse.hstack if sparse.issparse(features) else np.hstack
         features = stack([features, moments])
     features = _narrow(features) if sparse.issparse(features) else features

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import block_diag
 
-from skmoe.engine.mixture import DEAD_MASS
+from skmoe.engine.experts import DEAD_MASS
 
 # A noise variance this near a bound, in logarithms, is held there by it.
 _AT_BOUND = 1e-5
@@ -64,8 +64,8 @@ def _responses(problem):
     """Free linear predictors of an expert to those in the attributes, (C, q)."""
     if problem.target_scale is not None:
         return np.diag(problem.target_scale)
-    contrasts = problem.experts.contrasts
-    return np.eye(1) if problem.experts.n_free == 1 else contrasts
+    experts = problem.experts
+    return experts.distribution.contrasts if experts.n_free > 1 else np.eye(1)
 
 
 def learnt_parts(problem, theta, mass):

@@ -132,19 +132,19 @@ def _add_block(mixture, theta, block, gates, missing, score_products):
     for k, mass in enumerate(weight * posterior):
         deviation = score_of([factor[k] - mean for factor, mean in zip(factors, means)])
         missing += (mass * deviation) @ deviation.T
-    if hasattr(local, "scale_score"):
+    hidden = local.hidden_scores()
+    if hidden is not None:
         mass = units.spread(weight * posterior, block)
         of_rows = slice(theta.gate.size, None)
-        missing[of_rows, of_rows] += _missing_of_scales(local, mass, features[1:])
+        missing[of_rows, of_rows] += _missing_of_scales(*hidden, mass, features[1:])
 
 
-def _missing_of_scales(local, mass, features):
+def _missing_of_scales(variance, slopes, mass, features):
     """Missing information of the hidden scales, E[Var(u) S1 S1' | y].
 
     ``S = S0 + u S1`` is the complete score of a row in experts and noise.  Given the
     experts, scales are independent, also those of the rows of a group.
     """
-    variance, slopes = local.scale_score()
     total = 0.0
     for k, weight in enumerate(mass * variance):
         pairs = zip(slopes, features)

@@ -19,7 +19,7 @@ _MAX_HALVINGS = 30
 def neutral_state(mixture, responsibilities):
     """The neutral start with given responsibilities (K, u) for posterior ones."""
     rows_of = mixture
-    if hasattr(mixture.experts, "near_targets"):
+    if mixture.experts.distribution.first_predictor is not None:
         rows_of = copy.copy(mixture)
         rows_of.experts = mixture.experts.near_targets()
     return _state(mixture, rows_of, mixture.initial(), responsibilities)
@@ -48,7 +48,7 @@ def fitted_experts(mixture, neutral, responsibilities, max_iter, tol):
 def _one_step(mixture, neutral, responsibilities):
     """Experts after one step from the neutral state."""
     coef, noise = mixture.project_experts(neutral)
-    if not hasattr(mixture.experts, "near_targets"):
+    if mixture.experts.distribution.first_predictor is None:
         return coef, noise
     # Means of log links may overflow, and their noise is that about the new means.
     theta = neutral.theta._replace(experts=coef)

@@ -10,23 +10,20 @@ import copy
 
 import numpy as np
 
-from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
 from skmoe.engine.design import block_rows
+from skmoe.engine.experts import DEAD_MASS
 from skmoe.engine.gate import Gate
 from skmoe.engine.gate_curvature import GateCurvature
 from skmoe.engine.m_step import fitted_experts, neutral_state
 from skmoe.engine.routing import BLOCKS_AT_ONCE, is_worthwhile
 from skmoe.engine.soft_label import soft_label_regression
-from skmoe.engine.softmax import join_pairs
 from skmoe.engine.state import Parameters, RowMoments, State
 from skmoe.engine.sweep import sweep
-from skmoe.engine.tie import is_tied
+from skmoe.engine.tie import fold, is_tied
 from skmoe.engine.units import SingleRows
 
 # Up to this many coefficients in one Newton system the curvature is stored.
 DENSE_LIMIT = 256
-# Below this share of all mass an expert has nothing to learn from; it is left as it is.
-DEAD_MASS = 1e-10
 
 
 class Mixture:
@@ -34,9 +31,9 @@ class Mixture:
 
     Parameters
     ----------
-    experts : family, see `skmoe.families`
+    experts : LinearExperts
     gate_design, expert_design : DenseDesign or SparseDesign
-    target : ndarray of shape (m, n) or (n,), as the family wants it
+    target : ndarray of shape (m, n) or (n,), as the distribution wants it
     weight : ndarray of shape (n,), sums to 1
     gate : Gate
     gate_penalty : Penalty
@@ -217,7 +214,7 @@ class Mixture:
     def project_experts(self, state, step_size=1.0, damping=1.0):
         """As `project`, the experts alone: coefficients and log-variances."""
         curvatures = self._expert_curvatures(state, step_size)
-        return self.experts.project(
+        return self.experts.m_step(
             state.theta, state.stats, curvatures, step_size, damping
         )
 
@@ -252,24 +249,25 @@ class Mixture:
         gate = self._regress_gate(
             blended, theta.gate, step_size, max_iter, tol, closed, exact=True
         )
-        if not self.experts.is_quadratic and self.experts.contrasts is None:
+        distribution = self.experts.distribution
+        if distribution.is_quadratic:
+            curvatures = self._expert_curvatures(state, step_size, exact=True)
+            experts = self.experts.m_step(theta, stats, curvatures, step_size, 1, True)
+            return Parameters(gate, *experts)
+        if not distribution.n_categories:
             masses = (
                 self.units.spread(self.units.weight * share)
                 for share in (rows.posterior, rows.model)
             )
             block = self.expert_design.block(slice(0, self.expert_design.n_rows))
             given = block, self.target, *masses
-            experts = self.experts.project_exactly(
+            experts = self.experts.m_step_exactly(
                 theta, stats, given, step_size, max_iter, tol
             )
             return Parameters(gate, *experts)
-        if self.experts.contrasts is None:
-            curvatures = self._expert_curvatures(state, step_size, exact=True)
-            experts = self.experts.project(theta, stats, curvatures, step_size, 1, True)
-            return Parameters(gate, *experts)
         model, posterior = map(self.units.repeat, (rows.model, rows.posterior))
         moments = (1 - step_size) * model[:, None] * rows.expert
-        moments += step_size * posterior[:, None] * self.experts.moments(self.target)
+        moments += step_size * posterior[:, None] * distribution.moments(self.target)
         experts = self._regress_experts(
             moments, theta.experts, step_size, max_iter, tol
         )
@@ -310,8 +308,8 @@ class Mixture:
         ``P(y=1 | x) = (1 + tanh(x'w/2) tanh(x'beta/2)) / 2``.
         """
         shares_columns = self.gate_design is self.expert_design
-        is_logistic = self.experts.contrasts is not None
-        if not (is_logistic and is_tied(self.experts.tie) and shares_columns):
+        has_classes = self.experts.distribution.n_categories > 0
+        if not (has_classes and is_tied(self.experts.tie) and shares_columns):
             return theta
         gap = self.contrasts[0, 0] - self.contrasts[1, 0]
         other = theta._replace(
@@ -382,11 +380,9 @@ class Mixture:
 
     def for_starts(self):
         """The mixture that starts are tried on: of all experts, without outliers."""
-        mixture = self.with_all_experts()
-        if not hasattr(self.experts, "without_outliers"):
-            return mixture
-        mixture = copy.copy(mixture)
-        mixture.target = self.experts.without_outliers(self.target, self.weight)
+        mixture = copy.copy(self.with_all_experts())
+        distribution = self.experts.distribution
+        mixture.target = distribution.without_outliers(self.target, self.weight)
         return mixture
 
     def row_moments(self, theta):
@@ -404,32 +400,21 @@ class Mixture:
 
     def _expert_curvatures(self, state, step_size, exact=False):
         """Curvature of each free expert's log-partition at blended mass, a list."""
-        stats, rows, tie = state.stats, state.rows, self.experts.tie
+        stats, rows, experts = state.stats, state.rows, self.experts
         if self.experts_are_dense:
             grams = stats.expert_grams
             if step_size != 1:
                 grams = (1 - step_size) * stats.model_grams + step_size * grams
-            if self.experts.contrasts is None:
-                return [DenseCurvature(gram[0]) for gram in grams]
             mass = (1 - step_size) * stats.model_mass + step_size * stats.mass
-            matrices = [join_pairs(gram, self.experts.n_free) for gram in grams]
-            return list(map(DenseCurvature, matrices, (tie**2).T @ mass))
-        contrasts = self.experts.contrasts
-        if contrasts is None:
-            mass = (1 - step_size) * rows.bend[1] + step_size * rows.bend[0]
-        else:
+            return experts.curvatures(grams, mass)
+        if experts.is_coupled:
             blended = (1 - step_size) * rows.model + step_size * rows.posterior
-            mass = (tie**2).T @ self.units.spread(self.units.weight * blended)
-        return [
-            ImplicitCurvature(
-                self.expert_design,
-                mass[j],
-                None if contrasts is None else rows.expert[j],
-                contrasts,
-                exact,
-            )
-            for j in range(tie.shape[1])
-        ]
+            mass = self.units.spread(self.units.weight * blended)
+            weights = fold(experts.tie**2, mass)
+        else:
+            weights = (1 - step_size) * rows.bend[1] + step_size * rows.bend[0]
+        design = self.expert_design
+        return experts.implicit_curvatures(design, weights, rows.expert, exact)
 
     def _regress_gate(
         self, blended, coef, step_size, max_iter, tol, closed=None, exact=False
@@ -468,7 +453,7 @@ class Mixture:
                 target[j].sum(axis=0),
                 target[j],
                 coef[j],
-                self.experts.contrasts,
+                self.experts.distribution.contrasts,
                 self.experts.penalty.times(step_size),
                 dense=self.experts_are_dense,
                 max_iter=max_iter,
@@ -483,9 +468,8 @@ class Mixture:
         """Room for the moments of every row where a projection will need them."""
         if self.experts_are_dense and not always:
             return None
-        n, contrasts = self.weight.shape[0], self.experts.contrasts
-        classes = 0 if contrasts is None else contrasts.shape[0]
-        is_needed = contrasts is None and not self.experts_are_dense
+        n, classes = self.weight.shape[0], self.experts.distribution.n_categories
+        is_needed = not (classes or self.experts_are_dense)
         n_sets = self.experts.tie.shape[1] if is_needed else 0
         n_units = self.units.weight.shape[0]
         return RowMoments(

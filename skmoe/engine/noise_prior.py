@@ -55,7 +55,9 @@ def _constant_noise(mixture):
     theta, experts = mixture.initial(), mixture.experts
     shape = mixture.n_experts, mixture.units.weight.shape[0]
     stats = sweep(mixture, theta, False, False, None, np.full(shape, 1 / shape[0]))
-    return experts.noise_of_spread(stats.spread.sum(axis=0) / stats.mass.sum())
+    return experts.distribution.dispersion_of(
+        stats.deviance.sum(axis=0) / stats.mass.sum()
+    )
 
 
 def _n_coefs(mixture):

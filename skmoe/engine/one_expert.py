@@ -72,7 +72,7 @@ class OneExpert:
     @property
     def has_shifts(self):
         """Whether residuals tell experts apart: those of a single class cannot."""
-        is_number = self.mixture.experts.contrasts is None
+        is_number = not self.mixture.experts.distribution.n_categories
         is_single = self.mixture.units.weight.shape == self.mixture.weight.shape
         return not self.is_tied and (is_number or not is_single)
 
@@ -90,7 +90,7 @@ class OneExpert:
             mass = np.ones((1, local.log_density.shape[1]))
             score = local.score(mass)[0]
             curvature = local.curvature_weights(mass, at_model=True)[0]
-            if experts.contrasts is not None:
+            if experts.is_coupled:
                 curvature = curvature[own[0]]
             elif self.theta.log_variance.size:
                 precision = np.exp(-self.theta.log_variance[0])[:, None]

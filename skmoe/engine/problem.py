@@ -5,8 +5,9 @@ from scipy import sparse
 
 from skmoe.engine.coordinates import learnt_parts
 from skmoe.engine.design import column_moments, column_range, make_design
+from skmoe.engine.experts import DEAD_MASS
 from skmoe.engine.gate import Gate
-from skmoe.engine.mixture import DEAD_MASS, Mixture
+from skmoe.engine.mixture import Mixture
 from skmoe.engine.noise_prior import equal_noise
 from skmoe.engine.penalty import NoisePrior, Penalty
 from skmoe.engine.scaling import Scaling
@@ -93,7 +94,7 @@ class Problem:
     target : ndarray of shape (m, n), real outputs, or (n,), class codes (integers) or
         counts and amounts (floats), which keep their units
     weight : ndarray of shape (n,), non-negative, not all zero
-    make_experts : callable, Penalty -> family
+    make_experts : callable, Penalty -> LinearExperts
     gate_columns, expert_columns : ndarray of int or None (all columns)
     fit_intercept : bool, whether experts have intercepts
     alpha, gate_alpha : float, penalties of experts and gate, beside the sum of losses
@@ -173,14 +174,15 @@ class Problem:
             target = target - self.target_mean[:, None]
             target /= self.target_scale[:, None]
             if scaling.noise_floor is None:
-                floor = self.experts.noise_floor(target, weight)
+                floor = experts.distribution.noise_floor(target, weight)
                 scaling = scaling._replace(noise_floor=floor)
-            self.experts.bound_noise(scaling.noise_floor)
+            self.experts.learn_level(1.0, scaling.noise_floor)
             offset = float(np.log(self.target_scale).sum())
         elif target.dtype.kind == "f":
             if scaling.target_mean is None:
                 scaling = scaling.of_level(target, weight)
-            self.experts.level = float(scaling.target_mean[0])
+            level = float(scaling.target_mean[0])
+            self.experts.learn_level(level)
         self.scaling = scaling
         penalty = _penalty(gate_design, gate_alpha / n_seen, gate_l1_ratio)
         gate = Gate(self.experts.tie.shape[0], depth, penalty.is_smooth, top_k)
@@ -217,6 +219,11 @@ class Problem:
         )
         self.experts = self.mixture.experts
 
+    @property
+    def _noise_name(self):
+        """Fitted attribute of the noise parameters."""
+        return self.experts.distribution.dispersion_name
+
     def _unit(self):
         """Units of the targets, (m,), or 1 where they keep theirs."""
         return 1.0 if self.target_scale is None else self.target_scale
@@ -239,9 +246,9 @@ class Problem:
             self.mixture.gate_penalty.n_free(coef, learnt, max(n - 1, 0))
             for coef, learnt, n in nodes
         )
-        rank = experts.n_free
-        if experts.contrasts is not None:
-            rank = experts.contrasts.shape[0] - 1
+        # With a lasso classes have a predictor each, of which one is not free.
+        rank = max(experts.distribution.n_categories - 1, 1)
+        rank = rank if experts.is_coupled else experts.n_free
         for coef, learnt in zip(theta.experts, in_experts):
             n_free += experts.penalty.n_free(coef, learnt, rank)
         return int(n_free + in_noise.sum())
@@ -283,7 +290,7 @@ class Problem:
         if not low.any():
             return None
         return (
-            f"{low.sum()} of {low.size} noise parameters ({self.experts.noise_name}) "
+            f"{low.sum()} of {low.size} noise parameters ({self._noise_name}) "
             "are near the least that is allowed, which then decides the likelihood."
         )
 
@@ -306,11 +313,11 @@ class Problem:
         gate_intercept -= gate_intercept.mean(axis=-1, keepdims=True)
         fitted = {"gate_coef_": gate_coef, "gate_intercept_": gate_intercept}
         coef = expand(self.experts.tie, theta.experts)
-        classes = self.experts.contrasts
-        if classes is not None and classes.shape[0] > 2:
-            coef = np.matmul(classes, coef)
+        has_levels = self.experts.is_coupled and self.experts.n_free > 1
+        if has_levels:
+            coef = np.matmul(self.experts.distribution.contrasts, coef)
         coef, intercept = _to_units(coef, self.expert_design)
-        if classes is not None and classes.shape[0] > 2:
+        if has_levels:
             intercept = intercept - intercept.mean(axis=-1, keepdims=True)
         unit = self._unit()
         if self.target_scale is not None:
@@ -319,7 +326,7 @@ class Problem:
         if theta.log_variance.size:
             variance = np.exp(theta.log_variance) * np.square(unit)
             shape = (self.mixture.n_experts, self.experts.n_free)
-            fitted[self.experts.noise_name] = np.broadcast_to(variance, shape).copy()
+            fitted[self._noise_name] = np.broadcast_to(variance, shape).copy()
         fitted["coef_"], fitted["intercept_"] = coef, intercept
         # What a coefficient does to standardised predictors.
         weight = {"gate_coef_": self.gate_design.scale}
@@ -349,13 +356,12 @@ class Problem:
             coef = coef / unit[:, None]
             intercept = (intercept - self.target_mean) / unit
         if self.experts.n_noises:
-            log_variance = np.log(fitted[self.experts.noise_name] / np.square(unit))
+            log_variance = np.log(fitted[self._noise_name] / np.square(unit))
             if self.experts.shares_noise:
                 log_variance = log_variance[:1]
         experts = _from_units(coef, intercept, self.expert_design)
-        classes = self.experts.contrasts
-        if classes is not None and classes.shape[0] > 2:
-            experts = np.matmul(classes.T, experts)
+        if self.experts.is_coupled and self.experts.n_free > 1:
+            experts = np.matmul(self.experts.distribution.contrasts.T, experts)
         return Parameters(gate, experts[: self.experts.tie.shape[1]], log_variance)
 
     def ordered(self, descent):

@@ -15,7 +15,7 @@ class Part(NamedTuple):
 
     chosen: np.ndarray  # indices of the rows
     block: object  # their features
-    local: object  # as a family's rows, of one expert
+    local: object  # `ExpertRows` of one expert
 
 
 def is_worthwhile(gate):
@@ -28,7 +28,7 @@ class RoutedRows:
 
     Parameters
     ----------
-    experts : family
+    experts : LinearExperts
     theta : Parameters
     block : DenseBlock or SparseBlock, of b rows
     target : ndarray of shape (m, b) or (b,)
@@ -38,7 +38,7 @@ class RoutedRows:
     def __init__(self, experts, theta, block, target, chosen):
         self.log_density = np.zeros(chosen.shape)
         self.parts, alone = [], experts.alone()
-        self._n_classes = 0 if experts.contrasts is None else experts.contrasts.shape[0]
+        self._n_classes = experts.distribution.n_categories
         for k, counts in enumerate(chosen):
             rows = np.flatnonzero(counts)
             own = block.take(rows)
@@ -47,7 +47,7 @@ class RoutedRows:
             self.parts.append(Part(rows, own, local))
 
     def curvature_weights(self, mass, at_model=False):
-        """As of a family's rows of one predictor, (K, 1, b)."""
+        """As of `ExpertRows` of one predictor, (K, 1, b)."""
         weights = np.zeros((mass.shape[0], 1, mass.shape[1]))
         for k, part in enumerate(self.parts):
             own = mass[k : k + 1, part.chosen]

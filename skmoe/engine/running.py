@@ -55,16 +55,16 @@ class RunningMoments:
         # The gradient in the coefficients is linear in the residuals.
         ones = stats._replace(expert_score=np.ones_like(theta.experts))
         precision = -mixture.experts.gradient(theta, ones)[0]
-        spread = stats.spread
-        if spread.size:
+        deviance = stats.deviance
+        if deviance.size:
             experts, n_noises = mixture.experts, theta.log_variance.shape[0]
             rows = growth * experts.noise_prior.rows * n_noises / stats.mass.size
-            spread = experts.expected_spread(theta, stats.mass + rows)
-            spread = np.maximum(spread - rows * experts.prior_spread, 0.0)
+            deviance = experts.expected_deviance(theta, stats.mass + rows)
+            deviance = np.maximum(deviance - rows * experts.prior_deviance, 0.0)
         self.stats = stats._replace(
             gate_gradient=-slopes[0],
             expert_score=slopes[1] / precision,
-            spread=np.broadcast_to(spread, stats.spread.shape).copy(),
+            deviance=np.broadcast_to(deviance, stats.deviance.shape).copy(),
         )
 
     def project(self, mixture, theta):
@@ -122,12 +122,12 @@ class RunningMoments:
         self.gate_matrix = mixture.gate_curvature.at(theta.gate).matrix
         gate_gradient = stats.gate_gradient + there.gate_gradient - here.gate_gradient
         self.stats = self.stats._replace(gate_gradient=gate_gradient)
-        if not mixture.experts.is_quadratic:
+        if not mixture.experts.distribution.is_quadratic:
             self.stats = self.stats._replace(
                 expert_score=stats.expert_score
                 + there.expert_score
                 - here.expert_score,
-                spread=stats.spread + there.spread - here.spread,
+                deviance=stats.deviance + there.deviance - here.deviance,
                 expert_grams=there.expert_grams,
             )
 
@@ -136,7 +136,7 @@ def _bounded(mixture, change):
     """A change, shortened where it moves predictors too far, and whether it was."""
     gate, is_long = _shortened(change.gate)
     experts = change.experts
-    if not mixture.experts.is_quadratic:
+    if not mixture.experts.distribution.is_quadratic:
         parts = [_shortened(part) for part in experts]
         experts = np.stack([part for part, _ in parts])
         is_long |= any(was for _, was in parts)

@@ -116,7 +116,7 @@ class Starts:
         self.one = OneExpert(sample) if one is None else one
         has_gate = n_varying(sample.gate_design) > 0
         # Nothing but the experts tells units apart, and EM is far from them.
-        self.is_hard = not (has_gate or sample.experts.is_quadratic)
+        self.is_hard = not (has_gate or sample.experts.distribution.is_quadratic)
         available = {
             "distance": n_varying(distance_design(sample)) > 0,
             "experts": True,
@@ -304,7 +304,7 @@ def _grown(mixture, theta, size, rng):
 
 def sample_size(mixture):
     """Rows that starts are tried on; a class tells less than a number does."""
-    has_classes = mixture.experts.contrasts is not None
+    has_classes = mixture.experts.distribution.n_categories > 0
     rows_per_coef = (1 + has_classes) * _ROWS_PER_COEF
     return max(_MIN_SAMPLE, rows_per_coef * sum(n_coefs(mixture)))
 

@@ -37,7 +37,7 @@ class Statistics(NamedTuple):
     model_mass: np.ndarray  # (K,)
     gate_gradient: np.ndarray  # B'(pi - r) x', (K - 1, p_gate)
     expert_score: np.ndarray  # r (T - E T) x', (J, q, p_expert)
-    spread: np.ndarray  # r e^2, (K, m) or empty
+    deviance: np.ndarray  # r e^2, (K, m) or empty
     expert_grams: np.ndarray  # at r, (J, pairs, p_expert, p_expert) or (0,)
     model_grams: np.ndarray  # at pi, the same, or (0,)
 

@@ -99,11 +99,11 @@ def logits_of_block(mixture, theta, block, designs, is_routed=False):
 
 
 def _expert_sums(block, local, masses, wants):
-    """What a block adds to score, spread and both kinds of Gram matrices."""
+    """What a block adds to score, deviance and both kinds of Gram matrices."""
     mass, model_mass = masses
     return (
         _adjoint(block, local.score(mass)),
-        local.spread(mass),
+        local.deviance(mass),
         _expert_grams(block, local, mass, wants[0]),
         _expert_grams(block, local, model_mass, wants[1], at_model=True),
     )

@@ -1,4 +1,4 @@
-"""The exact projection of a GLM expert: maximum likelihood on blended moments."""
+"""The exact M-step with a log link: maximum likelihood on blended moments."""
 
 import numpy as np
 
@@ -16,24 +16,24 @@ class BlendedRegression:
 
     Parameters
     ----------
-    distribution : Poisson or Gamma
+    family : Poisson or Gamma
     block : all rows of the design
     mass : ndarray of shape (2, n), eta times the posterior's and 1 - eta the model's
     target : ndarray of shape (2, n), targets and the model's means
-    beyond : pair of float, mass and spread beside those of the rows: of the prior on
+    beyond : pair of float, mass and deviance beside those of the rows: of the prior on
         the dispersion, and what the model expects about its means, times 1 - eta
     penalty : Penalty
     """
 
-    def __init__(self, distribution, block, mass, target, beyond, penalty):
-        self.distribution, self.block, self.penalty = distribution, block, penalty
+    def __init__(self, family, block, mass, target, beyond, penalty):
+        self.family, self.block, self.penalty = family, block, penalty
         self.mass, self.target, self.beyond = mass, target, beyond
 
     def solve(self, coef, dispersion, max_iter, tol):
         """Coefficients (1, p) and dispersion, which a penalty couples."""
         for _ in range(_MAX_ALTERNATIONS):
             coef = self._newton(coef, dispersion, max_iter, tol)
-            if not self.distribution.has_dispersion:
+            if not self.family.has_dispersion:
                 break
             before, dispersion = dispersion, self._dispersion(coef)
             if abs(np.log(dispersion / before)) < _SETTLED or max_iter == 1:
@@ -65,7 +65,7 @@ class BlendedRegression:
     def _value(self, coef, dispersion, penalty):
         """What is minimised, the dispersion times the loss."""
         predictor = self.block.dot(coef)[0]
-        log_density = self.distribution.log_density(
+        log_density = self.family.log_density(
             predictor, np.exp(predictor), self.target, dispersion
         )
         return penalty.value(coef) - dispersion * np.vdot(self.mass, log_density)
@@ -73,8 +73,8 @@ class BlendedRegression:
     def _slope(self, coef):
         """Weighted residuals times features (1, p), and the curvature."""
         mean = np.exp(self.block.dot(coef)[0])
-        residual = self.distribution.residual(mean, self.target)
-        weights = self.mass * self.distribution.curvature(mean, self.target)
+        residual = self.family.residual(mean, self.target)
+        weights = self.mass * self.family.curvature(mean, self.target)
         pull = self.block.adjoint((self.mass * residual).sum(axis=0)[None])
         gram = self.block.gram(weights.sum(axis=0)[None])
         return pull, DenseCurvature(gram[0])
@@ -82,6 +82,6 @@ class BlendedRegression:
     def _dispersion(self, coef):
         """Dispersion at the coefficients."""
         mean = np.exp(self.block.dot(coef)[0])
-        spread = np.vdot(self.mass, self.distribution.spread(mean, self.target))
+        deviance = np.vdot(self.mass, self.family.deviance(mean, self.target))
         mass = self.mass.sum() + self.beyond[0]
-        return float(self.distribution.dispersion_of((spread + self.beyond[1]) / mass))
+        return float(self.family.dispersion_of((deviance + self.beyond[1]) / mass))

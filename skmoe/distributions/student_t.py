@@ -1,4 +1,4 @@
-"""Linear experts whose noise is Student's t, so that outliers weigh little.
+"""Student's t distribution, under which outliers weigh little.
 
 With a hidden ``u ~ Gamma(df/2, rate df/2)`` for each row, common to its outputs,
 ``y | x, z=k, u ~ N(x' beta_k, diag(sigma_k^2) / u)``: EM has a second latent variable,
@@ -8,8 +8,8 @@ and the weight of a row is its mean given y (Lange, Little and Taylor 1989).
 import numpy as np
 from scipy.special import betaln, gammaln, stdtr, stdtrit
 
-from skmoe.families.gaussian import NOISE_FLOOR, GaussianRows
-from skmoe.families.large import LARGE, stirling
+from skmoe.distributions.gamma_functions import LARGE, stirling
+from skmoe.distributions.normal import NOISE_FLOOR, Normal, NormalRows
 
 _LOG_PI, _LOG_2PI = np.log(np.pi), np.log(2 * np.pi)
 # Of more rows the spread of the bulk is that of a part.
@@ -20,16 +20,26 @@ _FAR = 10.0
 _NORMAL_MAD = 1.482602218505602
 
 
-class StudentNoise:
-    """Student's t with `df` degrees of freedom as noise, see `NormalNoise`.
+class StudentT(Normal):
+    """Real outputs with t noise: normal in rows that weigh u.
 
-    `GaussianExperts` have it as their distribution: all their moments are those of
-    normal experts in rows that weigh u.
+    Its dispersions are squared scales.
+
+    Parameters
+    ----------
+    df : float, degrees of freedom
+    n_outputs : int, default=1
     """
 
-    def __init__(self, df):
+    def __init__(self, df, n_outputs=1):
+        super().__init__(n_outputs)
         self.df = df
         self.variance = df / (df - 2) if df > 2 else np.inf
+
+    def at(self, predictor, target, dispersion):
+        """As of `Normal`."""
+        residual = np.subtract(target, predictor, out=predictor)
+        return StudentRows(self, residual, dispersion)
 
     def cdf(self, at):
         """P(T <= at)."""
@@ -59,10 +69,6 @@ class StudentNoise:
         hidden = rng.chisquare(self.df, size=shape[:-1]) / self.df
         return normal / np.sqrt(np.maximum(hidden, np.finfo(float).tiny))[..., None]
 
-    def rows(self, family, residual, variance):
-        """A block's residuals and what follows from them."""
-        return StudentRows(self, family, residual, variance)
-
     def without_outliers(self, target, weight):
         """Targets (m, n) brought near the bulk, which starts are made from."""
         rows = []
@@ -72,7 +78,7 @@ class StudentNoise:
             rows.append(np.clip(row, center - reach, center + reach))
         return np.stack(rows)
 
-    def floor(self, target, weight):
+    def noise_floor(self, target, weight):
         """Least squared scale of standardised targets (m, n), (m,).
 
         Outliers make their variance, 1, large; the noise is that of the bulk.
@@ -84,47 +90,18 @@ class StudentNoise:
         return NOISE_FLOOR * np.where(share > 0, np.minimum(share, 1), 1.0)
 
 
-class StudentRows:
-    """As `GaussianRows`, and what is expected of u.
+class StudentRows(NormalRows):
+    """As `NormalRows`, in rows that weigh what is expected of u.
 
     Given z and y, u is ``Gamma((df + m) / 2, rate (df + distance) / 2)``.
     """
 
-    probability = None
-
-    def __init__(self, noise, family, residual, variance):
-        self.normal = GaussianRows(family, residual, variance)
-        distance, df = self.normal.distance, noise.df
-        self.shape = (df + family.n_free) / 2
-        self.scale_mean = (df + family.n_free) / (df + distance)
-        self.log_density = noise.log_density(distance, variance[:, None])
-
-    def score(self, mass):
-        """As of `GaussianRows`, (J, m, b)."""
-        return self.normal.score(mass * self.scale_mean)
-
-    def complete_score(self):
-        """As of `GaussianRows`, at the mean of u."""
-        return self.normal.complete_score(self.scale_mean[:, None])
-
-    def scale_score(self):
-        """Variance of u given y and z, (K, b), and the slope of the complete score.
-
-        That score is linear in u; its slope is two arrays, as the score is.
-        """
-        at_one, at_zero = map(self.normal.complete_score, (1.0, 0.0))
-        slope = tuple(map(np.subtract, at_one, at_zero))
-        return np.square(self.scale_mean) / self.shape, slope
-
-    def spread(self, mass):
-        """As of `GaussianRows`, (K, m)."""
-        return self.normal.spread(mass * self.scale_mean)
-
-    def curvature_weights(self, mass, at_model=False):
-        """As of `GaussianRows`, (J, 1, b); the model's mean of u is 1."""
-        return self.normal.curvature_weights(
-            mass if at_model else mass * self.scale_mean
-        )
+    def __init__(self, distribution, residual, variance):
+        super().__init__(residual, variance)
+        df, n_outputs = distribution.df, residual.shape[1]
+        self.weight = (df + n_outputs) / (df + self.distance)
+        self.log_density = distribution.log_density(self.distance, variance[:, None])
+        self.hidden_variance = np.square(self.weight) / ((df + n_outputs) / 2)
 
 
 def _bulk(values, weight):

@@ -6,10 +6,11 @@ from numbers import Real
 import numpy as np
 
 from skmoe._docs import see
-from skmoe.families.glm import Gamma, Poisson
+from skmoe.distributions.gamma import Gamma
+from skmoe.distributions.poisson import Poisson
 
 _SECTION = "Counts and amounts"
-_KINDS = {bool: (bool, np.bool_), int: (Real,)}
+_KINDS = {bool: (bool, np.bool_), int: Real, tuple: (tuple, list, np.ndarray)}
 
 
 def check_distribution(family):
@@ -31,7 +32,7 @@ def check_distribution(family):
     if lacking:
         raise ValueError(
             f"family={family!r} lacks {', '.join(lacking)}; a family has all "
-            f"attributes and methods of skmoe.families.{model.__name__}."
+            f"attributes and methods of skmoe.distributions.{model.__name__}."
             + see(_SECTION)
         )
 
@@ -55,8 +56,8 @@ def _described(name, example):
     """What is to be added to a family."""
     if callable(example):
         return f"the method {name}({', '.join(_arguments(example))})"
-    kind = "a number" if type(example) is int else "True or False"
-    return f"the attribute {name} ({kind})"
+    kinds = {bool: "True or False", int: "a number", tuple: "two numbers"}
+    return f"the attribute {name} ({kinds[type(example)]})"
 
 
 def _arguments(method):

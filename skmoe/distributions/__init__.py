@@ -1,0 +1,10 @@
+"""What y is: distributions by their predictors, row by row; they know no X."""
+
+from skmoe.distributions.categorical import Categorical
+from skmoe.distributions.gamma import Gamma
+from skmoe.distributions.log_link import LogLink
+from skmoe.distributions.normal import Normal
+from skmoe.distributions.poisson import Poisson
+from skmoe.distributions.student_t import StudentT
+
+__all__ = ["Categorical", "Gamma", "LogLink", "Normal", "Poisson", "StudentT"]

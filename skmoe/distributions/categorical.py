@@ -1,0 +1,92 @@
+"""Classes: y ~ Categorical(softmax(predictors)); two classes have one predictor."""
+
+import numpy as np
+
+from skmoe.engine.softmax import (
+    class_contrasts,
+    pair_weights,
+    positive_probability,
+    softmax_in_place,
+)
+
+
+class Categorical:
+    """Class codes (n,).
+
+    Parameters
+    ----------
+    n_classes : int, C
+    smooth : bool, default=True
+        Whether the penalty of coefficients has no lasso.
+    """
+
+    is_quadratic, has_dispersion, has_scale = False, False, False
+    first_predictor = None  # the first step starts from equal classes
+
+    def __init__(self, n_classes, smooth=True):
+        self.n_categories = n_classes
+        self.contrasts = class_contrasts(n_classes, smooth)
+        self.n_predictors = self.contrasts.shape[1]
+
+    def at(self, predictor, target, dispersion):
+        """Rows of predictors (K, q, b) or logits (K, C, b), and targets (b,)."""
+        if self.n_categories == 2:
+            return BinaryRows(predictor[:, 0], target)
+        return CategoricalRows(self.contrasts, predictor, target)
+
+    def moments(self, target):
+        """Sufficient statistics of the targets, (n,) -> one-hot (C, n)."""
+        return np.eye(self.n_categories)[:, target]
+
+    def without_outliers(self, target, weight):
+        """The targets: a class has no outliers."""
+        return target
+
+
+class CategoricalRows:
+    """Rows of class probabilities (K, C, b)."""
+
+    weight = hidden_variance = None
+
+    def __init__(self, contrasts, logits, target):
+        self.contrasts, self.target = contrasts, target
+        rows = np.arange(target.shape[0])
+        self.log_density = logits[:, target, rows]
+        classes_first = np.moveaxis(logits, 1, 0)
+        self.log_density -= softmax_in_place(classes_first)
+        self.probability = logits
+
+    def residual(self):
+        """Score in the free predictors, (K, q, b)."""
+        expected = np.matmul(self.contrasts.T, self.probability)
+        return np.subtract(self.contrasts[self.target].T, expected, out=expected)
+
+    def curvature(self, at_model=False):
+        """Its variance by pairs of predictors, (K, pairs, b)."""
+        return np.stack([pair_weights(p, self.contrasts) for p in self.probability])
+
+
+class BinaryRows:
+    """As `CategoricalRows` for two classes: one logit (K, b)."""
+
+    weight = hidden_variance = None
+
+    def __init__(self, logit, target):
+        self.target = target
+        self.positive, self.variance, small = positive_probability(logit)
+        towards = np.where(target, logit, -logit)
+        self.log_density = np.minimum(towards, 0)
+        self.log_density -= np.log1p(small)
+
+    @property
+    def probability(self):
+        """Class probabilities, (K, 2, b)."""
+        return np.stack([1 - self.positive, self.positive], axis=1)
+
+    def residual(self):
+        """Score in the logit, (K, 1, b)."""
+        return (self.target - self.positive)[:, None]
+
+    def curvature(self, at_model=False):
+        """Its variance, (K, 1, b)."""
+        return self.variance[:, None]

@@ -1,0 +1,475 @@
+"""Experts whose predictors are linear in x: the one place that folds y with X.
+
+A distribution says what follows, row by row, from predictors ``eta = x' beta_k`` and
+dispersions ``phi_k``: the score is ``residual / phi``, its slope ``-curvature / phi``,
+and phi enters by ``log_normaliser(phi) - deviance / (2 phi)``.
+"""
+
+import copy
+
+import numpy as np
+from scipy.linalg import block_diag
+
+from skmoe.engine.blended_regression import BlendedRegression
+from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature, InfeasibleStep
+from skmoe.engine.penalty import NoisePrior
+from skmoe.engine.softmax import join_pairs
+from skmoe.engine.tie import expand, fold, tie_matrix, untied
+
+# Below this share of all mass an expert has nothing to learn from; it is left as it is.
+DEAD_MASS = 1e-10
+_MAX_ALTERNATIONS = 50
+_TINY = np.finfo(np.float64).tiny
+
+
+class LinearExperts:
+    """K experts of one distribution.
+
+    Parameters
+    ----------
+    distribution : see `skmoe.distributions`
+    n_experts : int, K
+    penalty : Penalty
+    symmetric : bool, default=False
+        Whether the second of two experts has the coefficients of the first, negated.
+    shares_noise : bool, default=False
+        Whether experts have their dispersions in common; symmetric ones do.
+    has_intercept : bool, default=True
+
+    Attributes
+    ----------
+    level : float, mean of targets that are not standardised, which a `Problem` sets
+    """
+
+    level = 1.0
+
+    def __init__(
+        self,
+        distribution,
+        n_experts,
+        penalty,
+        *,
+        symmetric=False,
+        shares_noise=False,
+        has_intercept=True,
+    ):
+        self.distribution, self.penalty = distribution, penalty
+        self.has_intercept = has_intercept
+        self.n_columns, self.n_free = penalty.ridge.shape[0], distribution.n_predictors
+        # Predictors that are solved for together: those of a softmax.
+        self.is_coupled = distribution.n_categories > 0
+        self.curvature_size = self.n_columns * (self.n_free if self.is_coupled else 1)
+        self.noise_bounds = np.ones((2, 1))
+        self.noise_prior = NoisePrior()
+        self._arrange(n_experts, symmetric, shares_noise or symmetric)
+
+    def _arrange(self, n_experts, symmetric, shares_noise):
+        """Which coefficients and dispersions experts have in common."""
+        self.tie = tie_matrix(n_experts, symmetric)
+        self.n_coefs = self.tie.shape[1] * self.n_free * self.n_columns
+        has_noise = self.distribution.has_dispersion
+        self.shares_noise = has_noise and shares_noise
+        own = np.eye(n_experts)
+        common = np.ones((n_experts, 1)) if self.shares_noise else own
+        self.noise_tie = common if has_noise else own[:, :0]
+        self.n_noises = self.noise_tie.shape[1] * self.n_free
+
+    def alone(self):
+        """One of the experts."""
+        one = copy.copy(self)
+        one._arrange(1, False, False)
+        one.noise_prior = NoisePrior()
+        return one
+
+    def with_noise_prior(self, prior):
+        """The same experts with a `NoisePrior`."""
+        changed = copy.copy(self)
+        changed.noise_prior = prior
+        return changed
+
+    def with_equal_noise(self):
+        """The same experts, all with the same dispersion and without a prior."""
+        equal = copy.copy(self)
+        equal._arrange(self.tie.shape[0], self.tie.shape[1] < self.tie.shape[0], True)
+        equal.noise_prior = NoisePrior()
+        return equal
+
+    def learn_level(self, level, floor=None):
+        """Take what all targets tell: their mean, and least dispersions (m,)."""
+        self.level = level
+        if self.n_noises:
+            self.noise_bounds = self.distribution.dispersion_bounds(floor)
+
+    def initial(self):
+        """Neutral coefficients (J, q, p) and log-dispersions (K or 1, q), or (0, 0).
+
+        Predictors are 0, or the logarithm of the targets' mean.
+        """
+        coef = np.zeros((self.tie.shape[1], self.n_free, self.n_columns))
+        if self.has_intercept:
+            # A batch may have no counts.
+            coef[..., -1] = np.log(max(self.level, _TINY))
+        n_sets = self.noise_tie.shape[1]
+        return coef, np.zeros((n_sets, self.n_free if n_sets else 0))
+
+    def at(self, theta, block, target):
+        """Rows of a block under `theta`, see `ExpertRows`."""
+        return ExpertRows(self, theta, block, target)
+
+    def near_targets(self):
+        """The same experts with rows for the first step of a log link."""
+        first = copy.copy(self)
+
+        def at(theta, block, target):
+            start = self.distribution.first_predictor(target, self.level)
+            return FirstRows(self.at(theta, block, target), *start)
+
+        first.at = at
+        return first
+
+    def gradient(self, theta, stats):
+        """Gradient of the mean loss in coefficients and log-dispersions."""
+        score = -self._precision(theta.log_variance)[:, :, None] * stats.expert_score
+        if not self.n_noises:
+            return score, theta.log_variance
+        lack = self.expected_deviance(theta, stats.mass) - stats.deviance
+        slope = 0.5 * self._of_noises(lack) * np.exp(-theta.log_variance)
+        return score, slope
+
+    def prior_loss(self, log_variance):
+        """Minus the log-density of a row of the prior, its slope and its bend.
+
+        By log-dispersions, three arrays (K or 1, q); in the user's units.
+        """
+        distribution, dispersion = self.distribution, np.exp(log_variance)
+        prior = self.prior_deviance
+        expected = distribution.expected_deviance(dispersion)
+        value = 0.5 * (self.noise_prior.log_unit + prior / dispersion)
+        slope = 0.5 * (expected - prior) / dispersion
+        bend = 0.5 * distribution.deviance_slope(dispersion) / dispersion - slope
+        return value - distribution.log_normaliser(dispersion), slope, bend
+
+    @property
+    def prior_deviance(self):
+        """Deviance of a row of the prior, (q,)."""
+        return self.distribution.expected_deviance(self.noise_prior.variance)
+
+    def expected_deviance(self, theta, mass):
+        """Deviance that the model expects at some mass (K,), (K, q)."""
+        expected = self.distribution.expected_deviance(np.exp(theta.log_variance))
+        return mass[:, None] * expected
+
+    def complete_information(self, theta, stats, at_model):
+        """Hessian of -log p(y | x, z), experts then noise, a matrix.
+
+        Mean over the responsibilities, or with `at_model` over the model's y and z: the
+        Fisher information.
+        """
+        precision = self._precision(theta.log_variance)
+        grams = stats.model_grams if at_model else stats.expert_grams
+        if self.is_coupled:
+            matrix = block_diag(*(join_pairs(gram, self.n_free) for gram in grams))
+        else:
+            matrix = block_diag(
+                *(a * gram[0] for gram, row in zip(grams, precision) for a in row)
+            )
+        if not self.n_noises:
+            return matrix
+        dispersion = np.exp(theta.log_variance)
+        mass = (stats.model_mass if at_model else stats.mass)[:, None]
+        expected = self.expected_deviance(theta, mass[:, 0])
+        deviance = expected if at_model else stats.deviance
+        slope = mass * self.distribution.deviance_slope(dispersion)
+        bend = 0.5 * self._of_noises(slope - expected + deviance) / dispersion
+        matrix = block_diag(matrix, np.diag(bend.ravel()))
+        if not at_model:
+            self._add_cross(matrix, precision[:, :, None] * stats.expert_score)
+        return matrix
+
+    def _add_cross(self, matrix, score):
+        """Add what residuals pull at coefficients, which scales with the dispersion."""
+        coefs = np.arange(score.size).reshape(score.shape)
+        noises = score.size + np.arange(self.n_noises).reshape(-1, self.n_free)
+        noises = np.broadcast_to(noises[:, :, None], score.shape)
+        matrix[coefs, noises] = matrix[noises, coefs] = score
+
+    def natural_step(self, theta, stats, curvatures, gradient):
+        """Complete information to the -1, times a gradient; coefficients and noise."""
+        strength = 1 / self._precision(theta.log_variance)
+        pull = strength[:, :, None] * gradient.experts
+        step = np.zeros_like(pull)
+        for j, rows in self._systems(range(len(pull))):
+            penalty = self.penalty.times(strength[j, rows][0])
+            step[j, rows] = penalty.natural_step(
+                curvatures[j], pull[j, rows], theta.experts[j, rows]
+            )
+        if not self.n_noises:
+            return step, gradient.log_variance
+        dispersion = np.exp(theta.log_variance)
+        mass = self._of_noises(np.repeat(stats.mass[:, None], self.n_free, axis=1))
+        slope = self.distribution.deviance_slope(dispersion) / dispersion
+        bend = 0.5 * slope * (mass + self.noise_prior.rows)
+        return step, gradient.log_variance / np.maximum(bend, 0.5 * DEAD_MASS)
+
+    def m_step(self, theta, stats, curvatures, step_size, damping, exact=False):
+        """Maximum likelihood on blended moments, or a damped Newton step towards it.
+
+        With residuals e taken from the current mean the blended moments are
+        ``a = (1 - eta) pi + eta r``, ``eta r e``, and deviances blended as masses are;
+        the prior on noise adds rows of its own, eta times.  Where predictors enter
+        squared it is exact but for the penalty, which couples coefficients and
+        dispersions: one alternation between them never raises F, `exact` goes on until
+        they settle.  Else dispersions are those at the old coefficients.
+        """
+        mass = (1 - step_size) * stats.model_mass + step_size * stats.mass
+        if self.n_noises and (mass < -DEAD_MASS).any():
+            raise InfeasibleStep("an expert's blended mass is negative")
+        learning = np.flatnonzero(fold(self.tie**2, mass) > DEAD_MASS)
+        score = step_size * stats.expert_score
+        is_quadratic = self.distribution.is_quadratic
+        damping = 1.0 if is_quadratic else damping
+        log_variance = theta.log_variance
+        for _ in range(_MAX_ALTERNATIONS if exact else 1):
+            strength = step_size / self._precision(log_variance)
+            step = np.zeros_like(score)
+            for j, rows in self._systems(learning):
+                penalty = self.penalty.times(strength[j, rows][0])
+                step[j, rows] = damping * penalty.solve(
+                    curvatures[j], score[j, rows], theta.experts[j, rows]
+                )
+            if not self.n_noises:
+                break
+            gain = self._gain(step, score, curvatures) if is_quadratic else None
+            before = log_variance
+            log_variance = self._dispersions(theta, stats, mass, step_size, gain)
+            if np.abs(log_variance - before).max() < 1e-12:
+                break
+        return theta.experts + step, log_variance
+
+    def _dispersions(self, theta, stats, mass, step_size, gain):
+        """Log-dispersions of blended moments, deviances less a gain (J, q)."""
+        deviance = stats.deviance
+        if step_size != 1:
+            expected = self.expected_deviance(theta, stats.model_mass)
+            deviance = (1 - step_size) * expected + step_size * deviance
+        deviance = self._of_noises(deviance)
+        if gain is not None:
+            deviance = deviance - self._of_noises(gain)
+        mass = self._of_noises(np.repeat(mass[:, None], self.n_free, axis=1))
+        prior_mass, prior_deviance = self._prior_moments(step_size)
+        mass, deviance = mass + prior_mass, deviance + prior_deviance
+        alive = mass > DEAD_MASS
+        if step_size > 1 and (deviance[alive] <= 0).any():
+            raise InfeasibleStep("a blended dispersion is not positive")
+        found = self.distribution.dispersion_of(deviance[alive] / mass[alive])
+        low, high = (np.broadcast_to(b, mass.shape)[alive] for b in self.noise_bounds)
+        log_variance = theta.log_variance.copy()
+        log_variance[alive] = np.log(np.clip(found, low, high))
+        return log_variance
+
+    def m_step_exactly(self, theta, stats, rows, step_size, max_iter, tol):
+        """As `m_step`, to the end, where predictors enter in another way than squared.
+
+        `rows` are all features, targets and two masses (K, n), of posterior and model.
+        """
+        block, target, posterior, model = rows
+        mean = np.exp(block.dot(theta.experts[:, 0]))
+        mass = np.stack([step_size * posterior, (1 - step_size) * model], axis=1)
+        beyond = np.zeros((mass.shape[0], 2))
+        if self.n_noises:
+            expected = self.expected_deviance(theta, stats.model_mass)
+            prior_mass, prior_deviance = self._prior_moments(step_size)
+            beyond[:, 0] = prior_mass
+            beyond[:, 1] = (1 - step_size) * expected[:, 0] + prior_deviance
+        log_variance, coef = theta.log_variance.copy(), theta.experts.copy()
+        dispersion = 1 / self._precision(theta.log_variance)[:, 0]
+        penalty = self.penalty.times(step_size)
+        for k in np.flatnonzero(mass.sum(axis=(1, 2)) > DEAD_MASS):
+            regression = BlendedRegression(
+                self.distribution.family,
+                block,
+                mass[k],
+                np.stack([target, mean[k]]),
+                beyond[k],
+                penalty,
+            )
+            coef[k], found = regression.solve(coef[k], dispersion[k], max_iter, tol)
+            log_variance[k : k + 1] = np.log(found)
+        return coef, log_variance
+
+    def recentred(self, stats, curvatures, change):
+        """Statistics with residuals from the predictors after a change (J, q, p).
+
+        Exact where predictors enter squared, else scores are to first order, and
+        deviances, of which they are the slope, to second.
+        """
+        deviance = stats.deviance
+        if self.n_noises:
+            gain = self._gain(change, stats.expert_score, curvatures)
+            deviance = deviance.copy()
+            # Experts that share coefficients share their dispersions too.
+            deviance[: gain.shape[0]] -= gain
+        score = stats.expert_score - self._bend(change, curvatures)
+        return stats._replace(expert_score=score, deviance=deviance)
+
+    def curvatures(self, grams, mass):
+        """Stored curvature of each set of coefficients at a blended mass, a list."""
+        if not self.is_coupled:
+            return [DenseCurvature(gram[0]) for gram in grams]
+        matrices = [join_pairs(gram, self.n_free) for gram in grams]
+        return list(map(DenseCurvature, matrices, fold(self.tie**2, mass)))
+
+    def implicit_curvatures(self, design, weights, probability, exact):
+        """As `curvatures`, by their products with all rows.
+
+        Weights (J, n) of the rows; of classes also their probabilities (K, C, n).
+        """
+        contrasts = self.distribution.contrasts
+        return [
+            ImplicitCurvature(design, weight, probability[j], contrasts, exact)
+            if self.is_coupled
+            else ImplicitCurvature(design, weight, exact=exact)
+            for j, weight in enumerate(weights)
+        ]
+
+    def _systems(self, learning):
+        """Sets of coefficients and the predictors that are solved for at once."""
+        if self.is_coupled:
+            return [(j, slice(None)) for j in learning]
+        each = range(self.n_free)
+        return [(j, slice(i, i + 1)) for j in learning for i in each]
+
+    def _bend(self, step, curvatures):
+        """Products of the curvatures with a step, (J, q, p)."""
+        bend = np.zeros_like(step)
+        for j, rows in self._systems(range(len(step))):
+            bend[j, rows] = curvatures[j].dot(step[j, rows])
+        return bend
+
+    def _gain(self, step, score, curvatures):
+        """How far a step lowers the deviances, (J, q)."""
+        remaining = 2 * score - self._bend(step, curvatures)
+        return np.einsum("jqp,jqp->jq", step, remaining)
+
+    def _prior_moments(self, step_size):
+        """Mass, and deviance (q,), that the prior adds to blended moments."""
+        rows = step_size * self.noise_prior.rows
+        return rows, rows * self.prior_deviance if rows else 0.0
+
+    def _precision(self, log_variance):
+        """1 / dispersion of each set of coefficients, (J, q)."""
+        shape = self.tie.shape[1], self.n_free
+        if not self.n_noises:
+            return np.ones(shape)
+        return np.broadcast_to(np.exp(-log_variance), shape)
+
+    def _of_noises(self, values):
+        """Sum (K or J, q) over the experts that share a dispersion."""
+        return values.sum(axis=0, keepdims=True) if self.shares_noise else values
+
+
+class ExpertRows:
+    """A block of rows under the experts: a distribution's rows, folded.
+
+    Attributes
+    ----------
+    log_density : ndarray of shape (K, b)
+    probability : ndarray of shape (K, C, b), of classes
+    """
+
+    def __init__(self, experts, theta, block, target):
+        self.experts, coef = experts, expand(experts.tie, theta.experts)
+        if experts.is_coupled and experts.n_free > 1:
+            coef = np.matmul(experts.distribution.contrasts, coef)
+        self.predictor = block.dot(coef)
+        self.dispersion = np.ones((1, 1))
+        if experts.n_noises:
+            self.dispersion = np.exp(theta.log_variance)
+        distribution = experts.distribution
+        self.local = distribution.at(self.predictor, target, self.dispersion)
+        self.log_density = self.local.log_density
+
+    @property
+    def probability(self):
+        """Class probabilities, (K, C, b)."""
+        return self.local.probability
+
+    def score(self, mass):
+        """Weighted residuals, to be multiplied with the features, (J, q, b)."""
+        residual = self.local.residual()
+        return fold(self.experts.tie, self._weighted(mass)[:, None] * residual)
+
+    def deviance(self, mass):
+        """Weighted deviances, (K, q); an empty array without dispersions."""
+        if not self.experts.n_noises:
+            return np.zeros((0, 0))
+        mass = self._weighted(mass)
+        return (self.local.deviance() @ mass[:, :, None])[:, :, 0]
+
+    def curvature_weights(self, mass, at_model=False):
+        """Weights of the Gram matrices, (J, pairs, b); with `at_model` expected ones.
+
+        The model's mean of hidden weights is 1.
+        """
+        mass = (mass if at_model else self._weighted(mass))[:, None]
+        curvature = self.local.curvature(at_model)
+        weights = mass if curvature is None else mass * curvature
+        return fold(self.experts.tie**2, weights)
+
+    def complete_score(self):
+        """Gradient of log p(y | x, z=k) by coefficients and noise, two arrays.
+
+        The first, to be multiplied with the features, is (K, J * q, b), the second
+        (K, noises, b); at the mean of hidden weights.
+        """
+        weight = self.local.weight
+        return self._complete_score(1.0 if weight is None else weight[:, None])
+
+    def _complete_score(self, weight):
+        """The same in rows of some weights (K, 1, b)."""
+        experts, precision = self.experts, 1 / self.dispersion[:, :, None]
+        residual = weight * precision * self.local.residual()
+        scores = untied(experts.tie, residual)
+        if not experts.n_noises:
+            return scores, np.zeros((len(residual), 0, residual.shape[2]))
+        expected = experts.distribution.expected_deviance(self.dispersion)[:, :, None]
+        excess = 0.5 * precision * (weight * self.local.deviance() - expected)
+        excess = np.broadcast_to(excess, residual.shape)
+        return scores, untied(experts.noise_tie, excess)
+
+    def hidden_scores(self):
+        """Variance of hidden weights given y and z, (K, b), and the score's slope.
+
+        The complete score is linear in them; its slope is two arrays, as the score is.
+        None where nothing but z is hidden.
+        """
+        if self.local.hidden_variance is None:
+            return None
+        at_one, at_zero = map(self._complete_score, (1.0, 0.0))
+        return self.local.hidden_variance, tuple(map(np.subtract, at_one, at_zero))
+
+    def _weighted(self, mass):
+        """Masses (K, b) times what rows weigh."""
+        return mass if self.local.weight is None else mass * self.local.weight
+
+
+class FirstRows:
+    """Rows whose first Newton step starts from predictors near the targets.
+
+    Parameters
+    ----------
+    rows : ExpertRows, whose predictors it starts from otherwise
+    predictor, weight : ndarray of shape (b,)
+    """
+
+    def __init__(self, rows, predictor, weight):
+        self.log_density, self.deviance = rows.log_density, rows.deviance
+        self.weight, self.residual = weight, predictor - rows.predictor
+
+    def score(self, mass):
+        """Weighted residuals, (K, 1, b)."""
+        return (mass * self.weight)[:, None] * self.residual
+
+    def curvature_weights(self, mass, at_model=False):
+        """Weights of the Gram matrices, (K, 1, b)."""
+        return (mass * self.weight)[:, None]
