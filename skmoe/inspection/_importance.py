@@ -27,7 +27,7 @@ def feature_importances(estimator: Any) -> FloatArray:
 
     Returns
     -------
-    importances : ndarray of shape (n_features_in_,)
+    importances : ndarray of shape (n_features,)
         In the order of the columns of X, without a unit, at least 0 and less than
         ``sqrt(2)``.  0 for columns that neither gate nor experts see, that are
         constant, or whose coefficients are all zero.
