@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from _data import MODELS, soft_start
+from _paper import load
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe._task import make_task
@@ -20,16 +21,7 @@ SOLVERS = {
 }
 
 
-def overlapping(seed, n=300):
-    """Rows of experts that overlap, real targets, and random labels to start from."""
-    rng = np.random.default_rng(seed)
-    n_experts = int(rng.integers(2, 5))
-    X = rng.normal(size=(n, 2))
-    expert = rng.integers(n_experts, size=n)
-    coef = rng.normal(size=(n_experts, 2))
-    mean = (X * coef[expert]).sum(axis=1)
-    y = mean + rng.choice([0.1, 0.5, 1]) * rng.standard_normal(n)
-    return X, y, n_experts, rng.integers(n_experts, size=n)
+overlapping = load("convergence", "benchmarks").make_problem
 
 
 # Fits that used to stop with 20 to 2000 tol left, on the way past a saddle.
@@ -48,10 +40,10 @@ def overlapping(seed, n=300):
     ],
 )
 def test_little_is_left_where_a_fit_converged(family, solver, seed):
-    X, y, n_experts, labels = overlapping(seed)
-    kind, options = MixtureOfLinearExperts, {"noise_prior": 0.0}
+    X, targets, n_experts, labels = overlapping(seed)
+    y, kind, options = targets[family], MixtureOfLinearExperts, {"noise_prior": 0.0}
     if family == "logistic":
-        kind, y, options = MixtureOfLogisticExperts, (y > 0).astype(int), {}
+        kind, options = MixtureOfLogisticExperts, {}
     # A thousandth per row: other penalties have other saddles.
     options |= {"alpha": 0.3, "gate_alpha": 0.3, **SOLVERS[solver]}
     model = kind(n_experts, init=labels, tol=TOL, max_iter=5000, **options)
@@ -81,7 +73,8 @@ def test_decrement_is_that_of_the_exact_hessian(name):
 
 @pytest.mark.parametrize("solver", ["em", "md", "gd"])
 def test_a_saddle_is_seen_and_left_without_a_rise(solver):
-    X, y, _, _ = overlapping(0)
+    X, targets, _, _ = overlapping(0)
+    y = targets["linear"]
     model = MixtureOfLinearExperts(2, init="random", max_iter=1)
     mixture = make_task(model, X, y, None, None).problem.mixture
     solver = make_solver(solver, "auto")
