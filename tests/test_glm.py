@@ -566,8 +566,11 @@ def test_means_of_steep_experts_stay_within_their_type(top_k):
     model.intercept_ = model.intercept_ + np.float32(90)
     mean = model.predict(X)
     assert mean.dtype == np.float32 and np.isfinite(mean).all()
-    gate = model.gate_proba(X).astype(np.float64)
-    expected = (gate * model.predict_expert(X)).sum(axis=1)
+    wide, rows = clone(model).fit(X, y), X.astype(np.float64)
+    for name in ("coef_", "intercept_", "gate_coef_", "gate_intercept_"):
+        setattr(wide, name, getattr(model, name).astype(np.float64))
+    expected = (wide.gate_proba(rows) * wide.predict_expert(rows)).sum(axis=1)
+    expected = np.minimum(expected, np.finfo(np.float32).max)
     np.testing.assert_allclose(mean, expected, rtol=1e-4)
 
 

@@ -316,7 +316,7 @@ def test_bad_levels_and_data_are_named():
         inference(model, X[:, :1], y)
     with pytest.raises(TypeError, match="last step, .* of a search best_estimator_"):
         inference(make_pipeline(model), X, y)
-    with pytest.raises(ValueError, match="outputs"):
+    with pytest.raises(ValueError, match="y of the shape it was fitted with"):
         inference(model, X, np.column_stack([y, y]))
     with pytest.raises(ValueError, match="non-zero|all weights are zero"):
         inference(model, X, y, np.zeros(600))
