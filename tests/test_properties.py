@@ -281,11 +281,16 @@ def test_constant_column_of_any_size_changes_nothing(case, at, value):
     for name, coef in (("gate", two.gate_coef_), ("expert", two.coef_)):
         seen = wide.parameters.get(f"{name}_features", list(range(wide.X.shape[1])))
         assert (coef[..., seen.index(at)] == 0).all()
+    # On the way, rounding may decide when a lassoed coefficient leaves zero.
+    is_smooth = not (one.l1_ratio or one.gate_l1_ratio)
+    atol = 1e-6 if is_smooth else 1e-4
     np.testing.assert_allclose(
-        two.objective_curve_[-1], one.objective_curve_[-1], rtol=1e-6, atol=1e-6
+        two.objective_curve_[-1], one.objective_curve_[-1], rtol=1e-6, atol=atol
     )
     found, expected = mean_prediction(two, wide.X), mean_prediction(one, case.X)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(
+        found, expected, rtol=0, atol=1e-3 if is_smooth else 0.05
+    )
 
 
 def in_one_array(X, y, weight, group):
