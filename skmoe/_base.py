@@ -78,9 +78,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     # Set where fit must not warn, or not of rows: `catch_warnings` is not for threads.
     _is_quiet = _trusts_rows = False
     _lack_of_rows = _low_noise = None
-    _expert_mass: Any = (
-        1.0  # shares of the responsibilities, (K,); old pickles have none
-    )
+    # Shares of the responsibilities, (K,); old pickles have none.
+    _expert_mass: Any = 1.0
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],

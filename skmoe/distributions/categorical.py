@@ -20,7 +20,7 @@ class Categorical:
         Whether the penalty of coefficients has no lasso.
     """
 
-    is_quadratic, has_dispersion, has_scale = False, False, False
+    is_quadratic, has_dispersion = False, False
     first_predictor = None  # the first step starts from equal classes
 
     def __init__(self, n_classes, smooth=True):

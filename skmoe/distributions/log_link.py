@@ -14,7 +14,7 @@ class LogLink:
     family : Poisson, Gamma, or an object with the methods of one of them
     """
 
-    n_categories, n_predictors, is_quadratic, has_scale = 0, 1, False, False
+    n_categories, n_predictors, is_quadratic = 0, 1, False
     dispersion_name = "dispersion_"
 
     def __init__(self, family):

@@ -19,7 +19,7 @@ class Normal:
     n_outputs : int, default=1
     """
 
-    n_categories, is_quadratic, has_dispersion, has_scale = 0, True, True, True
+    n_categories, is_quadratic, has_dispersion = 0, True, True
     dispersion_name = "noise_variance_"
     first_predictor = None  # the first step leads to the optimum from anywhere
     variance, cdf, quantile = 1.0, staticmethod(ndtr), staticmethod(ndtri)

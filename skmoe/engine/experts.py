@@ -206,7 +206,7 @@ class LinearExperts:
         if not self.n_noises:
             return step, gradient.log_variance
         dispersion = np.exp(theta.log_variance)
-        mass = self._of_noises(np.repeat(stats.mass[:, None], self.n_free, axis=1))
+        mass = self._noise_mass(stats.mass)
         slope = self.distribution.deviance_slope(dispersion) / dispersion
         bend = 0.5 * slope * (mass + self.noise_prior.rows)
         return step, gradient.log_variance / np.maximum(bend, 0.5 * DEAD_MASS)
@@ -255,7 +255,7 @@ class LinearExperts:
         deviance = self._of_noises(deviance)
         if gain is not None:
             deviance = deviance - self._of_noises(gain)
-        mass = self._of_noises(np.repeat(mass[:, None], self.n_free, axis=1))
+        mass = self._noise_mass(mass)
         prior_mass, prior_deviance = self._prior_moments(step_size)
         mass, deviance = mass + prior_mass, deviance + prior_deviance
         alive = mass > DEAD_MASS
@@ -362,6 +362,10 @@ class LinearExperts:
         if not self.n_noises:
             return np.ones(shape)
         return np.broadcast_to(np.exp(-log_variance), shape)
+
+    def _noise_mass(self, mass):
+        """Mass (K,) behind each dispersion, (K or 1, q)."""
+        return self._of_noises(np.repeat(mass[:, None], self.n_free, axis=1))
 
     def _of_noises(self, values):
         """Sum (K or J, q) over the experts that share a dispersion."""

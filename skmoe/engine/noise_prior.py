@@ -7,6 +7,7 @@ be far too large a scale where several experts explain y well.
 
 import numpy as np
 
+from skmoe.engine.design import n_varying
 from skmoe.engine.draws import sampled
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.starts import best_of_short_runs, sample_size, settled
@@ -63,7 +64,7 @@ def _constant_noise(mixture):
 def _n_coefs(mixture):
     """Coefficients of the gate, and of one expert, but for constant columns."""
     gate, expert = (
-        np.count_nonzero(np.isfinite(design.scale)) + design.intercept
+        n_varying(design) + design.intercept
         for design in (mixture.gate_design, mixture.expert_design)
     )
     return mixture.contrasts.shape[1] * gate, expert

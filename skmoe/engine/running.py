@@ -74,10 +74,11 @@ class RunningMoments:
         moments change.  A gate that chooses experts stays where it is if that is better
         for the batch: moments do not see the experts that it does not choose.
         """
-        mixture, before = mixture.with_stored_curvature(), copy.copy(self)
-        moved = self._projected(mixture, theta, True)
+        mixture = mixture.with_stored_curvature()
         if mixture.gate.top_k is None:
-            return moved
+            return self._projected(mixture, theta, True)
+        before = copy.copy(self)
+        moved = self._projected(mixture, theta, True)
         stayed = before._projected(mixture, theta, False)
         first, second = (
             mixture.evaluate(point, curvature=False).objective
