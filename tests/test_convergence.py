@@ -21,7 +21,7 @@ SOLVERS = {
 }
 
 
-overlapping = load("convergence", "benchmarks").make_problem
+overlapping = load("converged", "benchmarks").make_problem
 
 
 # Fits that used to stop with 20 to 2000 tol left, on the way past a saddle.
