@@ -22,12 +22,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmoe._callbacks import CallbackSupportMixin, with_callbacks
 from skmoe._docs import page_template, see
+from skmoe._fitted import (
+    STRENGTHS,
+    STRUCTURE,
+    Fitted,
+    check_as_fitted,
+    settings_of,
+    specification,
+)
 from skmoe._groups import (
     check_gate_sees_groups,
     check_groups,
     joint_of_groups,
 )
-from skmoe._pickles import LoadsOldPickles
+from skmoe._pickles import LoadsOldPickles, fitted_before
 from skmoe._restarts import best_descent
 from skmoe._rows import rows_like_fit
 from skmoe._task import make_task, of_positive_weight
@@ -38,8 +46,8 @@ from skmoe._validation import (
     check_weights,
     restored_on_failure,
 )
-from skmoe.engine import prediction
-from skmoe.engine.gate import branches_of, fitted_gate
+from skmoe.engine.fitted import FittedModel, mixture_log_density, posterior
+from skmoe.engine.gate import branches_of
 from skmoe.engine.problem import Problem, in_groups
 from skmoe.engine.starts import STRATEGIES
 from skmoe.engine.threads import block_map
@@ -70,16 +78,11 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     n_samples_seen_: float
 
     _doc_link_module = "skmoe"
-    # Estimators with noise have this parameter, and an attribute of its variances.
-    noise_prior: float = 0.0
-    _prior_name: str | None = None
-    # Classifiers have this one.
+    # Not all estimators have these parameters.
+    symmetric: bool = False
     class_weight: Any = None
     # Set where fit must not warn, or not of rows: `catch_warnings` is not for threads.
     _is_quiet = _trusts_rows = False
-    _lack_of_rows = _low_noise = None
-    # Shares of the responsibilities, (K,); old pickles have none.
-    _expert_mass: Any = 1.0
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],
@@ -178,7 +181,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         proba : ndarray of shape (n_samples, n_experts)
         """
         X = self._checked(X)
-        return self._cast(prediction.gate_probability(*self._gate_arguments(X)), X)
+        return self._cast(self._model().gate_probability(X), X)
 
     def responsibilities(
         self,
@@ -211,7 +214,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             If the data is invalid, or what the gate sees varies within a group.
         """
         data = self._checked_units(X, y, sample_weight, groups)
-        proba = prediction.posterior(*self._log_joint(*data))
+        proba = posterior(*self._log_joint(*data))
         return proba if groups is None else proba[data[-1]]
 
     def score_samples(
@@ -250,7 +253,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         if y is None:
             y = self.predict(X)
         data = self._checked_units(X, y, sample_weight, groups)
-        return prediction.mixture_log_density(*self._log_joint(*data))
+        return mixture_log_density(*self._log_joint(*data))
 
     def log_likelihood(
         self,
@@ -310,7 +313,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
         fit = self._fit_to(X, y, sample_weight, groups)
-        return 2 * self._n_free_parameters - 2 * fit.log_likelihood
+        return 2 * self._fitted["n_parameters"] - 2 * fit.log_likelihood
 
     def bic(
         self,
@@ -347,7 +350,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
         fit = self._fit_to(X, y, sample_weight, groups)
-        penalty = self._n_free_parameters * np.log(fit.n_samples)
+        penalty = self._fitted["n_parameters"] * np.log(fit.n_samples)
         return penalty - 2 * fit.log_likelihood
 
     def icl(
@@ -381,7 +384,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
         fit = self._fit_to(X, y, sample_weight, groups)
-        penalty = self._n_free_parameters * np.log(fit.n_samples)
+        penalty = self._fitted["n_parameters"] * np.log(fit.n_samples)
         return penalty - 2 * fit.log_likelihood + 2 * fit.uncertainty
 
     @abstractmethod
@@ -401,16 +404,20 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         return weight
 
     @abstractmethod
-    def _make_experts(self, penalty, target):
-        """Family of the experts."""
+    def _distribution(self, settings, n_targets):
+        """Distribution of so many outputs, or classes, under an expert."""
+
+    @abstractmethod
+    def _n_targets(self, target):
+        """Number of outputs or classes."""
+
+    @abstractmethod
+    def _is_flat(self, n_targets):
+        """Whether attributes of a new fit have no axis of outputs or classes."""
 
     @abstractmethod
     def _fitted_target(self, y):
         """Validated y as the engine wants it, if it is like the y of fit."""
-
-    @abstractmethod
-    def _expert_log_density(self, X, target):
-        """Log-density of a target under each expert, (n, K)."""
 
     def _check_structure(self):
         """Raise an error if the experts cannot be arranged as asked for."""
@@ -427,48 +434,53 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
                 f"{self.depth} of a whole number above 1, or depth=1."
                 + see("Sparse and deep mixtures")
             )
-        if self.depth > 1 and self.top_k is not None:
-            raise ValueError(
-                f"depth={self.depth} and top_k={self.top_k}: only a single gate can "
-                "choose; set depth=1 or top_k=None." + see("Sparse and deep mixtures")
-            )
+        _check_choice(self.depth, self.top_k)
 
     def _check_columns(self, X):
         """Columns of the gate and of the experts, given X as the user gave it."""
         gate = check_columns(self, "gate_features", X)
         experts = check_columns(self, "expert_features", X)
-        check_sees_something(
-            self, "gate_features", gate, self._gate_has_intercept(gate)
-        )
-        check_sees_something(self, "expert_features", experts, self._has_intercept())
+        spec = self._specification((gate, experts))
+        check_sees_something(self, "gate_features", gate, spec.gate_intercept)
+        check_sees_something(self, "expert_features", experts, spec.fit_intercept)
         return [gate, experts]
 
-    def _described(self, problem, theta, mass, dtype, columns):
+    def _described(self, problem, theta, mass, dtype):
         """Attributes that follow from the parameters, a dict.
 
         `mass` (K,) are the responsibilities of the experts, summed to 1.
         """
-        fitted = problem.attributes(theta, dtype)
-        self._shape_fitted(fitted)
+        spec, distribution = problem.specification, problem.specification.distribution
+        n_targets = distribution.n_categories or distribution.n_predictors
+        is_flat = self._is_flat(n_targets)
+        attributes = _shaped(problem.attributes(theta, dtype), is_flat)
+        exact = {}
         if dtype == np.float32:
-            exact = problem.attributes(theta, np.float64)
-            self._shape_fitted(exact)
-            fitted |= {f"_{name}double": value for name, value in exact.items()}
-        if self._prior_name is not None:
-            fitted[self._prior_name] = self._shaped_prior(problem.prior_noise())
-        fitted["_gate_columns"], fitted["_expert_columns"] = columns
-        fitted["_had_groups"] = problem.has_groups
-        fitted["_expert_mass"] = mass
-        fitted["_column_units"], fitted["_target_units"] = problem.scaling.units()
-        fitted["_n_free_parameters"] = problem.n_free_parameters(theta, mass)
-        return fitted
+            exact = _shaped(problem.attributes(theta, np.float64), is_flat)
+        if distribution.dispersion_name is not None:
+            noise = problem.prior_noise()
+            shaped = float(noise[0]) if is_flat and noise is not None else noise
+            attributes[f"prior_{distribution.dispersion_name}"] = shaped
+        column_units, target_units = problem.scaling.units()
+        fitted = Fitted(
+            settings_of(self),
+            (spec.gate_columns, spec.expert_columns),
+            n_targets,
+            is_flat,
+            problem.has_groups,
+            column_units,
+            target_units,
+            mass,
+            problem.n_free_parameters(theta, mass),
+            problem.lack_of_rows(theta, mass),
+            problem.low_noise(theta, mass),
+            exact,
+        )
+        return attributes | {"_fitted": fitted._asdict()}
 
-    def _after_fit(self, descent, problem, dtype, columns, n_seen):
+    def _after_fit(self, descent, problem, dtype, n_seen):
         """Attributes of a finished fit, a dict."""
-        theta, mass = descent.theta, descent.mass
-        fitted = self._described(problem, theta, mass, dtype, columns)
-        fitted["_lack_of_rows"] = problem.lack_of_rows(theta, mass)
-        fitted["_low_noise"] = problem.low_noise(theta, mass)
+        fitted = self._described(problem, descent.theta, descent.mass, dtype)
         fitted["n_iter_"] = descent.n_iter
         fitted["converged_"] = descent.converged
         fitted["objective_curve_"] = descent.objective_curve
@@ -476,19 +488,16 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         fitted["_online"] = None
         return fitted
 
-    def _shaped_prior(self, noise):
-        """Noise variances of the prior (m,), or None, in the shape of the attribute."""
-        return noise if noise is None else float(noise[0])
-
     def _warn(self, best, stacklevel):
         """Warn of what is wrong with a finished fit."""
         if self._is_quiet:
             return
         if message := self._lack_of_success(best):
             warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
-        if self._lack_of_rows and not self._trusts_rows:
+        lack_of_rows = self._fitted["lack_of_rows"]
+        if lack_of_rows and not self._trusts_rows:
             warnings.warn(
-                f"{self._lack_of_rows} Lower n_experts, raise alpha and gate_alpha, "
+                f"{lack_of_rows} Lower n_experts, raise alpha and gate_alpha, "
                 "choose columns by expert_features and gate_features, or select them "
                 "by l1_ratio." + see("More parameters than rows"),
                 stacklevel=stacklevel,
@@ -523,54 +532,33 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             + see("When a fit stops")
         )
 
-    def _has_intercept(self):
-        """Whether experts have intercepts."""
-        if self.fit_intercept == "auto":
-            return not self.symmetric
-        return bool(self.fit_intercept)
+    def _specification(self, columns, n_targets=1):
+        """Specification of a fit; columns of gate and experts."""
+        settings = settings_of(self)
+        distribution = self._distribution(settings, n_targets)
+        return specification(distribution, settings, columns)
 
     def _centres_target(self):
         """Whether the mean of a target is taken away."""
         # Experts of opposite sign have no common level to take away.
-        return self._has_intercept() and not self.symmetric
+        return self._specification((None, None)).fit_intercept and not self.symmetric
 
-    def _gate_has_intercept(self, columns):
-        """Whether a gate that sees these columns (indices, or None) has intercepts."""
-        if self.gate_intercept == "auto":
-            return self._has_intercept() or (columns is not None and not columns.size)
-        return bool(self.gate_intercept)
+    def _make_problem(self, X, target, weight, columns, group=None, **options):
+        """The engine's problem of a fit; columns of gate and experts."""
+        spec = self._specification(columns, self._n_targets(target))
+        return self._problem_of(spec, X, target, weight, group, **options)
 
-    def _make_problem(
-        self, X, target, weight, columns, *, prior_noise=None, group=None, **options
-    ):
-        """The engine's problem on validated data; columns of gate and experts."""
+    def _problem_of(self, spec, X, target, weight, group=None, **options):
+        """The engine's problem of a specification, whose rows it puts in groups."""
         if group is not None:
-            check_gate_sees_groups(self, X, group, columns[0])
+            check_gate_sees_groups(self, X, group, spec.gate_columns)
             X, target, weight, group = in_groups(X, target, weight, group)
-        return Problem(
-            X,
-            target,
-            weight,
-            lambda penalty: self._make_experts(penalty, target),
-            gate_columns=columns[0],
-            expert_columns=columns[1],
-            fit_intercept=self._has_intercept(),
-            gate_intercept=self._gate_has_intercept(columns[0]),
-            alpha=self.alpha,
-            gate_alpha=self.gate_alpha,
-            l1_ratio=self.l1_ratio,
-            gate_l1_ratio=self.gate_l1_ratio,
-            depth=self.depth,
-            top_k=self.top_k,
-            group=group,
-            noise_prior=self.noise_prior,
-            prior_noise=prior_noise,
-            **options,
-        )
+        return Problem(X, target, weight, spec, group=group, **options)
 
     def _fitted_prior(self):
         """Noise variances of the prior of the fit, or None."""
-        return None if self._prior_name is None else getattr(self, self._prior_name)
+        name = self._model().distribution.dispersion_name
+        return None if name is None else getattr(self, f"prior_{name}")
 
     def _fitted_problem(self, X, y, sample_weight, groups):
         """The problem on some data, and the fitted parameters in its coordinates."""
@@ -578,35 +566,63 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         self._require_groups(groups)
         data = self._checked_units(X, y, sample_weight, groups)
         X, y, weight, group = of_positive_weight(*data)
-        columns = self._gate_columns, self._expert_columns
+        check_as_fitted(
+            self, STRUCTURE + STRENGTHS, "its information is that of the fit"
+        )
         target = self._fitted_target(y)
         weight = self._class_weighted(weight, target)
-        problem = self._make_problem(
-            X, target, weight, columns, group=group, prior_noise=self._fitted_prior()
-        )
+        spec, prior = self._model().specification, self._fitted_prior()
+        problem = self._problem_of(spec, X, target, weight, group, prior_noise=prior)
         return problem, self._fitted_theta(problem), float(weight.sum())
 
     def _fitted_theta(self, problem):
         """Fitted parameters in a problem's coordinates."""
+        found = self._parameters()
         expected = problem.attributes(problem.mixture.initial(), np.float64)
-        self._shape_fitted(expected)
-        found = {name: self._exact(name) for name in expected}
         for name, value in expected.items():
-            if found[name].shape != value.shape:
+            if name not in found or found[name].shape != value.shape:
                 raise ValueError(
-                    f"{name} has shape {found[name].shape} where the parameters of the "
-                    f"estimator give {value.shape}. warm_start=True and inspection "
-                    "need the parameters of the fit: fit again, or set "
-                    "warm_start=False." + see("Starting points")
+                    f"{name} has shape {np.shape(getattr(self, name, None))}, which "
+                    "does not go with X and y, or the parameters of the estimator. "
+                    "warm_start=True and inspection need those of the fit: fit again, "
+                    "or set warm_start=False." + see("Starting points")
                 )
-        return problem.parameters(self._unshape_fitted(found))
+        return problem.parameters(found)
 
-    def _shape_fitted(self, fitted):
-        """Adapt fitted attributes to the shape of y; in place."""
+    def _parameters(self):
+        """Fitted attributes in float64, each with an axis of outputs, a dict.
 
-    def _unshape_fitted(self, fitted):
-        """Inverse of `_shape_fitted`, a new dict."""
-        return fitted
+        They are unrounded unless they were set since the fit.
+        """
+        fitted, found = Fitted(**self._fitted), {}
+        distribution = self._distribution(fitted.settings, fitted.n_targets)
+        for name in _names(distribution):
+            public = getattr(self, name)
+            exact = fitted.exact.get(name, public)
+            is_same = np.array_equal(exact.astype(public.dtype), public)
+            found[name] = (exact if is_same else public).astype(np.float64, copy=False)
+        return {
+            name: value[:, None] if fitted.is_flat and _is_of_experts(name) else value
+            for name, value in found.items()
+        }
+
+    def _model(self):
+        """What was fitted; parameters set since then change nothing but `top_k`."""
+        fitted = Fitted(**self._fitted)
+        settings = fitted.settings
+        if self.top_k != settings["top_k"]:
+            settings = settings | {"top_k": self._new_top_k(settings["depth"])}
+        distribution = self._distribution(settings, fitted.n_targets)
+        spec = specification(distribution, settings, fitted.columns)
+        return FittedModel(spec, self._parameters())
+
+    def _new_top_k(self, depth):
+        """The `top_k` set after a fit, if there can be one."""
+        constraints = {"top_k": self._parameter_constraints["top_k"]}
+        given = {"top_k": self.top_k}
+        validate_parameter_constraints(constraints, given, type(self).__name__)
+        _check_choice(depth, self.top_k)
+        return self.top_k
 
     def _checked(self, X):
         """Validated X of a fitted estimator."""
@@ -618,37 +634,11 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         check_is_fitted(self)
         return rows_like_fit(self, X, y)
 
-    def _exact(self, name):
-        """A fitted attribute in float64, unrounded unless it was set since the fit."""
-        public = getattr(self, name)
-        exact = getattr(self, f"_{name}double", public)
-        is_same = np.array_equal(exact.astype(public.dtype), public)
-        return (exact if is_same else public).astype(np.float64, copy=False)
-
     def _cast(self, values, X):
         """Predictions in the type of the attributes, or of X if that is wider."""
         dtype = np.result_type(X.dtype, self.coef_.dtype)
         ends = np.finfo(dtype)
         return np.clip(values, ends.min, ends.max).astype(dtype, copy=False)
-
-    def _gate_arguments(self, X):
-        """What the gate sees of validated X, its coefficients, and the gate."""
-        X = X if self._gate_columns is None else X[:, self._gate_columns]
-        # It may have been set since the fit.
-        self._validate_top_k()
-        gate = fitted_gate(self.gate_coef_, self.coef_.shape[0], self.top_k)
-        return X, self._exact("gate_coef_"), self._exact("gate_intercept_"), gate
-
-    def _validate_top_k(self):
-        """Raise an error if `top_k` is none."""
-        constraints = {"top_k": self._parameter_constraints["top_k"]}
-        given = {"top_k": self.top_k}
-        validate_parameter_constraints(constraints, given, type(self).__name__)
-
-    def _expert_arguments(self, X):
-        """What the experts see of validated X, and their coefficients."""
-        X = X if self._expert_columns is None else X[:, self._expert_columns]
-        return X, self._exact("coef_"), self._exact("intercept_")
 
     def _checked_units(self, X, y, sample_weight, groups):
         """Validated X, y, weights and codes of groups, or None."""
@@ -658,13 +648,13 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
 
     def _log_joint(self, X, y, weight, group):
         """Gate and expert log-densities of validated rows (n, K), or groups (G, K)."""
-        log_gate = prediction.gate_log_probability(*self._gate_arguments(X))
-        log_density = self._expert_log_density(X, self._fitted_target(y))
+        model = self._model()
+        joint = model.log_joint(X, self._fitted_target(y))
         if group is None:
-            return log_gate, log_density
+            return joint
         rows, _, _, of_rows = of_positive_weight(X, y, weight, group)
-        check_gate_sees_groups(self, rows, of_rows, self._gate_columns)
-        return joint_of_groups(log_gate, log_density, weight, group)
+        check_gate_sees_groups(self, rows, of_rows, model.specification.gate_columns)
+        return joint_of_groups(*joint, weight, group)
 
     def _fit_to(self, X, y, sample_weight, groups):
         """How well the model fits some data: what the criteria need."""
@@ -675,8 +665,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         data = self._checked_units(X, y, sample_weight, groups)
         X, y, weight, group = of_positive_weight(*data)
         joint = self._log_joint(X, y, weight, group)
-        log_density = prediction.mixture_log_density(*joint)
-        entropy = entr(prediction.posterior(*joint)).sum(axis=1)
+        log_density = mixture_log_density(*joint)
+        entropy = entr(posterior(*joint)).sum(axis=1)
         # Weights count within a group; groups count once.
         times = weight if group is None else np.ones(len(log_density))
         return _FitToData(
@@ -685,7 +675,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
 
     def _require_groups(self, groups):
         """Raise an error if groups are missing where the fit had them."""
-        if groups is None and self._had_groups:
+        if groups is None and self._fitted["has_groups"]:
             raise ValueError(
                 "groups=None, but the model was fitted with groups; give those of X."
                 + see("Groups")
@@ -696,7 +686,40 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         """Page that scikit-learn's diagrams link to; none without a site."""
         return page_template()
 
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "coef_") and "_fitted" not in vars(self):
+            self._fitted = fitted_before(self)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _names(distribution):
+    """Fitted attributes that are parameters of the model, a list."""
+    names = ["gate_coef_", "gate_intercept_", "coef_", "intercept_"]
+    return [*names, *filter(None, [distribution.dispersion_name])]
+
+
+def _is_of_experts(name):
+    """Whether a fitted attribute has an axis of outputs or classes."""
+    return not name.startswith("gate_")
+
+
+def _shaped(attributes, is_flat):
+    """Attributes without the axis of outputs or classes, where there is none."""
+    return {
+        name: value[:, 0] if is_flat and _is_of_experts(name) else value
+        for name, value in attributes.items()
+    }
+
+
+def _check_choice(depth, top_k):
+    """Raise an error if a gate cannot choose."""
+    if depth > 1 and top_k is not None:
+        raise ValueError(
+            f"depth={depth} and top_k={top_k}: only a single gate can choose; set "
+            "depth=1 or top_k=None." + see("Sparse and deep mixtures")
+        )

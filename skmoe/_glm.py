@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import d2_tweedie_score
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from skmoe._base import _NON_NEGATIVE, BaseMixtureOfExperts
-from skmoe._partial import partial_fit
-from skmoe._probability import HasGateProbability
+from skmoe._fitted import settings_of
+from skmoe._regressor import MixtureRegressor
 from skmoe._typing import (
     Columns,
     FloatArray,
@@ -22,20 +19,14 @@ from skmoe._typing import (
     RandomState,
     Solver,
     Start,
-    keeps_type,
 )
-from skmoe._validation import check_coverage, check_n_samples, check_probabilities
 from skmoe.distributions import Gamma, LogLink, Poisson
 from skmoe.distributions.checked import check_distribution
-from skmoe.engine import prediction
-from skmoe.engine.experts import LinearExperts
 
 _FAMILIES = {"poisson": Poisson, "gamma": Gamma}
-# Under no expert a row is less probable, in nats: the gate then decides.
-_LEAST, _LARGEST = -1e300, 1e300
 
 
-class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExperts):
+class MixtureOfGLMExperts(MixtureRegressor):
     """Mixture of generalised linear experts, for counts and positive amounts.
 
     With ``x~ = (x, 1)``, the gate gives expert k the probability
@@ -191,7 +182,6 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
     array([-1.,  1.])
     """
 
-    symmetric = False
     _target_checks = {"y_numeric": True}
     _parameter_constraints: dict = {
         name: kinds
@@ -206,7 +196,6 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
 
     dispersion_: FloatArray
     prior_dispersion_: float | None = None
-    _prior_name = "prior_dispersion_"
 
     def __init__(
         self,
@@ -261,59 +250,6 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
-    def partial_fit(
-        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Learn from one batch of rows: stochastic mirror descent, online EM.
-
-        As :meth:`MixtureOfLinearExperts.partial_fit`; the parameters become those of
-        maximum likelihood on the blended moments by Newton steps, of which none changes
-        the logarithm of a mean by more than 1 (root mean square).
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            One batch, of any number of rows.
-        y : array-like of shape (n_samples,)
-            Its targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, comparable between batches.
-
-        Returns
-        -------
-        self : object
-            The estimator, fitted to all batches so far.
-
-        Raises
-        ------
-        ValueError
-            If the batch or a parameter is invalid, or does not go with earlier batches.
-            The estimator is then as before.
-
-        Notes
-        -----
-        Rows should come in random order: from sorted ones a start learns part of the
-        experts only.  `solver`, `step_size`, `init`, `n_init`, `max_iter` and `tol`
-        concern the collected rows.  There is no warning of convergence, and callbacks
-        are not called.  After a first batch of zeros only, means are near zero until
-        other rows come.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skmoe import MixtureOfGLMExperts
-        >>> rng = np.random.default_rng(0)
-        >>> model = MixtureOfGLMExperts(random_state=0)
-        >>> for _ in range(20):
-        ...     x = rng.uniform(-2, 2, size=(200, 1))
-        ...     model = model.partial_fit(x, rng.poisson(np.exp(3 - np.abs(x[:, 0]))))
-        >>> np.sort(model.coef_[:, 0]).round()
-        array([-1.,  1.])
-        """
-        partial_fit(self, X, y, None, sample_weight)
-        return self
-
     def predict(self, X: MatrixLike) -> FloatArray:
         """Mean of y given x, E[y | x].
 
@@ -326,24 +262,7 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         y_mean : ndarray of shape (n_samples,)
         """
         X = self._checked(X)
-        mean = prediction.expected(
-            self._gate_arguments(X), self._expert_arguments(X), _exp
-        )
-        return self._cast(mean[:, 0], X)
-
-    def predict_expert(self, X: MatrixLike) -> FloatArray:
-        """Mean of y given x under each expert.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        means : ndarray of shape (n_samples, n_experts)
-        """
-        X = self._checked(X)
-        return self._cast(self._expert_mean(X), X)
+        return self._cast(self._model().mean(X)[:, 0], X)
 
     def score(
         self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -362,119 +281,10 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
             At most 1; 0 for the mean of y.  The deviance is that of the variance
             ``mu**family.power``.
         """
-        power = self._distribution().power
+        power = self._model().distribution.family.power
         return d2_tweedie_score(
             y, self.predict(X), sample_weight=sample_weight, power=power
         )
-
-    def predict_quantile(self, X: MatrixLike, q: ArrayLike = 0.5) -> FloatArray:
-        """Quantiles of y given x, of the mixture.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        q : float or array-like of shape (n_quantiles,), default=0.5
-            Probabilities, between 0 and 1.
-
-        Returns
-        -------
-        quantiles : ndarray of shape (n_samples,) or (n_samples, n_quantiles)
-            Of counts, the least that reaches the probability.
-
-        Raises
-        ------
-        ValueError
-            If a probability is not between 0 and 1, both excluded.
-        """
-        levels = check_probabilities("q", q)
-        X, family = self._checked(X), self._distribution()
-        gate = prediction.gate_probability(*self._gate_arguments(X)).T
-        mean = self._expert_mean(X).T
-        dispersion = self._exact("dispersion_")[:, None]
-
-        def cdf(y):
-            return (gate * family.cdf(y, mean, dispersion)).sum(axis=0)
-
-        found = []
-        for level in levels.ravel():
-            with np.errstate(over="ignore"):
-                ends = np.minimum(family.quantile(level, mean, dispersion), _LARGEST)
-            # Experts that do not count may be anywhere.
-            bracket = (
-                np.where(gate > 0, ends, np.inf).min(axis=0),
-                np.where(gate > 0, ends, -np.inf).max(axis=0),
-            )
-            found.append(
-                prediction.quantile_between(level, cdf, *bracket, family.is_discrete)
-            )
-        quantiles = self._cast(np.stack(found, axis=1), X)
-        return quantiles if levels.ndim else quantiles[:, 0]
-
-    def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> FloatArray:
-        """Interval that y given x falls into with some probability.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        coverage : float, default=0.9
-            Probability of the interval; y is as probable below as above it.
-
-        Returns
-        -------
-        interval : ndarray of shape (n_samples, 2)
-            Lower and upper ends; for counts both included, and the probability is at
-            least `coverage`.
-
-        Raises
-        ------
-        ValueError
-            If `coverage` is not between 0 and 1, both excluded.
-        """
-        return self.predict_quantile(X, check_coverage(coverage))
-
-    def cdf(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
-        """Probability that a new y given x is at most the given one.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-
-        Returns
-        -------
-        probability : ndarray of shape (n_samples,)
-        """
-        X, y = self._checked_pair(X, y)
-        gate = prediction.gate_probability(*self._gate_arguments(X))
-        target = self._fitted_target(y)[:, None]
-        mean, dispersion = self._expert_mean(X), self._exact("dispersion_")
-        with np.errstate(over="ignore"):
-            below = self._distribution().cdf(target, mean, dispersion)
-        return np.minimum((gate * below).sum(axis=1), 1)
-
-    def sample(
-        self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None
-    ) -> FloatArray:
-        """Draw y given x from the fitted mixture.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples_X, n_features)
-        n_samples : int, default=1
-            Number of draws for each row of X.
-        random_state : int, RandomState instance or None, default=None
-
-        Returns
-        -------
-        y_samples : ndarray of shape (n_samples_X, n_samples)
-        """
-        n_samples = check_n_samples(n_samples)
-        X, rng = self._checked(X), check_random_state(random_state)
-        gate = prediction.gate_probability(*self._gate_arguments(X))
-        expert = prediction.draw_categories(gate, n_samples, rng)
-        mean = self._expert_mean(X)[np.arange(X.shape[0])[:, None], expert]
-        dispersion = self._exact("dispersion_")[expert]
-        return self._cast(self._distribution().sample(mean, dispersion, rng), X)
 
     def _check_structure(self):
         super()._check_structure()
@@ -484,16 +294,22 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         """The family as an object or class."""
         return _FAMILIES[self.family] if isinstance(self.family, str) else self.family
 
-    def _distribution(self):
-        """The family as an object."""
-        family = self._given_family()
-        return family() if isinstance(family, type) else family
+    def _distribution(self, settings, n_targets):
+        family = settings["family"]
+        family = _FAMILIES[family] if isinstance(family, str) else family
+        return LogLink(family() if isinstance(family, type) else family)
+
+    def _n_targets(self, target):
+        return 1
+
+    def _is_flat(self, n_targets):
+        return True
 
     def _centres_target(self):
         return True  # the mean is the level of the experts, with an intercept or not
 
     def _encode_target(self, y):
-        y = self._fitted_target(y)
+        y = self._new_target(y)
         if not y.any():
             raise ValueError(
                 "y is zero in all samples of positive weight, so that the experts have "
@@ -502,7 +318,7 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
         return y
 
     def _gist_of_target(self, y):
-        self._distribution().check(y)
+        self._new_target(y)
         return np.array([y.min(), y.max()])
 
     def _part_target(self, y):
@@ -510,29 +326,13 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
 
     def _batch_target(self, y, classes, is_first):
         """As `_encode_target`, of one batch for partial_fit; it may have no counts."""
-        return self._fitted_target(y)
+        return self._new_target(y) if is_first else self._fitted_target(y)
 
-    def _make_experts(self, penalty, target):
-        return LinearExperts(
-            LogLink(self._distribution()),
-            self.n_experts,
-            penalty,
-            has_intercept=self.fit_intercept,
-        )
-
-    def _shape_fitted(self, fitted):
-        for name in ("coef_", "intercept_"):
-            fitted[name] = fitted[name][:, 0]
-        ones = np.ones((self.n_experts, 1), dtype=fitted["coef_"].dtype)
-        fitted["dispersion_"] = fitted.get("dispersion_", ones)[:, 0]
-
-    def _unshape_fitted(self, fitted):
-        names = ("coef_", "intercept_", "dispersion_")
-        return {k: v[:, None] if k in names else v for k, v in fitted.items()}
-
-    def _expert_mean(self, X):
-        """Mean of each expert, (n, K)."""
-        return _exp(prediction.linear_predictor(*self._expert_arguments(X)))
+    def _new_target(self, y):
+        """Validated y of a new fit."""
+        y = self._part_target(y)
+        self._distribution(settings_of(self), 1).family.check(y)
+        return y
 
     def _cast(self, values, X):
         # Means that are tiny stay positive, as the deviance wants them.
@@ -541,32 +341,10 @@ class MixtureOfGLMExperts(HasGateProbability, RegressorMixin, BaseMixtureOfExper
 
     def _fitted_target(self, y):
         y = self._part_target(y)
-        self._distribution().check(y)
+        self._model().distribution.family.check(y)
         return y
-
-    def _expert_log_density(self, X, target):
-        predictor = prediction.linear_predictor(*self._expert_arguments(X))
-        predictor = np.clip(predictor, *log_bounds(np.float64))
-        dispersion = self._exact("dispersion_")
-        with np.errstate(over="ignore", invalid="ignore"):
-            log_density = self._distribution().log_density(
-                predictor, _exp(predictor), target[:, None], dispersion
-            )
-        return np.fmax(log_density, _LEAST)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.positive_only = True
         return tags
-
-
-def log_bounds(dtype):
-    """Logarithms of the least and largest mean of a type, two floats."""
-    info = np.finfo(dtype)
-    # Strictly inside, whatever the type rounds them to.
-    return math.log(info.tiny) + 1, math.log(info.max) - 1
-
-
-def _exp(predictor):
-    """Means, kept within what can be held: experts may be steep."""
-    return np.exp(np.clip(predictor, *log_bounds(np.float64)))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, overload
+from typing import Literal, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.base import MultiOutputMixin
 from sklearn.utils._param_validation import StrOptions
 
 from skmoe._base import _NON_NEGATIVE, _POSITIVE, BaseMixtureOfExperts
-from skmoe._partial import partial_fit
-from skmoe._probability import HasGateProbability
+from skmoe._regressor import MixtureRegressor
 from skmoe._typing import (
     Columns,
     FloatArray,
@@ -20,17 +17,11 @@ from skmoe._typing import (
     RandomState,
     Solver,
     Start,
-    keeps_type,
 )
-from skmoe._validation import check_coverage, check_n_samples, check_probabilities
 from skmoe.distributions import Normal, StudentT
-from skmoe.engine import prediction
-from skmoe.engine.experts import LinearExperts
 
 
-class MixtureOfLinearExperts(
-    HasGateProbability, MultiOutputMixin, RegressorMixin, BaseMixtureOfExperts
-):
+class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
     """Mixture of linear experts, a piecewise linear and probabilistic regressor.
 
     With ``x~ = (x, 1)``, the gate gives expert k the probability
@@ -207,8 +198,6 @@ class MixtureOfLinearExperts(
 
     noise_variance_: FloatArray
     prior_noise_variance_: float | FloatArray | None = None
-    _prior_name = "prior_noise_variance_"
-    _noise_df: float | None = None  # that of the fit
 
     _parameter_constraints: dict = {
         **BaseMixtureOfExperts._parameter_constraints,
@@ -276,75 +265,6 @@ class MixtureOfLinearExperts(
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
-    def partial_fit(
-        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Learn from one batch of rows: stochastic mirror descent, online EM.
-
-        Rows are collected until there are 1,000 or, if that is more, 20 per
-        coefficient; up to then all of them are fitted as by :meth:`fit`, anew once they
-        have grown by a tenth.  Their statistics become running moments.  From then on
-        each batch is a step: its moments are blended in, and the parameters become
-        those of maximum likelihood on the blend.
-
-        A batch of b rows, N with all before it, leaves the moments of those a share of
-        ``(1 - b / N)**3``: the n-th row counts in proportion to ``n**2``, however rows
-        come in batches.  Batches of fewer than 2 rows per coefficient wait for the
-        next.  After `fit` it goes on from there, once there are 5 rows per coefficient;
-        the rows of the fit are among N.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            One batch, of any number of rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Its targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, comparable between batches.
-
-        Returns
-        -------
-        self : object
-            The estimator, fitted to all batches so far.
-
-        Raises
-        ------
-        ValueError
-            If the batch or a parameter is invalid, or does not go with earlier batches.
-            The estimator is then as before.
-
-        Notes
-        -----
-        ``std(y)`` in the penalty, ``var(y)`` in the noise floor, and the prior's
-        ``s0^2`` are those of the rows collected first, or of `fit`.  Penalties and
-        prior count beside all rows so far.  Rows should come in random order: from
-        sorted ones a start learns part of the experts only.  `solver`, `step_size`,
-        `init`, `n_init`, `max_iter` and `tol` concern the collected rows.  There is no
-        warning of convergence, and callbacks are not called.
-
-        References
-        ----------
-        Cappe, Moulines, "On-line expectation-maximization algorithm for latent data
-        models", Journal of the Royal Statistical Society B 71, 2009.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skmoe import MixtureOfLinearExperts
-        >>> rng = np.random.default_rng(0)
-        >>> model = MixtureOfLinearExperts(random_state=0)
-        >>> for _ in range(20):
-        ...     x = rng.uniform(-1, 1, size=(200, 1))
-        ...     model = model.partial_fit(x, np.abs(x[:, 0]))
-        >>> model.n_samples_seen_
-        4000
-        >>> model.predict([[-0.5], [0.75]]).round(2)
-        array([0.5 , 0.75])
-        """
-        partial_fit(self, X, y, None, sample_weight)
-        return self
-
     @overload
     def predict(
         self, X: MatrixLike, return_std: Literal[False] = False
@@ -377,153 +297,13 @@ class MixtureOfLinearExperts(
             Only with ``return_std=True``, in the units of y; infinite with `noise_df`
             of at most 2.
         """
-        X = self._checked(X)
-        gate_arguments = self._gate_arguments(X)
-        y_mean = prediction.expected(
-            gate_arguments, self._expert_arguments(X), lambda predictor: predictor
-        )
-        y_mean = self._cast(self._like_y(y_mean), X)
+        X, model = self._checked(X), self._model()
+        y_mean = self._cast(self._like_y(model.mean(X)), X)
         if not return_std:
             return y_mean
-        variance = self._distribution(self._noise_df).variance
-        if np.isinf(variance):
+        if np.isinf(model.distribution.variance):
             return y_mean, np.full_like(y_mean, np.inf)
-        gate = prediction.gate_probability(*gate_arguments)
-        mean = self._expert_mean(X)
-        y_std = prediction.mixture_std(gate, mean, self._noise() * variance)
-        return y_mean, self._cast(self._like_y(y_std), X)
-
-    def predict_quantile(self, X: MatrixLike, q: ArrayLike = 0.5) -> FloatArray:
-        """Quantiles of y given x, of the mixture.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        q : float or array-like of shape (n_quantiles,), default=0.5
-            Probabilities, between 0 and 1.
-
-        Returns
-        -------
-        quantiles : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            With several probabilities, these are the last axis.  Several outputs have
-            the quantiles of each.
-
-        Raises
-        ------
-        ValueError
-            If a probability is not between 0 and 1, both excluded.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skmoe import MixtureOfLinearExperts
-        >>> X, y = np.arange(20.0)[:, None], np.arange(20) % 2
-        >>> model = MixtureOfLinearExperts(1, alpha=0).fit(X, y)
-        >>> model.predict_quantile([[9.5]], [0.1, 0.5, 0.9]).round(2)
-        array([[-0.14,  0.5 ,  1.14]])
-        """
-        levels = check_probabilities("q", q)
-        X = self._checked(X)
-        gate, mean, deviation = self._mixture(X)
-        distribution, q = self._distribution(self._noise_df), levels.ravel()
-        of_outputs = [
-            prediction.mixture_quantile(q, gate, mean[j], deviation[j], distribution)
-            for j in range(len(mean))
-        ]
-        # (m, r, n) -> (n, m, r)
-        quantiles = np.stack(of_outputs).transpose(2, 0, 1)
-        quantiles = self._cast(self._like_y(quantiles), X)
-        return quantiles if levels.ndim else quantiles[..., 0]
-
-    def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> FloatArray:
-        """Interval that y given x falls into with some probability.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        coverage : float, default=0.9
-            Probability of the interval; y is as probable below as above it.
-
-        Returns
-        -------
-        interval : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
-            Lower and upper ends.  The interval spans all that lies between the ends,
-            also where the experts leave a gap.
-
-        Raises
-        ------
-        ValueError
-            If `coverage` is not between 0 and 1, both excluded.
-        """
-        return self.predict_quantile(X, check_coverage(coverage))
-
-    def cdf(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
-        """Probability that a new y given x is at most the given one.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-
-        Returns
-        -------
-        probability : ndarray of the shape of y
-            Of each output.  Uniform between 0 and 1 for data that the model describes
-            (probability integral transform).
-        """
-        X, y = self._checked_pair(X, y)
-        gate, mean, deviation = self._mixture(X)
-        distribution = self._distribution(self._noise_df)
-        target = self._fitted_target(y)
-        probability = [
-            prediction.mixture_cdf(target[j], gate, mean[j], deviation[j], distribution)
-            for j in range(len(mean))
-        ]
-        return self._like_y(np.minimum(np.stack(probability, axis=1), 1))
-
-    def predict_expert(self, X: MatrixLike) -> FloatArray:
-        """Mean of y given x under each expert.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        means : ndarray of shape (n_samples, n_experts) or \
-                (n_samples, n_experts, n_outputs)
-        """
-        X = self._checked(X)
-        mean = self._cast(self._expert_mean(X), X)
-        return mean[:, :, 0] if self.intercept_.ndim == 1 else mean
-
-    def sample(
-        self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None
-    ) -> FloatArray:
-        """Draw y given x from the fitted mixture.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples_X, n_features)
-        n_samples : int, default=1
-            Number of draws for each row of X.
-        random_state : int, RandomState instance or None, default=None
-
-        Returns
-        -------
-        y_samples : ndarray of shape (n_samples_X, n_samples) or \
-                (n_samples_X, n_outputs, n_samples)
-        """
-        n_samples = check_n_samples(n_samples)
-        X, rng = self._checked(X), check_random_state(random_state)
-        gate = prediction.gate_probability(*self._gate_arguments(X))
-        expert = prediction.draw_categories(gate, n_samples, rng)
-        rows = np.arange(X.shape[0])[:, None]
-        mean = self._expert_mean(X)[rows, expert]
-        noise = self._distribution(self._noise_df).sample(mean.shape, rng)
-        noise = noise * np.sqrt(self._noise()[expert])
-        drawn = np.moveaxis(mean + noise, 2, 1)
-        return drawn[:, 0] if self.intercept_.ndim == 1 else drawn
+        return y_mean, self._cast(self._like_y(model.std(X)), X)
 
     def _encode_target(self, y):
         self._y_is_flat = np.ndim(y) == 1
@@ -539,60 +319,19 @@ class MixtureOfLinearExperts(
         """As `_encode_target`, of one batch for partial_fit."""
         return self._encode_target(y) if is_first else self._fitted_target(y)
 
-    def _make_experts(self, penalty, target):
-        return LinearExperts(
-            self._distribution(self.noise_df, target.shape[0]),
-            self.n_experts,
-            penalty,
-            symmetric=self.symmetric,
-            shares_noise=self.noise == "shared",
-        )
+    def _distribution(self, settings, n_targets):
+        df = settings["noise_df"]
+        return Normal(n_targets) if df is None else StudentT(df, n_targets)
 
-    def _described(self, problem, theta, mass, dtype, columns):
-        described = super()._described(problem, theta, mass, dtype, columns)
-        return described | {"_noise_df": self.noise_df}
+    def _n_targets(self, target):
+        return target.shape[0]
 
-    def _shaped_prior(self, noise):
-        return super()._shaped_prior(noise) if self._y_is_flat else noise
-
-    def _shape_fitted(self, fitted):
-        if self._y_is_flat:
-            for name in ("coef_", "intercept_", "noise_variance_"):
-                fitted[name] = fitted[name][:, 0]
-
-    def _unshape_fitted(self, fitted):
-        if not self._y_is_flat:
-            return fitted
-        names = ("coef_", "intercept_", "noise_variance_")
-        return {k: v[:, None] if k in names else v for k, v in fitted.items()}
-
-    def _expert_mean(self, X):
-        """Mean of each expert, (n, K, m)."""
-        mean = prediction.linear_predictor(*self._expert_arguments(X))
-        return mean[:, :, None] if mean.ndim == 2 else mean
-
-    def _mixture(self, X):
-        """Gate (K, n), means (m, K, n) and scales of the noise (m, K)."""
-        gate = prediction.gate_probability(*self._gate_arguments(X))
-        mean = self._expert_mean(X).transpose(2, 1, 0)
-        return gate.T, mean, np.sqrt(self._noise().T)
-
-    def _noise(self):
-        """Noise variances, or squared scales of t noise, (K, m)."""
-        noise = self._exact("noise_variance_")
-        return noise[:, None] if noise.ndim == 1 else noise
-
-    def _distribution(self, df, n_outputs=1):
-        """Distribution of the outputs."""
-        return Normal(n_outputs) if df is None else StudentT(df, n_outputs)
-
-    def _like_y(self, values):
-        """Drop the axis of outputs, (n, m), where y had none."""
-        return values[:, 0] if self.intercept_.ndim == 1 else values
+    def _is_flat(self, n_targets):
+        return self._y_is_flat
 
     def _fitted_target(self, y):
         y = np.asarray(y, dtype=np.float64)
-        n_outputs, is_flat = self._noise().shape[1], self.intercept_.ndim == 1
+        n_outputs, is_flat = self._fitted["n_targets"], self._fitted["is_flat"]
         if (y.ndim == 1) != is_flat or y.size != len(y) * n_outputs:
             shape = "(n_samples,)" if is_flat else f"(n_samples, {n_outputs})"
             remedy = ""
@@ -603,12 +342,6 @@ class MixtureOfLinearExperts(
                 f"{shape}; give y of the shape it was fitted with{remedy}."
             )
         return y.reshape(len(y), n_outputs).T
-
-    def _expert_log_density(self, X, target):
-        mean, noise = self._expert_mean(X), self._noise()
-        distance, factor = prediction.squared_distance(target.T, mean, noise)
-        distribution = self._distribution(self._noise_df)
-        return distribution.log_density(distance, noise, factor)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

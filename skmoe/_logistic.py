@@ -27,8 +27,7 @@ from skmoe._typing import (
 )
 from skmoe._validation import check_n_samples, check_same_classes, first_classes
 from skmoe.distributions import Categorical
-from skmoe.engine import prediction
-from skmoe.engine.experts import LinearExperts
+from skmoe.engine.fitted import draw_categories
 
 
 class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
@@ -350,11 +349,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             Columns in the order of `classes_`.
         """
         X = self._checked(X)
-        proba = prediction.expected(
-            self._gate_arguments(X),
-            self._expert_arguments(X),
-            prediction.class_probabilities,
-        )
+        proba = self._model().mean(X)
         # Beside its sum, rounding cannot leave any above 1.
         return self._cast(proba / proba.sum(axis=1, keepdims=True), X)
 
@@ -371,10 +366,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             Columns in the order of `classes_`.
         """
         X = self._checked(X)
-        log_gate = prediction.gate_log_probability(*self._gate_arguments(X))
-        log_class = prediction.expert_log_probability(*self._expert_arguments(X))
-        log_proba = prediction.mixture_log_density(log_gate[:, :, None], log_class)
-        return self._cast(np.minimum(log_proba, 0), X)
+        return self._cast(np.minimum(self._model().log_mean(X), 0), X)
 
     def predict_expert(self, X: MatrixLike) -> FloatArray:
         """Class probabilities under each expert.
@@ -388,8 +380,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         proba : ndarray of shape (n_samples, n_experts, n_classes)
         """
         X = self._checked(X)
-        arguments = self._expert_arguments(X)
-        return self._cast(np.exp(prediction.expert_log_probability(*arguments)), X)
+        return self._cast(self._model().expert_mean(X).transpose(2, 0, 1), X)
 
     def sample(
         self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None
@@ -409,7 +400,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         """
         n_samples = check_n_samples(n_samples)
         rng = check_random_state(random_state)
-        drawn = prediction.draw_categories(self.predict_proba(X), n_samples, rng)
+        drawn = draw_categories(self.predict_proba(X), n_samples, rng)
         return self.classes_[drawn]
 
     def _encode_target(self, y):
@@ -472,24 +463,14 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             )
         return found
 
-    def _make_experts(self, penalty, target):
-        return LinearExperts(
-            Categorical(self.classes_.shape[0], penalty.is_smooth),
-            self.n_experts,
-            penalty,
-            symmetric=self.symmetric,
-        )
+    def _distribution(self, settings, n_targets):
+        return Categorical(n_targets)
 
-    def _shape_fitted(self, fitted):
-        if self.classes_.shape[0] == 2:
-            for name in ("coef_", "intercept_"):
-                fitted[name] = fitted[name][:, 0]
+    def _n_targets(self, target):
+        return self.classes_.shape[0]
 
-    def _unshape_fitted(self, fitted):
-        if self.classes_.shape[0] > 2:
-            return fitted
-        names = ("coef_", "intercept_")
-        return {k: v[:, None] if k in names else v for k, v in fitted.items()}
+    def _is_flat(self, n_targets):
+        return n_targets == 2
 
     def _fitted_target(self, y):
         y = column_or_1d(y, warn=True)
@@ -503,10 +484,6 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
                 f"{self.classes_.tolist()}."
             )
         return codes
-
-    def _expert_log_density(self, X, target):
-        log_class = prediction.expert_log_probability(*self._expert_arguments(X))
-        return log_class[np.arange(target.shape[0]), :, target]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

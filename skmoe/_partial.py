@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from skmoe._docs import see
+from skmoe._fitted import STRUCTURE, check_as_fitted
 from skmoe._restarts import FitTask, best_descent
 from skmoe._rows import rows_like_fit, rows_to_fit
 from skmoe._task import of_positive_weight
@@ -39,19 +40,6 @@ _LONGEST_WAIT = 10
 # Collected rows are fitted anew once they have grown by this factor.
 _GROWTH = 1.1
 _TINY = np.finfo(np.float64).tiny
-# Parameters that shape the moments.
-_FIXED = (
-    "n_experts",
-    "depth",
-    "top_k",
-    "family",
-    "fit_intercept",
-    "gate_intercept",
-    "noise",
-    "noise_df",
-    "symmetric",
-)
-_SHARES = ("l1_ratio", "gate_l1_ratio")
 
 
 class Progress(NamedTuple):
@@ -63,15 +51,14 @@ class Progress(NamedTuple):
     theta: tuple | None  # see `Parameters`
     stats: tuple | None  # running moments, see `Statistics`
     gate_matrix: np.ndarray | None
-    settings: dict  # parameters that may not change
 
 
 def partial_fit(estimator, X, y, classes, sample_weight):
     """Learn from one batch; the estimator is as before if that fails."""
     with restored_on_failure(estimator), block_map() as threads:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            rows, n_rows = _batch(estimator, X, y, classes, sample_weight)
-            progress, objective = _Learner(estimator, threads).learn(rows)
+            rows, columns, n_rows = _batch(estimator, X, y, classes, sample_weight)
+            progress, objective = _Learner(estimator, columns, threads).learn(rows)
         estimator._online = progress._asdict()
         estimator.objective_curve_ = np.append(estimator.objective_curve_, objective)
         estimator.n_iter_ = estimator.objective_curve_.shape[0]
@@ -86,6 +73,7 @@ def _batch(estimator, X, y, classes, sample_weight):
         X, y, columns = rows_to_fit(estimator, X, y)
     else:
         X, y = rows_like_fit(estimator, X, y)
+        columns = estimator._fitted["columns"]
     weight = check_weights(sample_weight, X)
     X, y, weight, _ = of_positive_weight(X, y, weight, None)
     _check_settings(estimator)
@@ -94,9 +82,7 @@ def _batch(estimator, X, y, classes, sample_weight):
     n_rows = X.shape[0]
     if sample_weight is not None or estimator.class_weight is not None:
         n_rows = float(weight.sum())
-    if is_first:
-        estimator._gate_columns, estimator._expert_columns = columns
-    return Rows(X, target, weight), n_rows
+    return Rows(X, target, weight), columns, n_rows
 
 
 def _check_settings(estimator):
@@ -115,33 +101,19 @@ def _check_settings(estimator):
             "sklearn.utils.class_weight.compute_class_weight on many rows."
             + see("Batches that arrive one by one")
         )
-    if getattr(estimator, "_had_groups", False):
+    if not hasattr(estimator, "coef_"):
+        return
+    fitted = estimator._fitted
+    if fitted["has_groups"]:
         raise ValueError(
             "groups were given to fit, but rows of partial_fit have none; fit without "
             "groups, or fit all rows again." + see("Batches that arrive one by one")
         )
-    before = (getattr(estimator, "_online", None) or {}).get("settings", {})
-    for name, now in _settings(estimator).items():
-        if name in before and now != before[name]:
-            raise ValueError(
-                f"{name}={getattr(estimator, name)!r} is not what earlier batches were "
-                f"learned with; set it back, or begin anew with fit or a clone."
-                + see("Batches that arrive one by one")
-            )
-
-
-def _settings(estimator):
-    """Parameters that may not change between batches, and whether there is a lasso."""
-    params = estimator.get_params(deep=False)
-    settings = {name: _plain(params[name]) for name in _FIXED if name in params}
-    return settings | {name: bool(params[name] > 0) for name in _SHARES}
-
-
-def _plain(value):
-    """A setting, or the name of its class if it is an object."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return (value if isinstance(value, type) else type(value)).__name__
+    names = *STRUCTURE, "top_k"
+    check_as_fitted(estimator, names, "partial_fit goes on from that")
+    for name in ("l1_ratio", "gate_l1_ratio"):
+        if (getattr(estimator, name) > 0) != (fitted["settings"][name] > 0):
+            check_as_fitted(estimator, [name], "moments with and without it differ")
 
 
 def _stepped(mixture, theta, moments, share, growth):
@@ -186,19 +158,19 @@ class _Learner:
     Parameters
     ----------
     estimator : BaseMixtureOfExperts
+    columns : pair of those of gate and experts, indices or None
     threads : pair of a map over blocks and its number of threads
     """
 
-    def __init__(self, estimator, threads):
+    def __init__(self, estimator, columns, threads):
         self.estimator, self.threads = estimator, threads
-        self.columns = estimator._gate_columns, estimator._expert_columns
+        self.columns = columns
         state = getattr(estimator, "_online", None)
         if state is not None:
-            self.before = Progress(**state)
+            self.before = Progress(*(state[name] for name in Progress._fields))
             return
         after_fit = hasattr(estimator, "coef_")
-        settings = _settings(estimator)
-        self.before = Progress(None, 0, after_fit, None, None, None, settings)
+        self.before = Progress(None, 0, after_fit, None, None, None)
         estimator.objective_curve_ = np.zeros(0)
         if not after_fit:
             estimator.n_samples_seen_ = 0
@@ -264,7 +236,8 @@ class _Learner:
         seen = estimator.n_samples_seen_
         total = seen + fresh.weight.sum()
         scaling = self._scaling()
-        if estimator._gate_has_intercept(self.columns[0]) == estimator._has_intercept():
+        spec = estimator._specification(self.columns)
+        if spec.gate_intercept == spec.fit_intercept:
             # Else one of them sees the columns that are constant so far.
             scaling = scaling.with_news(rows.X, rows.weight)
         problem = self._problem(rows, scaling, total)
@@ -308,7 +281,7 @@ class _Learner:
     def _publish(self, problem, theta, mass, dtype):
         """Set the attributes that follow from the parameters."""
         estimator = self.estimator
-        fitted = estimator._described(problem, theta, mass, dtype, self.columns)
+        fitted = estimator._described(problem, theta, mass, dtype)
         for name, value in fitted.items():
             setattr(estimator, name, value)
 
@@ -327,12 +300,12 @@ class _Learner:
 
     def _scaling(self):
         """Scaling of the parameters so far."""
-        estimator = self.estimator
-        return Scaling.of_units(estimator._column_units, estimator._target_units)
+        fitted = self.estimator._fitted
+        return Scaling.of_units(fitted["column_units"], fitted["target_units"])
 
     def _like_units(self, rows):
         """Rows in the form, dense or sparse, that the units ask for."""
-        mean, scale = self.estimator._column_units
+        mean, scale = self.estimator._fitted["column_units"]
         is_centred = (np.isfinite(scale) & (mean != 0)).any()
         if is_centred and sparse.issparse(rows.X):
             raise ValueError(

@@ -18,6 +18,7 @@ from skmoe._part_checks import (
     summary,
 )
 from skmoe._restarts import escaped, last_objective, start_rngs
+from skmoe._task import goes_on
 from skmoe._validation import check_enough, restored_on_failure
 from skmoe.engine.descent import minimise
 from skmoe.engine.gate import Gate
@@ -130,9 +131,9 @@ def _learnt(estimator, bare, found):
 def _standardised(model, rows, found):
     """The second pass: scales of all rows, and samples of them."""
     means, estimator = Means.joined([part.means for part in found]), model.estimator
-    gate_has_intercept = estimator._gate_has_intercept(model.columns[0])
+    spec = estimator._specification(model.columns)
     origin = (
-        means.columns * (estimator._has_intercept() or gate_has_intercept),
+        means.columns * (spec.fit_intercept or spec.gate_intercept),
         means.target * estimator._centres_target(),
     )
     sampling = _sampling(model, found)
@@ -170,7 +171,7 @@ def _sampling(model, found):
 def _best_fit(estimator, data, threads):
     """The best descent of `n_init`, and the fitted attributes, a dict."""
     gate_rows, start_rows = data.sample
-    is_warm = estimator.warm_start and hasattr(estimator, "converged_")
+    is_warm = goes_on(estimator)
     prior = estimator._fitted_prior() if is_warm else None
     problem = data.model.problem(start_rows, data.scaling, prior)
     problem.mixture.map_threads, problem.mixture.n_threads = threads
@@ -196,9 +197,7 @@ def _best_fit(estimator, data, threads):
     if not is_warm:
         best = problem.ordered(best)
     model = data.model
-    return best, estimator._after_fit(
-        best, problem, model.dtype, model.columns, data.scaling.total
-    )
+    return best, estimator._after_fit(best, problem, model.dtype, data.scaling.total)
 
 
 def _descent(estimator, mixture, start, number):

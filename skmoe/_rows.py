@@ -28,7 +28,7 @@ def rows_like_fit(estimator, X, *y):
     checks = {"accept_sparse": "csr", **(estimator._target_checks if y else {})}
     if _is_frame(X):
         validate_data(estimator, X, *y, reset=False, skip_check_array=True)
-        columns = estimator._gate_columns, estimator._expert_columns
+        columns = estimator._fitted["columns"]
         found = _seen_rows(estimator, columns, X, *y, **checks)
     else:
         found = validate_data(estimator, X, *y, dtype=DTYPES, reset=False, **checks)

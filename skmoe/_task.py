@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skmoe._fitted import STRUCTURE, check_as_fitted
 from skmoe._groups import averaged_by_group, check_groups
 from skmoe._restarts import FitTask
 from skmoe._rows import rows_to_fit
@@ -33,7 +34,7 @@ def make_task(estimator, X, y, sample_weight, groups):
         X, target, weight, group = canonical_rows(X, target, weight, group)
     elif group is not None:
         init = averaged_by_group(init, weight, group)
-    warm = estimator.warm_start and hasattr(estimator, "converged_")
+    warm = goes_on(estimator)
     prior = estimator._fitted_prior() if warm else None
     problem = estimator._make_problem(
         X, target, weight, columns, group=group, prior_noise=prior
@@ -42,9 +43,18 @@ def make_task(estimator, X, y, sample_weight, groups):
     def describe(descent):
         if not warm and init is None:
             descent = problem.ordered(descent)
-        return estimator._after_fit(descent, problem, X.dtype, columns, n_seen)
+        return estimator._after_fit(descent, problem, X.dtype, n_seen)
 
     return FitTask(problem, init, warm, data, describe)
+
+
+def goes_on(estimator):
+    """Whether a fit goes on from an earlier one, of the same model."""
+    if not (estimator.warm_start and hasattr(estimator, "converged_")):
+        return False
+    purpose = "warm_start=True goes on from that"
+    check_as_fitted(estimator, STRUCTURE, purpose)
+    return True
 
 
 def of_positive_weight(X, y, weight, group):

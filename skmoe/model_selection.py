@@ -190,7 +190,9 @@ class ExpertsPath(Generic[_Mixture]):
     def _best(self, criterion, stacklevel):
         """The fit with the lowest value, with a warning if it is not to be trusted."""
         best = self.estimators[int(np.argmin(getattr(self, criterion)))]
-        for doubt in filter(None, (best._lack_of_rows, best._low_noise)):
+        for doubt in filter(
+            None, (best._fitted["lack_of_rows"], best._fitted["low_noise"])
+        ):
             warnings.warn(
                 f"{criterion} is lowest with n_experts={best.n_experts}, but its "
                 f"likelihood is no guide: {doubt} Raise alpha or noise_prior, choose "

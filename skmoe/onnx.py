@@ -3,9 +3,10 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skmoe._glm import MixtureOfGLMExperts, log_bounds
+from skmoe._glm import MixtureOfGLMExperts
 from skmoe._linear import MixtureOfLinearExperts
 from skmoe._logistic import MixtureOfLogisticExperts
+from skmoe.distributions.log_link import log_bounds
 
 __all__ = ["register_converters"]
 
@@ -184,7 +185,7 @@ class _Graph:
         coef, intercept = self.model.gate_coef_, self.model.gate_intercept_
         if intercept.ndim == 2:
             return self._tree(coef, intercept, outputs)
-        logits = self._affine(coef, intercept, self.model._gate_columns)
+        logits = self._affine(coef, intercept, self.model._fitted["columns"][0])
         top_k = self.model.top_k
         if top_k is not None and top_k < intercept.shape[0]:
             logits = self._close_all_but(logits, top_k)
@@ -199,7 +200,7 @@ class _Graph:
             size = level.stop - level.start
             flat = coef[level].reshape(size * n_branches, -1)
             values = self._affine(
-                flat, intercept[level].ravel(), self.model._gate_columns
+                flat, intercept[level].ravel(), self.model._fitted["columns"][0]
             )
             values = self._reshaped(values, size, n_branches)
             values = self.softmax(values, axis=2)
@@ -234,7 +235,7 @@ class _Graph:
     def predictor(self, coef, intercept):
         """Linear predictors of the experts, (..., d), (K, q) -> (n, K, q)."""
         flat = coef.reshape(intercept.size, coef.shape[-1])
-        values = self._affine(flat, intercept.ravel(), self.model._expert_columns)
+        values = self._affine(flat, intercept.ravel(), self.model._fitted["columns"][1])
         return self._reshaped(values, *intercept.shape)
 
     def mixed(self, gate, values, outputs=None):

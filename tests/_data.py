@@ -13,8 +13,8 @@ from skmoe.distributions import (
     Poisson,
     StudentT,
 )
-from skmoe.engine.experts import LinearExperts
 from skmoe.engine.problem import Problem
+from skmoe.engine.specification import Specification
 from skmoe.engine.state import Parameters
 
 FAMILIES = {"poisson": Poisson, "gamma": Gamma}
@@ -111,23 +111,14 @@ class Model:
     def n_branches(self):
         return round(self.n_experts ** (1 / self.depth))
 
-    def experts(self, penalty, has_intercept=True):
-        """The engine's experts."""
+    def distribution(self):
+        """Distribution of y under an expert."""
         df, m = self.noise_df, self.n_outputs
         if self.family == "linear":
-            distribution = Normal(m) if df is None else StudentT(df, m)
-        elif self.family in FAMILIES:
-            distribution = LogLink(FAMILIES[self.family]())
-        else:
-            distribution = Categorical(self.n_classes, penalty.is_smooth)
-        return LinearExperts(
-            distribution,
-            self.n_experts,
-            penalty,
-            symmetric=self.symmetric,
-            shares_noise=self.noise == "shared",
-            has_intercept=has_intercept,
-        )
+            return Normal(m) if df is None else StudentT(df, m)
+        if self.family in FAMILIES:
+            return LogLink(FAMILIES[self.family]())
+        return Categorical(self.n_classes)
 
     def problem(
         self,
@@ -151,20 +142,27 @@ class Model:
             None if chosen is None else np.array(chosen)
             for chosen in (self.gate_columns, self.expert_columns)
         ]
-        return Problem(
-            data.X,
-            data.target,
-            weight,
-            lambda penalty: self.experts(penalty, fit_intercept),
+        options = {
+            name: penalties.pop(name)
+            for name in ("group", "scaling", "prior_noise", "n_seen")
+            if name in penalties
+        }
+        specification = Specification(
+            self.distribution(),
+            self.n_experts,
+            symmetric=self.symmetric,
+            shares_noise=self.noise == "shared",
+            depth=self.depth,
+            top_k=self.top_k,
             gate_columns=columns[0],
             expert_columns=columns[1],
             fit_intercept=fit_intercept,
+            gate_intercept=penalties.pop("gate_intercept", fit_intercept),
             alpha=alpha * weight.sum(),
             gate_alpha=gate_alpha * weight.sum(),
-            depth=self.depth,
-            top_k=self.top_k,
             **penalties,
         )
+        return Problem(data.X, data.target, weight, specification, **options)
 
 
 MODELS = {

@@ -16,12 +16,12 @@ from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.descent import _remaining
 from skmoe.engine.design import column_moments
 from skmoe.engine.draws import Draw
-from skmoe.engine.experts import LinearExperts
 from skmoe.engine.penalty import Penalty
-from skmoe.engine.prediction import quantile_between
 from skmoe.engine.problem import Problem, canonical_rows
+from skmoe.engine.quantiles import mixture_quantile
 from skmoe.engine.scaling import Means, Scaling, Squares, scaling_from
 from skmoe.engine.softmax import free_variance, gate_contrasts
+from skmoe.engine.specification import Specification
 from skmoe.engine.state import Parameters, Statistics
 
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -191,12 +191,18 @@ class TestClusters:
 
 @pytest.mark.parametrize("q", [0.05, 0.5, 0.999])
 def test_quantiles_of_a_component_on_its_own(q):
-    low, high = np.zeros(3), np.array([40.0, 60.0, 80.0])
     mean = np.array([1.0, 8.0, 30.0])
-    found = quantile_between(q, stats.poisson(mean).cdf, low, high, True)
-    np.testing.assert_array_equal(found, stats.poisson(mean).ppf(q))
-    found = quantile_between(q, stats.gamma(mean).cdf, low, high, False)
-    np.testing.assert_allclose(found, stats.gamma(mean).ppf(q), rtol=1e-12)
+    # The second expert widens the bracket, and has no share.
+    gate = np.array([[1 - 1e-300], [1e-300]]) * np.ones(3)
+    means, dispersion = np.stack([mean, 40 * mean]), np.full((2, 1), 0.25)
+    for family, of_scipy in (
+        (Poisson(), stats.poisson(mean)),
+        (Gamma(), stats.gamma(4, scale=mean / 4)),
+    ):
+        found = mixture_quantile(
+            np.array([q]), gate, means, dispersion, LogLink(family)
+        )
+        np.testing.assert_allclose(found[0], of_scipy.ppf(q), rtol=1e-12)
 
 
 @pytest.mark.parametrize("n_categories", [2, 3, 5])
@@ -217,12 +223,7 @@ def glm_problem(distribution, n_experts=2, n=200):
         X,
         y,
         np.ones(n),
-        lambda penalty: LinearExperts(LogLink(distribution), n_experts, penalty),
-        gate_columns=None,
-        expert_columns=None,
-        fit_intercept=True,
-        alpha=0.0,
-        gate_alpha=0.0,
+        Specification(LogLink(distribution), n_experts),
     )
     return problem, y.mean()
 

@@ -103,7 +103,7 @@ def assert_warned_rightly(model, caught):
     """Of an early stop, or of experts that coincide, and of too few rows."""
     of_rows = [w for w in caught if w.category is UserWarning]
     assert all("rows" in str(w.message) for w in of_rows)
-    assert len(of_rows) == (model._lack_of_rows is not None)
+    assert len(of_rows) == (model._fitted["lack_of_rows"] is not None)
     others = [w for w in caught if w.category is not UserWarning]
     for warning in others:
         assert warning.category is ConvergenceWarning, warning

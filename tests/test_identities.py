@@ -16,7 +16,7 @@ from scipy.special import digamma, gammaln, loggamma
 
 from skmoe.engine.descent import minimise
 from skmoe.engine.mixture import Mixture
-from skmoe.engine.prediction import expert_log_probability
+from skmoe.engine.predictor import linear_predictor
 from skmoe.solvers import MirrorDescent, make_solver
 
 SEEDS = (0, 1)
@@ -448,10 +448,9 @@ def test_objective_is_penalised_likelihood_in_the_users_units(name, alpha):
                 data.target[:, None], shape, scale=mean / shape
             )
     else:
-        if model.n_classes == 2:
-            coef, intercept = coef[:, 0], intercept[:, 0]
-        log_class = expert_log_probability(expert_X, coef, intercept)
-        density = log_class[np.arange(120), :, data.target]
+        logits = linear_predictor(expert_X, coef, intercept)
+        log_class = model.distribution().log_mean(logits)
+        density = log_class[:, data.target, np.arange(120)].T
     free = 1 if model.symmetric else model.n_experts
     loss = -np.average(logsumexp((gate + density).T), weights=weight)
     loss += 0.5 * alpha * np.square(coef[:free]).sum()

@@ -75,7 +75,7 @@ def test_an_exact_m_step_does_not_help_em_from_a_random_start():
     solver = MirrorDescent(1.0, project=Mixture.project_exactly)
     _, thetas, _ = paper.run(task, start, solver, 8)
     fitted = task.problem.attributes(thetas[-1], np.float64)
-    assert paper.judge(task.test, fitted).gate < 0.9
+    assert paper.judge(task, fitted).gate < 0.9
 
 
 def test_gradient_em_of_one_step_is_gradient_descent():

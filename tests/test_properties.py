@@ -28,7 +28,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skmoe.engine.mixture import Mixture
-from skmoe.engine.prediction import linear_predictor
+from skmoe.engine.predictor import linear_predictor
 from skmoe.engine.problem import canonical_rows
 
 SHARED = {
@@ -85,7 +85,7 @@ def assert_fitted_soundly(case, model):
     """Finite attributes, and an objective that did not rise."""
     has_noise = isinstance(model, REGRESSOR) or case.parameters.get("family") == "gamma"
     for name, value in vars(model).items():
-        if name == model._prior_name and not (has_noise and model.noise_prior):
+        if name.startswith("prior_") and not (has_noise and model.noise_prior):
             assert value is None
         elif name.endswith("_") and name not in ("classes_", "feature_names_in_"):
             assert np.isfinite(value).all(), name
@@ -110,7 +110,7 @@ def test_fit_is_finite_monotone_and_quiet(case):
             return
     of_rows = [w for w in caught if w.category is UserWarning]
     assert all(re.match(OF_FEW_ROWS, str(w.message)) for w in of_rows)
-    assert len(of_rows) == (model._lack_of_rows is not None)
+    assert len(of_rows) == (model._fitted["lack_of_rows"] is not None)
     caught = [w for w in caught if w.category is not UserWarning]
     assert {warning.category for warning in caught} <= {ConvergenceWarning}
     # What is made up may have no second expert.
@@ -179,20 +179,29 @@ def row_sizes(X, coef, intercept):
     return (size + np.abs(intercept).ravel()).max(axis=1)
 
 
+def of_gate(model, X):
+    """What the gate sees of X, and its coefficients."""
+    columns = model._fitted["columns"][0]
+    seen = X if columns is None else X[:, columns]
+    return seen, model.gate_coef_, model.gate_intercept_
+
+
 def sizes(model, X):
     """Size of the terms in the predictors of gate and experts, two arrays (n,)."""
-    *gate, kind = model._gate_arguments(X)
+    columns = model._fitted["columns"][1]
+    seen = X if columns is None else X[:, columns]
+    of_experts = row_sizes(seen, model.coef_, model.intercept_)
     # An expert's logit in a tree is a sum along its path.
-    return kind.depth * row_sizes(*gate), row_sizes(*model._expert_arguments(X))
+    return model.depth * row_sizes(*of_gate(model, X)), of_experts
 
 
 def clear_choices(model, X, rounding):
     """Whether no rounding of a row's logits changes which experts count, (n,)."""
-    *gate, kind = model._gate_arguments(X)
-    if kind.top_k is None:
+    gate, top_k = of_gate(model, X), model.top_k
+    if top_k is None or top_k >= model.n_experts:
         return np.ones(X.shape[0], dtype=bool)
-    logits = np.sort(linear_predictor(*gate).astype(np.float64), axis=1)
-    gap = logits[:, -kind.top_k] - logits[:, -kind.top_k - 1]
+    logits = np.sort(linear_predictor(*gate).astype(np.float64), axis=0)
+    gap = logits[-top_k] - logits[-top_k - 1]
     return gap > rounding * (1 + row_sizes(*gate))
 
 

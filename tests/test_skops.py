@@ -31,10 +31,20 @@ def loaded(model, trusted):
 
 def assert_same_fit(model, other):
     """Same parameters and fitted attributes, the private ones too."""
-    assert vars(model).keys() == vars(other).keys()
-    for name, value in vars(model).items():
-        if name != "random_state":
-            np.testing.assert_array_equal(vars(other)[name], value)
+    assert_same(vars(model), vars(other))
+
+
+def assert_same(first, second):
+    """The same names and values, of dicts in dicts too."""
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        if isinstance(value, dict):
+            assert_same(value, second[name])
+        elif isinstance(value, tuple):
+            for one, other in zip(value, second[name], strict=True):
+                np.testing.assert_array_equal(one, other)
+        elif name != "random_state":
+            np.testing.assert_array_equal(second[name], value)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_fit_is_that_in_memory(name, solver):
     expected = clone(estimator).fit(X, y, weight)
     found = fit_batches(estimator, array_batches(X, y, weight, batch_size=700))
     assert_same_fit(found, expected)
-    assert found._n_free_parameters == expected._n_free_parameters
+    assert found._fitted["n_parameters"] == expected._fitted["n_parameters"]
 
 
 @pytest.mark.parametrize("intercept", [True, False])

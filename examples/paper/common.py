@@ -12,8 +12,8 @@ import numpy as np
 
 from skmoe.distributions import Categorical, Normal
 from skmoe.engine.descent import minimise
-from skmoe.engine.experts import LinearExperts
 from skmoe.engine.problem import Problem
+from skmoe.engine.specification import Specification
 from skmoe.solvers import AcceleratedEM
 
 # Colours that colour-blind readers tell apart (Okabe and Ito).
@@ -100,25 +100,16 @@ def make_problem(X, target, n_experts=2, symmetric=False, alpha=0.0, n_classes=2
 
     `alpha` is the penalty for each row, so that F does not depend on their number.
     """
-
-    def experts(penalty):
-        if target.ndim == 2:
-            return LinearExperts(Normal(), n_experts, penalty, symmetric=symmetric)
-        return LinearExperts(
-            Categorical(n_classes), n_experts, penalty, symmetric=symmetric
-        )
-
-    return Problem(
-        X,
-        target,
-        np.ones(X.shape[0]),
-        experts,
-        gate_columns=None,
-        expert_columns=None,
+    specification = Specification(
+        Normal() if target.ndim == 2 else Categorical(n_classes),
+        n_experts,
+        symmetric=symmetric,
         fit_intercept=not symmetric,
+        gate_intercept=not symmetric,
         alpha=alpha * X.shape[0],
         gate_alpha=alpha * X.shape[0],
     )
+    return Problem(X, target, np.ones(X.shape[0]), specification)
 
 
 def sigmoid(value):

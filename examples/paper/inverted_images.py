@@ -47,7 +47,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmoe import MixtureOfLogisticExperts
-from skmoe.engine import prediction
+from skmoe.engine.fitted import FittedModel
 from skmoe.engine.problem import Problem
 from skmoe.engine.starts import starting_point
 from skmoe.solvers import GradientDescent, GradientSteps, MirrorDescent
@@ -222,18 +222,14 @@ def make_start(task, name, rng):
     return mixture.project_responsibilities(np.stack([1 - weight, weight]))
 
 
-def judge(test, fitted):
+def judge(task, fitted):
     """Quality on test images of a model of two experts with fitted attributes."""
-    gate_arguments = test.X, fitted["gate_coef_"], fitted["gate_intercept_"]
-    expert_arguments = test.X, fitted["coef_"], fitted["intercept_"]
-    log_gate = prediction.gate_log_probability(*gate_arguments)
-    log_expert = prediction.expert_log_probability(*expert_arguments)
-    log_class = np.logaddexp.reduce(log_gate[:, :, None] + log_expert, axis=1)
-    rows = np.arange(len(test.y))
-    log_joint = log_gate + log_expert[rows, :, test.y]
+    test, model = task.test, FittedModel(task.problem.specification, fitted)
+    log_gate, log_density = model.log_joint(test.X, test.y)
+    log_joint = log_gate + log_density
     return Quality(
-        (log_class.argmax(axis=1) == test.y).mean(),
-        -log_class[rows, test.y].mean(),
+        (model.mean(test.X).argmax(axis=1) == test.y).mean(),
+        -np.logaddexp.reduce(log_joint, axis=1).mean(),
         agreement(log_gate, test.inverted),
         agreement(log_joint, test.inverted),
     )
@@ -245,10 +241,11 @@ def agreement(log_weight, inverted):
     return max(right.mean(), 1 - right.mean())
 
 
-def judge_estimator(test, estimator):
+def judge_estimator(task, estimator):
     """Quality on test images of a fitted estimator of one or two experts."""
+    test = task.test
     if estimator.n_experts == 2:
-        return judge(test, vars(estimator))
+        return judge(task, vars(estimator))
     accuracy = estimator.score(test.X, test.y)
     cross_entropy = -estimator.score_samples(test.X, test.y).mean()
     return Quality(accuracy, cross_entropy, np.nan, np.nan)
@@ -328,7 +325,7 @@ def experiment(load=split_digits, n_seeds=5, n_iter=200, lengths=LENGTHS):
 def judge_all(tasks, thetas):
     """Quality after each iteration of each task, arrays (seeds, iterations + 1)."""
     values = [
-        [judge(task.test, task.problem.attributes(theta, np.float64)) for theta in path]
+        [judge(task, task.problem.attributes(theta, np.float64)) for theta in path]
         for task, path in zip(tasks, thetas)
     ]
     return Quality(*np.moveaxis(np.array(values), -1, 0))
@@ -342,7 +339,7 @@ def fitted_quality(task, **options):
         # The penalty, not the number of images, is what many pixels rely on.
         warnings.filterwarnings("ignore", "The model has .* parameters")
         estimator.fit(task.train.X, task.train.y)
-    return judge_estimator(task.test, estimator)
+    return judge_estimator(task, estimator)
 
 
 def iterations_to(outcome, floor):

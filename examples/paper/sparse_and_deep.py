@@ -37,8 +37,8 @@ from sklearn.model_selection import train_test_split
 
 from skmoe.distributions import Categorical, Normal
 from skmoe.engine.descent import minimise
-from skmoe.engine.experts import LinearExperts
 from skmoe.engine.problem import Problem
+from skmoe.engine.specification import Specification
 from skmoe.engine.starts import starting_point
 from skmoe.solvers import AcceleratedEM
 
@@ -89,26 +89,16 @@ DATA = {"diamonds": diamonds, "inverted digits": inverted_digits}
 
 def make_problem(rows, structure, scaling=None):
     """The engine's problem on some rows."""
-
     n_rows = len(rows.X) if scaling is None else scaling.total
 
-    def experts(penalty):
-        if rows.target.ndim == 2:
-            return LinearExperts(Normal(), N_EXPERTS, penalty)
-        return LinearExperts(Categorical(10), N_EXPERTS, penalty)
-
-    return Problem(
-        *rows,
-        np.ones(len(rows.X)),
-        experts,
-        gate_columns=None,
-        expert_columns=None,
-        fit_intercept=True,
+    specification = Specification(
+        Normal() if rows.target.ndim == 2 else Categorical(10),
+        N_EXPERTS,
         alpha=ALPHA * n_rows,
         gate_alpha=ALPHA * n_rows,
-        scaling=scaling,
         **structure,
     )
+    return Problem(*rows, np.ones(len(rows.X)), specification, scaling=scaling)
 
 
 def held_out_mixture(problem, rows, structure):

@@ -29,9 +29,9 @@ from common import COLOURS, Instance, best_near, print_table, save, start_near
 
 from skmoe.distributions import Normal
 from skmoe.engine.descent import minimise
-from skmoe.engine.experts import LinearExperts
 from skmoe.engine.information import InformationMatrices, information_matrices
 from skmoe.engine.problem import Problem
+from skmoe.engine.specification import Specification
 from skmoe.solvers import MirrorDescent
 
 COUNTS = (2, 3, 4, 5, 6)
@@ -111,14 +111,14 @@ def make_problem(X, y, n_experts, symmetric=False):
         X,
         y[None],
         np.ones(y.size),
-        lambda penalty: LinearExperts(
-            Normal(), n_experts, penalty, symmetric=symmetric, shares_noise=True
+        Specification(
+            Normal(),
+            n_experts,
+            symmetric=symmetric,
+            shares_noise=True,
+            fit_intercept=False,
+            gate_intercept=False,
         ),
-        gate_columns=None,
-        expert_columns=None,
-        fit_intercept=False,
-        alpha=0.0,
-        gate_alpha=0.0,
     )
 
 

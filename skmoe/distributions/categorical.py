@@ -1,6 +1,7 @@
 """Classes: y ~ Categorical(softmax(predictors)); two classes have one predictor."""
 
 import numpy as np
+from scipy.special import log_expit, log_softmax
 
 from skmoe.engine.softmax import (
     class_contrasts,
@@ -20,7 +21,7 @@ class Categorical:
         Whether the penalty of coefficients has no lasso.
     """
 
-    is_quadratic, has_dispersion = False, False
+    is_quadratic, has_dispersion, dispersion_name = False, False, None
     first_predictor = None  # the first step starts from equal classes
 
     def __init__(self, n_classes, smooth=True):
@@ -33,6 +34,31 @@ class Categorical:
         if self.n_categories == 2:
             return BinaryRows(predictor[:, 0], target)
         return CategoricalRows(self.contrasts, predictor, target)
+
+    def under(self, penalty):
+        """The same, with predictors that suit the penalty of coefficients."""
+        return Categorical(self.n_categories, penalty.is_smooth)
+
+    def mean(self, logits):
+        """Class probabilities, (K, C, b), of logits, which it overwrites.
+
+        Those of two classes are (K, 1, b), else (K, C, b).
+        """
+        if self.n_categories == 2:
+            positive = positive_probability(logits)[0]
+            return np.concatenate([1 - positive, positive], axis=1)
+        softmax_in_place(np.moveaxis(logits, 1, 0))
+        return logits
+
+    def log_mean(self, logits):
+        """Logarithms of the class probabilities, (K, C, b)."""
+        if self.n_categories == 2:
+            return log_expit(np.concatenate([-logits, logits], axis=1))
+        return log_softmax(logits, axis=1)
+
+    def bounded(self, predictor):
+        """The predictors: no logit is too large."""
+        return predictor
 
     def moments(self, target):
         """Sufficient statistics of the targets, (n,) -> one-hot (C, n)."""

@@ -1,7 +1,11 @@
 """Families of one parameter, the mean, and perhaps a dispersion, with a log link."""
 
+import math
+
 import numpy as np
 
+# Under no expert a row is less probable, in nats: the gate then decides.
+_LEAST = -1e300
 _TINY = np.finfo(np.float64).tiny
 _HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
@@ -15,15 +19,20 @@ class LogLink:
     """
 
     n_categories, n_predictors, is_quadratic = 0, 1, False
-    dispersion_name = "dispersion_"
+    dispersion_name, dispersion_kind = "dispersion_", "dispersion"
+    is_symmetric = False
 
     def __init__(self, family):
         self.family, self.has_dispersion = family, family.has_dispersion
-        self.contrasts = np.eye(1)
+        self.is_discrete, self.contrasts = family.is_discrete, np.eye(1)
 
     def at(self, predictor, target, dispersion):
         """Rows of predictors (K, 1, b) and targets (b,)."""
         return LogLinkRows(self.family, predictor[:, 0], target, dispersion)
+
+    def under(self, penalty):
+        """The same, whatever the penalty of coefficients."""
+        return self
 
     def moments(self, target):
         """Sufficient statistics of the targets, (n,) -> (1, n)."""
@@ -66,6 +75,45 @@ class LogLink:
     def dispersion_of(self, deviance):
         """Dispersion whose expected deviance is the given one."""
         return self.family.dispersion_of(deviance)
+
+    def mean(self, predictor):
+        """Means of predictors (K, 1, b)."""
+        return np.exp(self.bounded(predictor))
+
+    def bounded(self, predictor):
+        """Predictors whose means can be held: experts may be steep."""
+        return np.clip(predictor, *log_bounds(np.float64))
+
+    def cdf(self, target, mean, dispersion):
+        """P(Y <= target)."""
+        with np.errstate(over="ignore"):
+            return self.family.cdf(target, mean, dispersion)
+
+    def density(self, target, mean, dispersion):
+        """Density of amounts."""
+        with np.errstate(all="ignore"):
+            predictor = np.log(mean)
+            return np.exp(self.family.log_density(predictor, mean, target, dispersion))
+
+    def quantile(self, q, mean, dispersion):
+        """Inverse of `cdf`."""
+        with np.errstate(over="ignore"):
+            return self.family.quantile(q, mean, dispersion)
+
+    def sample(self, mean, dispersion, rng):
+        """Draws, of the shape of `mean`, (..., 1)."""
+        return self.family.sample(mean, dispersion, rng)
+
+    def far_log_density(self, predictor, target, dispersion):
+        """As `at(...).log_density` where an expert cannot have a target, (K, b)."""
+        return np.fmax(self.at(predictor, target, dispersion).log_density, _LEAST)
+
+
+def log_bounds(dtype):
+    """Logarithms of the least and largest mean of a type, two floats."""
+    info = np.finfo(dtype)
+    # Strictly inside, whatever the type rounds them to.
+    return math.log(info.tiny) + 1, math.log(info.max) - 1
 
 
 class LogLinkRows:

@@ -9,6 +9,8 @@ NOISE_FLOOR = 1e-6
 # Gradient steps may leave towards infinity; a maximum never lies there.
 NOISE_CEILING = 1e30
 _LOG_2PI = np.log(2 * np.pi)
+# Distances beyond are brought back, so that their squares are finite.
+_FAR, _FARTHEST = 1e150, 1e307
 
 
 class Normal:
@@ -20,9 +22,10 @@ class Normal:
     """
 
     n_categories, is_quadratic, has_dispersion = 0, True, True
-    dispersion_name = "noise_variance_"
+    dispersion_name, dispersion_kind = "noise_variance_", "variance"
     first_predictor = None  # the first step leads to the optimum from anywhere
-    variance, cdf, quantile = 1.0, staticmethod(ndtr), staticmethod(ndtri)
+    is_discrete, is_symmetric = False, True
+    variance = 1.0  # of the noise of scale 1
 
     def __init__(self, n_outputs=1):
         self.n_predictors = n_outputs
@@ -31,7 +34,11 @@ class Normal:
     def at(self, predictor, target, dispersion):
         """Rows of predictors (K, m, b), which it overwrites, and targets (m, b)."""
         residual = np.subtract(target, predictor, out=predictor)
-        return NormalRows(residual, dispersion)
+        return NormalRows(self, residual, dispersion)
+
+    def under(self, penalty):
+        """The same, whatever the penalty of coefficients."""
+        return self
 
     def moments(self, target):
         """Sufficient statistics of the targets, (m, n) -> (m, n)."""
@@ -65,19 +72,71 @@ class Normal:
         """Dispersion whose expected deviance is the given one."""
         return deviance
 
-    def density(self, at):
-        """Density of the noise of scale 1 at some points."""
-        return np.exp(-0.5 * np.square(at)) / np.sqrt(2 * np.pi)
+    def mean(self, predictor):
+        """Means of linear predictors, (K, m, b)."""
+        return predictor
 
-    def log_density(self, distance, variance, log_factor=0.0):
-        """Of outputs at squared distances in units of the noise, (n, K), (K, m).
+    def bounded(self, predictor):
+        """Predictors whose means can be held."""
+        return predictor
+
+    def standardised(self, target, mean, dispersion):
+        """Residuals in units of the noise."""
+        with np.errstate(over="ignore"):
+            return (target - mean) / np.sqrt(dispersion)
+
+    def cdf(self, target, mean, dispersion):
+        """P(Y <= target) of one output."""
+        return self._cdf(self.standardised(target, mean, dispersion))
+
+    def density(self, target, mean, dispersion):
+        """Density of one output."""
+        at = self.standardised(target, mean, dispersion)
+        return self._density(at) / np.sqrt(dispersion)
+
+    def quantile(self, q, mean, dispersion):
+        """Inverse of `cdf`."""
+        with np.errstate(over="ignore"):
+            return mean + np.sqrt(dispersion) * self._quantile(q)
+
+    def sample(self, mean, dispersion, rng):
+        """Draws, of the shape of `mean`, (..., m)."""
+        return mean + np.sqrt(dispersion) * self._noise(mean.shape, rng)
+
+    def far_log_density(self, predictor, target, dispersion):
+        """As `at(...).log_density`, where squared residuals overflow, (K, b).
+
+        Where they do for all experts, distances are smaller by a factor that experts
+        have in common, so that their order remains.
+        """
+        with np.errstate(over="ignore"):
+            gap = np.abs(target - predictor) / np.sqrt(dispersion)[:, :, None]
+        distance = np.hypot.reduce(np.minimum(gap, _FARTHEST), axis=1)
+        factor = np.maximum(distance.min(axis=0) / _FAR, 1.0)
+        square = np.square(np.minimum(distance / factor, _FAR * 1e3))
+        return self.log_density(square, dispersion[:, :, None], 2 * np.log(factor))
+
+    def log_density(self, distance, dispersion, log_factor=0.0):
+        """Of squared distances in units of the noise, (K, b), dispersions (K, m, 1).
 
         Distances are larger by a factor where these would overflow.  Here it is left
         out: the logarithm would overflow too.
         """
-        return -0.5 * (distance + (_LOG_2PI + np.log(variance)).sum(axis=-1))
+        return -0.5 * (distance + (_LOG_2PI + np.log(dispersion)).sum(axis=1))
 
-    def sample(self, shape, rng):
+    def _cdf(self, at):
+        """P(noise of scale 1 <= at)."""
+        return ndtr(at)
+
+    def _quantile(self, q):
+        """Inverse of `_cdf`."""
+        return ndtri(q)
+
+    def _density(self, at):
+        """Density of the noise of scale 1."""
+        return np.exp(-0.5 * np.square(at)) / np.sqrt(2 * np.pi)
+
+    def _noise(self, shape, rng):
         """Draws of the noise of scale 1, (..., m)."""
         return rng.standard_normal(shape)
 
@@ -88,12 +147,11 @@ class NormalRows:
     # What rows weigh, and the variance of that where it is a hidden scale.
     weight = hidden_variance = None
 
-    def __init__(self, residual, variance):
+    def __init__(self, distribution, residual, variance):
         self._residual, self._square = residual, np.square(residual)
-        constant = -0.5 * (_LOG_2PI + np.log(variance)).sum(axis=1)
         # Squared, in units of the noise, (K, b).
         self.distance = ((1 / variance)[:, None] @ self._square)[:, 0]
-        self.log_density = constant[:, None] - 0.5 * self.distance
+        self.log_density = distribution.log_density(self.distance, variance[:, :, None])
 
     def residual(self):
         """Score in the predictors, times the dispersion, (K, m, b)."""

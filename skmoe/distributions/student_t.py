@@ -31,6 +31,8 @@ class StudentT(Normal):
     n_outputs : int, default=1
     """
 
+    dispersion_kind = "squared scale"
+
     def __init__(self, df, n_outputs=1):
         super().__init__(n_outputs)
         self.df = df
@@ -41,29 +43,29 @@ class StudentT(Normal):
         residual = np.subtract(target, predictor, out=predictor)
         return StudentRows(self, residual, dispersion)
 
-    def cdf(self, at):
-        """P(T <= at)."""
-        return stdtr(self.df, at)
-
-    def quantile(self, q):
-        """Inverse of `cdf`."""
-        return stdtrit(self.df, q)
-
-    def density(self, at):
-        """Density of the noise of scale 1 at some points."""
-        top = np.exp(-betaln(self.df / 2, 0.5)) / np.sqrt(self.df)
-        tail = 0.5 * (self.df + 1) * np.log1p(np.square(at) / self.df)
-        return top * np.exp(-tail)
-
-    def log_density(self, distance, variance, log_factor=0.0):
-        """Of outputs at squared distances in units of the scales, (n, K), (K, m)."""
-        n_outputs = variance.shape[-1]
-        log_scale = 0.5 * np.log(variance).sum(axis=-1)
+    def log_density(self, distance, dispersion, log_factor=0.0):
+        """As of `Normal`."""
+        n_outputs = dispersion.shape[1]
+        log_scale = 0.5 * np.log(dispersion).sum(axis=1)
         tail = np.log1p(distance / self.df) + log_factor
         tail = 0.5 * (self.df + n_outputs) * tail
         return _constant(self.df, n_outputs) - log_scale - tail
 
-    def sample(self, shape, rng):
+    def _cdf(self, at):
+        """P(T <= at)."""
+        return stdtr(self.df, at)
+
+    def _quantile(self, q):
+        """Inverse of `_cdf`."""
+        return stdtrit(self.df, q)
+
+    def _density(self, at):
+        """Density of the noise of scale 1."""
+        top = np.exp(-betaln(self.df / 2, 0.5)) / np.sqrt(self.df)
+        tail = 0.5 * (self.df + 1) * np.log1p(np.square(at) / self.df)
+        return top * np.exp(-tail)
+
+    def _noise(self, shape, rng):
         """Draws of the noise of scale 1, (..., m); outputs share their u."""
         normal = rng.standard_normal(shape)
         hidden = rng.chisquare(self.df, size=shape[:-1]) / self.df
@@ -97,10 +99,9 @@ class StudentRows(NormalRows):
     """
 
     def __init__(self, distribution, residual, variance):
-        super().__init__(residual, variance)
+        super().__init__(distribution, residual, variance)
         df, n_outputs = distribution.df, residual.shape[1]
         self.weight = (df + n_outputs) / (df + self.distance)
-        self.log_density = distribution.log_density(self.distance, variance[:, None])
         self.hidden_variance = np.square(self.weight) / ((df + n_outputs) / 2)
 
 

@@ -20,14 +20,6 @@ def branches_of(n_experts, depth):
     return n_branches if fits else None
 
 
-def fitted_gate(coef, n_experts, top_k):
-    """Gate of fitted coefficients, (K, d) or (nodes, branches, d)."""
-    depth = 1
-    while coef.ndim == 3 and coef.shape[1] ** depth < n_experts:
-        depth += 1
-    return Gate(n_experts, depth, top_k=top_k)
-
-
 class Gate:
     """How logits become probabilities of the experts.
 

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from skmoe.engine.coordinates import learnt_parts
 from skmoe.engine.design import column_moments, column_range, make_design
-from skmoe.engine.experts import DEAD_MASS
+from skmoe.engine.experts import DEAD_MASS, LinearExperts
 from skmoe.engine.gate import Gate
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.noise_prior import equal_noise
@@ -94,24 +94,13 @@ class Problem:
     target : ndarray of shape (m, n), real outputs, or (n,), class codes (integers) or
         counts and amounts (floats), which keep their units
     weight : ndarray of shape (n,), non-negative, not all zero
-    make_experts : callable, Penalty -> LinearExperts
-    gate_columns, expert_columns : ndarray of int or None (all columns)
-    fit_intercept : bool, whether experts have intercepts
-    alpha, gate_alpha : float, penalties of experts and gate, beside the sum of losses
-    l1_ratio, gate_l1_ratio : float, shares of the lasso in them
-    depth : int, default=1
-        Levels of gates.
-    top_k : int, default=None
-        Experts that count for a row; all by default.
-    gate_intercept : bool, default=None
-        Whether the gate has intercepts; as the experts by default.
+    specification : Specification
     group : ndarray of int of shape (n,), default=None
         Codes of groups that share a latent expert, rising; the gate sees their first
         rows.
-    noise_prior : float, default=0.0
-        Rows that the prior on noise counts as.
     prior_noise : ndarray of shape (m,), default=None
-        Its noise variances, or dispersion, where they are known; in the user's units.
+        Noise variances, or dispersion, of the prior, where they are known; in the
+        user's units.
     scaling : Scaling, default=None
         That of all rows, where these are a part of them, or of earlier ones.
     n_seen : float, default=None
@@ -123,38 +112,32 @@ class Problem:
         X,
         target,
         weight,
-        make_experts,
+        specification,
         *,
-        gate_columns,
-        expert_columns,
-        fit_intercept,
-        alpha,
-        gate_alpha,
-        l1_ratio=0.0,
-        gate_l1_ratio=0.0,
-        depth=1,
-        top_k=None,
-        gate_intercept=None,
         group=None,
-        noise_prior=0.0,
         prior_noise=None,
         scaling=None,
         n_seen=None,
     ):
-        if gate_intercept is None:
-            gate_intercept = fit_intercept
+        self.specification = spec = specification
         if scaling is None:
-            moments = column_moments(X, weight, fit_intercept or gate_intercept)
-            scaling = Scaling(weight.sum(), *moments)
+            centres = spec.fit_intercept or spec.gate_intercept
+            scaling = Scaling(weight.sum(), *column_moments(X, weight, centres))
         units, X_units = _units(X, weight, group)
         self.has_groups = units is not None
         gate_design = expert_design = make_design(
-            X_units, gate_columns, *scaling.columns(gate_intercept), gate_intercept
+            X_units,
+            spec.gate_columns,
+            *scaling.columns(spec.gate_intercept),
+            spec.gate_intercept,
         )
-        is_shared = gate_intercept == fit_intercept and not self.has_groups
-        if not (is_shared and _same(gate_columns, expert_columns)):
+        is_shared = spec.gate_intercept == spec.fit_intercept and not self.has_groups
+        if not (is_shared and _same(spec.gate_columns, spec.expert_columns)):
             expert_design = make_design(
-                X, expert_columns, *scaling.columns(fit_intercept), fit_intercept
+                X,
+                spec.expert_columns,
+                *scaling.columns(spec.fit_intercept),
+                spec.fit_intercept,
             )
         self.gate_design, self.expert_design = gate_design, expert_design
         weight = weight / scaling.total
@@ -162,11 +145,10 @@ class Problem:
         self.n_seen = n_seen
         offset = 0.0
         self.target_scale = None
-        experts = make_experts(_penalty(expert_design, alpha / n_seen, l1_ratio))
-        self.experts = experts
+        self.experts = experts = _linear_experts(spec, expert_design, n_seen)
         if target.ndim == 2:
             # Experts of opposite sign have no common level to take away.
-            centred = fit_intercept and not is_tied(self.experts.tie)
+            centred = spec.fit_intercept and not spec.symmetric
             if scaling.target_scale is None:
                 scaling = scaling.of_target(target, weight, centred)
             self.target_mean = scaling.target_mean
@@ -184,8 +166,8 @@ class Problem:
             level = float(scaling.target_mean[0])
             self.experts.learn_level(level)
         self.scaling = scaling
-        penalty = _penalty(gate_design, gate_alpha / n_seen, gate_l1_ratio)
-        gate = Gate(self.experts.tie.shape[0], depth, penalty.is_smooth, top_k)
+        penalty = _penalty(gate_design, spec.gate_alpha / n_seen, spec.gate_l1_ratio)
+        gate = Gate(spec.n_experts, spec.depth, penalty.is_smooth, spec.top_k)
         if gate.n_branches == 2:
             # They share one logit v, with w_1 = -w_2 = v / sqrt(2).
             penalty = Penalty(penalty.ridge, np.sqrt(2) * penalty.lasso)
@@ -200,7 +182,7 @@ class Problem:
             offset,
             units,
         )
-        self._prior_rows = noise_prior / n_seen if experts.n_noises else 0.0
+        self._prior_rows = spec.noise_prior / n_seen if experts.n_noises else 0.0
         if self._prior_rows and prior_noise is not None:
             self._take_prior(np.ravel(prior_noise) / np.square(self._unit()))
 
@@ -323,10 +305,11 @@ class Problem:
         if self.target_scale is not None:
             coef = coef * unit[:, None]
             intercept = intercept * unit + self.target_mean
-        if theta.log_variance.size:
+        if self._noise_name is not None:
             variance = np.exp(theta.log_variance) * np.square(unit)
             shape = (self.mixture.n_experts, self.experts.n_free)
-            fitted[self._noise_name] = np.broadcast_to(variance, shape).copy()
+            known = variance if variance.size else 1.0
+            fitted[self._noise_name] = np.broadcast_to(known, shape).copy()
         fitted["coef_"], fitted["intercept_"] = coef, intercept
         # What a coefficient does to standardised predictors.
         weight = {"gate_coef_": self.gate_design.scale}
@@ -420,6 +403,19 @@ def _same(first, second):
     if first is None or second is None:
         return first is second
     return np.array_equal(first, second)
+
+
+def _linear_experts(spec, design, n_seen):
+    """The experts of a specification, whose penalties so many rows share out."""
+    penalty = _penalty(design, spec.alpha / n_seen, spec.l1_ratio)
+    return LinearExperts(
+        spec.distribution.under(penalty),
+        spec.n_experts,
+        penalty,
+        symmetric=spec.symmetric,
+        shares_noise=spec.shares_noise,
+        has_intercept=spec.fit_intercept,
+    )
 
 
 def _penalty(design, alpha, l1_ratio):

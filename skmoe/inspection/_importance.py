@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skmoe._typing import FloatArray
-from skmoe.engine.gate import fitted_gate
 from skmoe.inspection._fit import check_estimator
 
 _TINY = np.finfo(np.float64).tiny
@@ -73,14 +72,14 @@ def feature_importances(estimator: Any) -> FloatArray:
     """
     check_estimator(estimator)
     check_is_fitted(estimator)
-    mass = np.broadcast_to(estimator._expert_mass, estimator.coef_.shape[:1])
-    mass = mass / mass.sum()
-    scale = estimator._column_units[1]
+    fitted = estimator._fitted
+    mass = fitted["mass"] / fitted["mass"].sum()
+    scale = fitted["column_units"][1]
     scale = np.where(np.isinf(scale), 0.0, scale)  # of constant columns
     squares = np.zeros((2, estimator.n_features_in_))
     for found, columns, of in (
-        (squares[0], estimator._expert_columns, _of_experts),
-        (squares[1], estimator._gate_columns, _of_gate),
+        (squares[0], fitted["columns"][1], _of_experts),
+        (squares[1], fitted["columns"][0], _of_gate),
     ):
         columns = slice(None) if columns is None else columns
         found[columns] = of(estimator, mass, scale[columns])
@@ -92,7 +91,7 @@ def _of_experts(estimator, mass, scale):
     """Mean square of the experts' coefficients for columns of a scale, (d,)."""
     coef = estimator.coef_ * scale
     if hasattr(estimator, "noise_variance_"):
-        unit = estimator._target_units[1]
+        unit = estimator._fitted["target_units"][1]
         coef = coef / (unit if coef.ndim == 2 else unit[:, None])
     if not hasattr(estimator, "classes_"):
         square = np.square(coef)
@@ -103,8 +102,7 @@ def _of_experts(estimator, mass, scale):
 
 def _of_gate(estimator, mass, scale):
     """Variance of the gate's coefficients for columns of a scale, (d,)."""
-    gate = fitted_gate(estimator.gate_coef_, mass.shape[0], None)
-    mass = gate.node_masses(mass)[:, :, None]
+    mass = estimator._model().gate.node_masses(mass)[:, :, None]
     coef = (estimator.gate_coef_ * scale).reshape(*mass.shape[:2], -1)
     of_node = np.maximum(mass.sum(axis=1, keepdims=True), _TINY)
     mean = (mass * coef).sum(axis=1, keepdims=True) / of_node

@@ -20,13 +20,12 @@ class Entry(NamedTuple):
 
 def noise_of(estimator):
     """What the noise parameter of a fitted estimator is, and its values."""
-    if hasattr(estimator, "noise_variance_"):
-        is_normal = estimator._noise_df is None
-        kind = "variance" if is_normal else "squared scale"
-        return kind, estimator.noise_variance_
-    if hasattr(estimator, "dispersion_") and estimator._distribution().has_dispersion:
-        return "dispersion", estimator.dispersion_
-    return "", np.zeros(0)
+    distribution = estimator._model().distribution
+    if not distribution.has_dispersion:
+        return "", np.zeros(0)
+    return distribution.dispersion_kind, getattr(
+        estimator, distribution.dispersion_name
+    )
 
 
 def feature_names(estimator):
@@ -112,8 +111,7 @@ def _relative_branches(estimator):
 def _features_of_both(estimator, intercepts):
     """Names of the columns that gate and experts see, intercept last, two lists."""
     found, names = [], feature_names(estimator)
-    columns = estimator._gate_columns, estimator._expert_columns
-    for chosen, has_intercept in zip(columns, intercepts):
+    for chosen, has_intercept in zip(estimator._fitted["columns"], intercepts):
         seen = names if chosen is None else [names[j] for j in chosen]
         found.append(seen + ["(intercept)"] * has_intercept)
     return found

@@ -1,0 +1,108 @@
+"""What was fitted, and the comparison of that with an estimator's parameters."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skmoe._docs import see
+from skmoe.engine.specification import Specification
+
+# Parameters that say what the model is, and those that say how strongly it is held.
+STRUCTURE = (
+    "n_experts",
+    "family",
+    "noise",
+    "noise_df",
+    "symmetric",
+    "depth",
+    "fit_intercept",
+    "gate_intercept",
+    "gate_features",
+    "expert_features",
+)
+STRENGTHS = (
+    "alpha",
+    "gate_alpha",
+    "l1_ratio",
+    "gate_l1_ratio",
+    "noise_prior",
+    "class_weight",
+)
+
+
+class Fitted(NamedTuple):
+    """What fits leave beside the public attributes.
+
+    Estimators keep it as a dict of plain values, so that files of skops need no trust.
+    """
+
+    settings: dict  # parameters of the fit, those named above and `top_k`
+    columns: tuple  # indices of gate and experts, or None for all
+    n_targets: int  # outputs or classes
+    is_flat: bool  # whether attributes have no axis of outputs or classes
+    has_groups: bool
+    column_units: np.ndarray  # mean and scale of columns, (2, d)
+    target_units: np.ndarray  # and of targets, see `Scaling.units`
+    mass: np.ndarray  # shares of the experts in the responsibilities, (K,)
+    n_parameters: int  # that were learned
+    lack_of_rows: str | None  # what is to be said of them
+    low_noise: str | None
+    exact: dict  # attributes in float64, where the public ones are rounded
+
+
+def settings_of(estimator):
+    """Parameters that shape the model, a dict."""
+    params = estimator.get_params(deep=False)
+    names = STRUCTURE + STRENGTHS + ("top_k",)
+    return {name: params[name] for name in names if name in params}
+
+
+def specification(distribution, settings, columns):
+    """Specification of a model with some settings, and columns of gate and experts."""
+    symmetric = settings.get("symmetric", False)
+    fit_intercept = settings["fit_intercept"]
+    if fit_intercept == "auto":
+        fit_intercept = not symmetric
+    gate_intercept = settings["gate_intercept"]
+    if gate_intercept == "auto":
+        sees_nothing = columns[0] is not None and not columns[0].size
+        gate_intercept = fit_intercept or sees_nothing
+    same = "n_experts", "depth", "top_k", "alpha", "gate_alpha", "l1_ratio"
+    return Specification(
+        distribution,
+        symmetric=symmetric,
+        shares_noise=settings.get("noise") == "shared",
+        gate_columns=columns[0],
+        expert_columns=columns[1],
+        fit_intercept=bool(fit_intercept),
+        gate_intercept=bool(gate_intercept),
+        gate_l1_ratio=settings["gate_l1_ratio"],
+        noise_prior=settings.get("noise_prior", 0.0),
+        **{name: settings[name] for name in same},
+    )
+
+
+def check_as_fitted(estimator, names, purpose):
+    """Raise an error if a parameter is not what the model was fitted with."""
+    before = estimator._fitted["settings"]
+    for name, now in settings_of(estimator).items():
+        if name in names and not _is_same(now, before[name]):
+            raise ValueError(
+                f"{name}={now!r} is not what the model was fitted with, "
+                f"{before[name]!r}, and {purpose}; set it back, or fit again."
+                + see("Parameters after a fit")
+            )
+
+
+def _is_same(one, other):
+    """Whether two values of a parameter mean the same."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return np.isscalar(one) and np.isscalar(other) and one == other
+    if isinstance(one, list | tuple | np.ndarray):
+        return np.array_equal(np.asarray(one), np.asarray(other))
+    if hasattr(one, "__dict__") and not isinstance(one, type):
+        # Objects that were loaded from a file are other ones.
+        return vars(one) == vars(other)
+    return bool(one == other)

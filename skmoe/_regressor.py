@@ -1,0 +1,222 @@
+"""What the regressors share: predictions from the distribution of y given x."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils import check_random_state
+
+from skmoe._base import BaseMixtureOfExperts
+from skmoe._partial import partial_fit
+from skmoe._probability import HasGateProbability
+from skmoe._typing import FloatArray, MatrixLike, RandomState, keeps_type
+from skmoe._validation import check_coverage, check_n_samples, check_probabilities
+
+
+class MixtureRegressor(HasGateProbability, RegressorMixin, BaseMixtureOfExperts):
+    """A mixture of experts whose y are numbers."""
+
+    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
+    def partial_fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from one batch of rows: stochastic mirror descent, online EM.
+
+        Rows are collected until there are 1,000 or, if that is more, 20 per
+        coefficient; up to then all of them are fitted as by :meth:`fit`, anew once they
+        have grown by a tenth.  Their statistics become running moments.  From then on
+        each batch is a step: its moments are blended in, and the parameters become
+        those of maximum likelihood on the blend.
+
+        A batch of b rows, N with all before it, leaves the moments of those a share of
+        ``(1 - b / N)**3``: the n-th row counts in proportion to ``n**2``, however rows
+        come in batches.  Batches of fewer than 2 rows per coefficient wait for the
+        next.  After `fit` it goes on from there, once there are 5 rows per coefficient;
+        the rows of the fit are among N.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            One batch, of any number of rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Its targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, comparable between batches.
+
+        Returns
+        -------
+        self : object
+            The estimator, fitted to all batches so far.
+
+        Raises
+        ------
+        ValueError
+            If the batch or a parameter is invalid, or does not go with earlier batches.
+            The estimator is then as before.
+
+        Notes
+        -----
+        ``std(y)`` in the penalty, ``var(y)`` in the noise floor, and what the prior
+        expects are those of the rows collected first, or of `fit`.  Penalties and prior
+        count beside all rows so far.  Rows should come in random order: from sorted
+        ones a start learns part of the experts only.  `solver`, `step_size`, `init`,
+        `n_init`, `max_iter` and `tol` concern the collected rows.  There is no warning
+        of convergence, and callbacks are not called.
+
+        With a log link maximum likelihood is found by Newton steps, of which none
+        changes the logarithm of a mean by more than 1 (root mean square).  After a
+        first batch of counts that are all zero, means are near zero until other rows
+        come.
+
+        References
+        ----------
+        Cappe, Moulines, "On-line expectation-maximization algorithm for latent data
+        models", Journal of the Royal Statistical Society B 71, 2009.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MixtureOfLinearExperts
+        >>> rng = np.random.default_rng(0)
+        >>> model = MixtureOfLinearExperts(random_state=0)
+        >>> for _ in range(20):
+        ...     x = rng.uniform(-1, 1, size=(200, 1))
+        ...     model = model.partial_fit(x, np.abs(x[:, 0]))
+        >>> model.n_samples_seen_
+        4000
+        >>> model.predict([[-0.5], [0.75]]).round(2)
+        array([0.5 , 0.75])
+
+        Counts come in the same way:
+
+        >>> from skmoe import MixtureOfGLMExperts
+        >>> model = MixtureOfGLMExperts(random_state=0)
+        >>> for _ in range(20):
+        ...     x = rng.uniform(-2, 2, size=(200, 1))
+        ...     model = model.partial_fit(x, rng.poisson(np.exp(3 - np.abs(x[:, 0]))))
+        >>> np.sort(model.coef_[:, 0]).round()
+        array([-1.,  1.])
+        """
+        partial_fit(self, X, y, None, sample_weight)
+        return self
+
+    def predict_quantile(self, X: MatrixLike, q: ArrayLike = 0.5) -> FloatArray:
+        """Quantiles of y given x, of the mixture.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        q : float or array-like of shape (n_quantiles,), default=0.5
+            Probabilities, between 0 and 1.
+
+        Returns
+        -------
+        quantiles : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            With several probabilities, these are the last axis.  Several outputs have
+            the quantiles of each.  Of counts, the least that reaches the probability.
+
+        Raises
+        ------
+        ValueError
+            If a probability is not between 0 and 1, both excluded.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MixtureOfLinearExperts
+        >>> X, y = np.arange(20.0)[:, None], np.arange(20) % 2
+        >>> model = MixtureOfLinearExperts(1, alpha=0).fit(X, y)
+        >>> model.predict_quantile([[9.5]], [0.1, 0.5, 0.9]).round(2)
+        array([[-0.14,  0.5 ,  1.14]])
+        """
+        levels = check_probabilities("q", q)
+        X = self._checked(X)
+        quantiles = self._model().quantile(X, levels.ravel())
+        quantiles = self._cast(self._like_y(quantiles), X)
+        return quantiles if levels.ndim else quantiles[..., 0]
+
+    def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> FloatArray:
+        """Interval that y given x falls into with some probability.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        coverage : float, default=0.9
+            Probability of the interval; y is as probable below as above it.
+
+        Returns
+        -------
+        interval : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
+            Lower and upper ends.  The interval spans all that lies between the ends,
+            also where the experts leave a gap.  Of counts both ends are included, and
+            the probability is at least `coverage`.
+
+        Raises
+        ------
+        ValueError
+            If `coverage` is not between 0 and 1, both excluded.
+        """
+        return self.predict_quantile(X, check_coverage(coverage))
+
+    def cdf(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
+        """Probability that a new y given x is at most the given one.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+        Returns
+        -------
+        probability : ndarray of the shape of y
+            Of each output.  Uniform between 0 and 1 for data that the model describes
+            (probability integral transform).
+        """
+        X, y = self._checked_pair(X, y)
+        return self._like_y(self._model().cdf(X, self._fitted_target(y)))
+
+    def predict_expert(self, X: MatrixLike) -> FloatArray:
+        """Mean of y given x under each expert.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        means : ndarray of shape (n_samples, n_experts) or \
+                (n_samples, n_experts, n_outputs)
+        """
+        X = self._checked(X)
+        mean = self._model().expert_mean(X).transpose(2, 0, 1)
+        mean = self._cast(mean, X)
+        return mean[:, :, 0] if self._fitted["is_flat"] else mean
+
+    def sample(
+        self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None
+    ) -> FloatArray:
+        """Draw y given x from the fitted mixture.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples_X, n_features)
+        n_samples : int, default=1
+            Number of draws for each row of X.
+        random_state : int, RandomState instance or None, default=None
+
+        Returns
+        -------
+        y_samples : ndarray of shape (n_samples_X, n_samples) or \
+                (n_samples_X, n_outputs, n_samples)
+        """
+        n_samples = check_n_samples(n_samples)
+        X, rng = self._checked(X), check_random_state(random_state)
+        drawn = self._model().sample(X, n_samples, rng)
+        return self._cast(self._like_y(np.moveaxis(drawn, 2, 1)), X)
+
+    def _like_y(self, values):
+        """Drop the axis of outputs, (n, m, ...), where y had none."""
+        return values[:, 0] if self._fitted["is_flat"] else values

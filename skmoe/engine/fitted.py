@@ -1,0 +1,201 @@
+"""A fitted model: its parameters in the user's units, and what they say of rows.
+
+Rows do not see each other.
+"""
+
+import numpy as np
+from scipy.special import log_softmax, logsumexp, softmax
+
+from skmoe.engine.design import blocks_of
+from skmoe.engine.gate import Gate, GateRows
+from skmoe.engine.predictor import linear_predictor
+from skmoe.engine.quantiles import mixture_quantile
+from skmoe.engine.routing import is_worthwhile
+from skmoe.engine.softmax import softmax_in_place
+
+_BLOCK_ROWS = 8192
+
+
+class FittedModel:
+    """A specification with parameters.
+
+    Parameters
+    ----------
+    specification : Specification
+    fitted : dict of ndarray, as `Problem.attributes` gives them, in float64
+    """
+
+    def __init__(self, specification, fitted):
+        self.specification = spec = specification
+        self.distribution = spec.distribution
+        self.gate = Gate(spec.n_experts, spec.depth, top_k=spec.top_k)
+        self.gate_coef = fitted["gate_coef_"]
+        self.gate_intercept = fitted["gate_intercept_"]
+        self.coef, self.intercept = fitted["coef_"], fitted["intercept_"]
+        name = self.distribution.dispersion_name
+        self.dispersion = np.ones((1, 1)) if name is None else fitted[name]  # (K, m)
+
+    def gate_probability(self, X):
+        """Gate probabilities, (n, K)."""
+        proba = np.empty((X.shape[0], self.gate.n_experts))
+        for rows in blocks_of(X.shape[0], _BLOCK_ROWS):
+            local = GateRows(self.gate, self._gate_predictor(X[rows]))
+            local.normalise()
+            proba[rows] = local.probability.T
+        return proba
+
+    def log_joint(self, X, target):
+        """Logarithms of gate and experts' densities of targets (..., n), two (n, K)."""
+        shape = X.shape[0], self.gate.n_experts
+        log_gate, log_density = np.empty(shape), np.empty(shape)
+        for rows in blocks_of(X.shape[0], _BLOCK_ROWS):
+            log_gate[rows] = self._log_gate(X[rows])
+            log_density[rows] = self._log_density(X[rows], target[..., rows])
+        return log_gate, log_density
+
+    def mean(self, X):
+        """Mean of y, or class probabilities, (n, c)."""
+        mean_of = _routed_mean if is_worthwhile(self.gate) else _dense_mean
+        blocks = blocks_of(X.shape[0], _BLOCK_ROWS)
+        return np.concatenate([mean_of(self, X[rows]) for rows in blocks])
+
+    def expert_mean(self, X):
+        """Mean of y, or class probabilities, under each expert, (K, c, n)."""
+        return self.distribution.mean(self.predictor(X))
+
+    def log_mean(self, X):
+        """Logarithms of class probabilities, (n, C)."""
+        log_class = self.distribution.log_mean(self.predictor(X))
+        return logsumexp(self._log_gate(X).T[:, None] + log_class, axis=0).T
+
+    def std(self, X):
+        """Standard deviation of y, (n, m)."""
+        gate, mean = self.gate_probability(X), self.expert_mean(X)
+        variance = self.dispersion * self.distribution.variance
+        noise = np.sqrt(gate @ variance)
+        gap = mean - np.einsum("nk,kmn->mn", gate, mean)
+        # Squares may overflow.
+        gap = np.hypot.reduce(np.sqrt(gate).T[:, None] * gap, axis=0)
+        return np.hypot(noise, gap.T)
+
+    def cdf(self, X, target):
+        """P(Y <= target) of each output, (m, n) -> (n, m)."""
+        gate, mean = self.gate_probability(X).T, self.expert_mean(X)
+        below = self.distribution.cdf(target, mean, self.dispersion[:, :, None])
+        return np.minimum((gate[:, None] * below).sum(axis=0), 1).T
+
+    def quantile(self, X, levels):
+        """Quantiles of each output, (r,) -> (n, m, r)."""
+        gate, mean = self.gate_probability(X).T, self.expert_mean(X)
+        outputs = [
+            mixture_quantile(levels, gate, mean[:, j], dispersion, self.distribution)
+            for j, dispersion in enumerate(self.dispersion.T[:, :, None])
+        ]
+        return np.stack(outputs).transpose(2, 0, 1)
+
+    def sample(self, X, n_samples, rng):
+        """Draws of y, (n, n_samples, m)."""
+        expert = draw_categories(self.gate_probability(X), n_samples, rng)
+        mean = np.moveaxis(self.expert_mean(X), 2, 0)
+        mean = mean[np.arange(X.shape[0])[:, None], expert]
+        return self.distribution.sample(mean, self.dispersion[expert], rng)
+
+    def predictor(self, X, experts=slice(None)):
+        """Linear predictors of some experts, (K, q, n)."""
+        X = _seen(X, self.specification.expert_columns)
+        is_softmax = self.distribution.n_categories > 0
+        values = self.coef[experts], self.intercept[experts]
+        return linear_predictor(X, *values, is_softmax)
+
+    def _gate_predictor(self, X):
+        """Logits of all branches of the gate, (R, n)."""
+        X = _seen(X, self.specification.gate_columns)
+        values = linear_predictor(X, self.gate_coef, self.gate_intercept, True)
+        return values.reshape(-1, X.shape[0])
+
+    def _log_gate(self, X):
+        """Logarithms of the gate probabilities, (n, K)."""
+        return log_softmax(
+            GateRows(self.gate, self._gate_predictor(X)).logits.T, axis=1
+        )
+
+    def _log_density(self, X, target):
+        """Log-density of targets under each expert, (n, K)."""
+        bounded = self.distribution.bounded
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            predictor = bounded(self.predictor(X))
+            local = self.distribution.at(predictor, target, self.dispersion)
+            found = local.log_density
+            far = np.flatnonzero(~np.isfinite(found).all(axis=0))
+            if far.size:
+                predictor = bounded(self.predictor(X[far]))
+                found[:, far] = self.distribution.far_log_density(
+                    predictor, target[..., far], self.dispersion
+                )
+        return found.T
+
+
+def _seen(X, columns):
+    """Columns of X that a part of the model sees."""
+    return X if columns is None else X[:, columns]
+
+
+def _dense_mean(model, X):
+    """Mean of the values of all experts, (b, c)."""
+    gate = GateRows(model.gate, model._gate_predictor(X))
+    gate.normalise()
+    return np.einsum("kb,kcb->bc", gate.probability, model.expert_mean(X))
+
+
+def _routed_mean(model, X):
+    """Mean of the values of the experts that count, each on its rows alone, (b, c)."""
+    expert, probability = _best_experts(model.gate, model._gate_predictor(X))
+    n_experts = model.gate.n_experts
+    flat = expert.ravel().astype(np.min_scalar_type(n_experts))
+    order = np.argsort(flat, kind="stable")
+    X = X[order // expert.shape[1]]
+    ends = np.cumsum(np.bincount(flat, minlength=n_experts))
+    starts = np.concatenate([[0], ends[:-1]])
+    predictors = [
+        model.predictor(X[start:end], k)
+        for k, (start, end) in enumerate(zip(starts, ends))
+        if start < end
+    ]
+    values = model.distribution.mean(np.concatenate(predictors, axis=1)[None])[0]
+    of_rows = np.empty_like(values)
+    of_rows[:, order] = values
+    of_rows = of_rows.reshape(-1, *expert.shape)
+    return np.einsum("bk,cbk->bc", probability, of_rows)
+
+
+def _best_experts(gate, logits):
+    """The experts that count for each row, and their probabilities, two (b, top_k)."""
+    logits = np.ascontiguousarray(logits.T)
+    every = np.arange(logits.shape[0])
+    expert = np.empty((logits.shape[0], gate.top_k), dtype=np.intp)
+    kept = np.empty(expert.shape)
+    for best, logit in zip(expert.T, kept.T):
+        best[:] = logits.argmax(axis=1)
+        logit[:] = logits[every, best]
+        logits[every, best] = -np.inf
+    softmax_in_place(kept.T)
+    return expert, kept
+
+
+def mixture_log_density(log_gate, log_density):
+    """log sum_k pi_k p_k, (n, K), (n, K) -> (n,)."""
+    return logsumexp(log_gate + log_density, axis=1)
+
+
+def posterior(log_gate, log_density):
+    """Responsibilities, (n, K)."""
+    return softmax(log_gate + log_density, axis=1)
+
+
+def draw_categories(probability, n_samples, rng):
+    """Independent draws for each row, (n, C) -> (n, n_samples)."""
+    cumulated = np.cumsum(probability, axis=1)
+    uniform = rng.uniform(size=(probability.shape[0], n_samples))
+    uniform *= cumulated[:, -1:]
+    drawn = (uniform[:, :, None] >= cumulated[:, None]).sum(axis=2)
+    return np.minimum(drawn, probability.shape[1] - 1)
