@@ -387,21 +387,26 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         penalty = self._fitted["n_parameters"] * np.log(fit.n_samples)
         return penalty - 2 * fit.log_likelihood + 2 * fit.uncertainty
 
-    @abstractmethod
-    def _encode_target(self, y):
-        """Targets as the engine wants them; learns what predictions need."""
+    def _target_encoder(self):
+        """Encoder of y for a new fit."""
+        return self._encoder(settings_of(self))
 
-    @abstractmethod
-    def _gist_of_target(self, y):
-        """What `_encode_target` must see of the validated y of a part."""
+    def _learn_target(self, summary):
+        """Encoder that has learned from a summary of all y; also the attributes."""
+        encoder = self._target_encoder().learn(summary)
+        vars(self).update(encoder.attributes())
+        return encoder
 
-    @abstractmethod
-    def _part_target(self, y):
-        """Validated y of a part as the engine wants it, after `_encode_target`."""
+    def _fitted_target(self, y):
+        """Validated y as the engine wants it, if it is like the y of fit."""
+        return self._encoder(self._fitted["settings"]).encode(y)
 
     def _class_weighted(self, weight, target):
         """Weights of rows times those of their classes, (n,)."""
-        return weight
+        if self.class_weight is None:
+            return weight
+        encoder = self._target_encoder()
+        return weight * encoder.weights(encoder.totals(target, weight))[target]
 
     @abstractmethod
     def _distribution(self, settings, n_targets):
@@ -416,8 +421,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
         """Whether attributes of a new fit have no axis of outputs or classes."""
 
     @abstractmethod
-    def _fitted_target(self, y):
-        """Validated y as the engine wants it, if it is like the y of fit."""
+    def _encoder(self, settings):
+        """Encoder of y, see `skmoe.data.targets`; it knows what the fit learned."""
 
     def _check_structure(self):
         """Raise an error if the experts cannot be arranged as asked for."""

@@ -10,7 +10,6 @@ from sklearn.metrics import d2_tweedie_score
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from skmoe._base import _NON_NEGATIVE, BaseMixtureOfExperts
-from skmoe._fitted import settings_of
 from skmoe._regressor import MixtureRegressor
 from skmoe._typing import (
     Columns,
@@ -20,6 +19,7 @@ from skmoe._typing import (
     Solver,
     Start,
 )
+from skmoe.data.targets import Amounts
 from skmoe.distributions import Gamma, LogLink, Poisson
 from skmoe.distributions.checked import check_distribution
 
@@ -308,41 +308,13 @@ class MixtureOfGLMExperts(MixtureRegressor):
     def _centres_target(self):
         return True  # the mean is the level of the experts, with an intercept or not
 
-    def _encode_target(self, y):
-        y = self._new_target(y)
-        if not y.any():
-            raise ValueError(
-                "y is zero in all samples of positive weight, so that the experts have "
-                "no mean; give some that are positive."
-            )
-        return y
-
-    def _gist_of_target(self, y):
-        self._new_target(y)
-        return np.array([y.min(), y.max()])
-
-    def _part_target(self, y):
-        return np.asarray(y, dtype=np.float64)
-
-    def _batch_target(self, y, classes, is_first):
-        """As `_encode_target`, of one batch for partial_fit; it may have no counts."""
-        return self._new_target(y) if is_first else self._fitted_target(y)
-
-    def _new_target(self, y):
-        """Validated y of a new fit."""
-        y = self._part_target(y)
-        self._distribution(settings_of(self), 1).family.check(y)
-        return y
+    def _encoder(self, settings):
+        return Amounts(self._distribution(settings, 1).family.check)
 
     def _cast(self, values, X):
         # Means that are tiny stay positive, as the deviance wants them.
         cast = super()._cast(values, X)
         return np.where(values > 0, np.maximum(cast, np.finfo(cast.dtype).tiny), cast)
-
-    def _fitted_target(self, y):
-        y = self._part_target(y)
-        self._model().distribution.family.check(y)
-        return y
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

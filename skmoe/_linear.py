@@ -18,6 +18,7 @@ from skmoe._typing import (
     Solver,
     Start,
 )
+from skmoe.data.targets import Outputs
 from skmoe.distributions import Normal, StudentT
 
 
@@ -305,19 +306,9 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
             return y_mean, np.full_like(y_mean, np.inf)
         return y_mean, self._cast(self._like_y(model.std(X)), X)
 
-    def _encode_target(self, y):
-        self._y_is_flat = np.ndim(y) == 1
-        return self._part_target(y)
-
-    def _gist_of_target(self, y):
-        return y[:0]
-
-    def _part_target(self, y):
-        return np.atleast_2d(np.asarray(y, dtype=np.float64).T)
-
-    def _batch_target(self, y, classes, is_first):
-        """As `_encode_target`, of one batch for partial_fit."""
-        return self._encode_target(y) if is_first else self._fitted_target(y)
+    def _encoder(self, settings):
+        is_fitted = hasattr(self, "intercept_")
+        return Outputs(self.intercept_.shape[1:] if is_fitted else None)
 
     def _distribution(self, settings, n_targets):
         df = settings["noise_df"]
@@ -328,20 +319,6 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
 
     def _is_flat(self, n_targets):
         return self._y_is_flat
-
-    def _fitted_target(self, y):
-        y = np.asarray(y, dtype=np.float64)
-        n_outputs, is_flat = self._fitted["n_targets"], self._fitted["is_flat"]
-        if (y.ndim == 1) != is_flat or y.size != len(y) * n_outputs:
-            shape = "(n_samples,)" if is_flat else f"(n_samples, {n_outputs})"
-            remedy = ""
-            if y.size == len(y) * n_outputs:
-                remedy = ", y.ravel()" if is_flat else ", y.reshape(-1, 1)"
-            raise ValueError(
-                f"y has shape {y.shape}, but the estimator was fitted to y of shape "
-                f"{shape}; give y of the shape it was fitted with{remedy}."
-            )
-        return y.reshape(len(y), n_outputs).T
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

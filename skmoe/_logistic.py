@@ -9,12 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import column_or_1d
 
 from skmoe._base import BaseMixtureOfExperts
-from skmoe._docs import see
 from skmoe._partial import partial_fit
 from skmoe._typing import (
     Columns,
@@ -25,7 +21,8 @@ from skmoe._typing import (
     Start,
     keeps_type,
 )
-from skmoe._validation import check_n_samples, check_same_classes, first_classes
+from skmoe._validation import check_n_samples
+from skmoe.data.targets import Classes
 from skmoe.distributions import Categorical
 from skmoe.engine.fitted import draw_categories
 
@@ -403,65 +400,9 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         drawn = draw_categories(self.predict_proba(X), n_samples, rng)
         return self.classes_[drawn]
 
-    def _encode_target(self, y):
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if self.classes_.shape[0] < 2:
-            raise ValueError(
-                f"y has one class only, {str(self.classes_[0])!r}, among samples of "
-                "positive weight; a classifier needs at least two classes."
-            )
-        self._check_symmetric_classes(y)
-        return codes
-
-    def _gist_of_target(self, y):
-        check_classification_targets(y)
-        return np.unique(y)
-
-    def _part_target(self, y):
-        return np.searchsorted(self.classes_, y)
-
-    def _batch_target(self, y, classes, is_first):
-        """As `_encode_target`, of one batch for partial_fit."""
-        check_classification_targets(y)
-        if is_first:
-            self.classes_ = first_classes(classes)
-            self._check_symmetric_classes(self.classes_)
-        elif classes is not None:
-            check_same_classes(classes, self.classes_)
-        return self._fitted_target(y)
-
-    def _check_symmetric_classes(self, y):
-        """Raise an error if a symmetric model has more than two classes."""
-        if self.symmetric and self.classes_.shape[0] > 2:
-            raise ValueError(
-                "symmetric=True: Only binary classification is supported. The type of "
-                f"the target is {type_of_target(y)}; set symmetric=False."
-                + see("Symmetric models")
-            )
-
-    def _class_weighted(self, weight, target):
-        if self.class_weight is None:
-            return weight
-        totals = np.bincount(target, weight, minlength=self.classes_.shape[0])
-        return weight * self._weights_of_classes(totals)[target]
-
-    def _weights_of_classes(self, totals):
-        """Weights of classes whose rows have some total weights, two arrays (C,)."""
-        if self.class_weight == "balanced":
-            totals = np.maximum(totals, np.finfo(np.float64).tiny)
-            return totals.sum() / (totals.shape[0] * totals)
-        found = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=self.classes_
-        )
-        if not (np.isfinite(found).all() and (found > 0).all()):
-            raise ValueError(
-                f"class_weight={self.class_weight!r}: weights of classes must be "
-                "positive and finite; leave rows out by a sample_weight of 0."
-                + see("Sample weights")
-            )
-        return found
+    def _encoder(self, settings):
+        known = getattr(self, "classes_", None)
+        return Classes(known, settings["class_weight"], settings["symmetric"])
 
     def _distribution(self, settings, n_targets):
         return Categorical(n_targets)
@@ -471,19 +412,6 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
 
     def _is_flat(self, n_targets):
         return n_targets == 2
-
-    def _fitted_target(self, y):
-        y = column_or_1d(y, warn=True)
-        codes = np.searchsorted(self.classes_, y)
-        codes = np.minimum(codes, self.classes_.shape[0] - 1)
-        unknown = self.classes_[codes] != y
-        if unknown.any():
-            raise ValueError(
-                "y has classes that were not seen in fit, nor in the `classes` of "
-                f"partial_fit: {np.unique(y[unknown])[:5].tolist()}; known are "
-                f"{self.classes_.tolist()}."
-            )
-        return codes
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

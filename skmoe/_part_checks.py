@@ -41,7 +41,7 @@ class Summary(NamedTuple):
     dtype: Any = None
     y_shape: tuple = ()
     has_numbers: bool = True
-    y: np.ndarray | None = None  # what an estimator must know of it, such as classes
+    y: np.ndarray | None = None  # its `summary` by the encoder of targets
     columns: Any = None
     means: Means | None = None
 
@@ -66,7 +66,7 @@ def summary(part, estimator):
     if n_rows == 0:
         return Summary(part.label, 0)
     with _named(part.label):
-        y = estimator._gist_of_target(part.y)
+        y = estimator._target_encoder().summary(part.y)
     return Summary(
         part.label,
         n_rows,

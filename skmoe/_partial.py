@@ -77,7 +77,9 @@ def _batch(estimator, X, y, classes, sample_weight):
     weight = check_weights(sample_weight, X)
     X, y, weight, _ = of_positive_weight(X, y, weight, None)
     _check_settings(estimator)
-    target = estimator._batch_target(y, classes, is_first)
+    encoder = estimator._target_encoder().of_batch(y, classes)
+    vars(estimator).update(encoder.attributes())
+    target = encoder.encode(y)
     weight = estimator._class_weighted(weight, target)
     n_rows = X.shape[0]
     if sample_weight is not None or estimator.class_weight is not None:

@@ -34,13 +34,14 @@ class _Model(NamedTuple):
     """What makes a problem of rows, here or in another process."""
 
     estimator: Any  # parameters and classes, nothing else that was fitted
+    encoder: Any  # of targets
     columns: list  # of gate and experts
     dtype: Any  # of X
 
     def rows(self, part):
         """The engine's rows of a checked part."""
         X = part.X.astype(self.dtype, copy=False)
-        return Rows(X, self.estimator._part_target(part.y), part.weight)
+        return Rows(X, self.encoder.encode(part.y), part.weight)
 
     def problem(self, rows, scaling, prior_noise=None):
         """The engine's problem on rows, standardised as all rows are."""
@@ -107,9 +108,9 @@ def _read(estimator, source):
     check_enough(estimator.n_experts, sum(part.n_rows for part in found))
     model = _learnt(estimator, bare, found)
     if bare.class_weight is not None:
-        totals = np.sum(source.collect(_class_totals, bare), axis=0)
-        weights = bare._weights_of_classes(totals)
-        source = source.map(_class_weighted, bare, weights)
+        totals = np.sum(source.collect(_class_totals, model.encoder), axis=0)
+        weights = model.encoder.weights(totals)
+        source = source.map(_class_weighted, model.encoder, weights)
         found = source.collect(summary, bare)
     return _standardised(model, source.map(_rows_of, model), found)
 
@@ -122,10 +123,11 @@ def _learnt(estimator, bare, found):
         estimator.feature_names_in_ = np.array(first.names, dtype=object)
     elif hasattr(estimator, "feature_names_in_"):
         del estimator.feature_names_in_
-    labels = np.concatenate([part.y for part in found])
-    for learner in (estimator, bare):
-        learner._encode_target(labels)
-    return _Model(bare, first.columns, np.result_type(*(part.dtype for part in found)))
+    summaries = np.concatenate([part.y for part in found])
+    encoder = estimator._learn_target(summaries)
+    vars(bare).update(encoder.attributes())
+    dtype = np.result_type(*(part.dtype for part in found))
+    return _Model(bare, encoder, first.columns, dtype)
 
 
 def _standardised(model, rows, found):
@@ -222,15 +224,14 @@ def _checked(given, estimator):
     return checked(given, copy.copy(estimator))
 
 
-def _class_totals(part, estimator):
+def _class_totals(part, encoder):
     """Weight of the rows of each class in a checked part, (C,)."""
-    codes = estimator._part_target(part.y)
-    return np.bincount(codes, part.weight, minlength=len(estimator.classes_))
+    return encoder.totals(encoder.encode(part.y), part.weight)
 
 
-def _class_weighted(part, estimator, weights):
+def _class_weighted(part, encoder, weights):
     """A checked part whose rows have their own weights times those of classes (C,)."""
-    codes = estimator._part_target(part.y)
+    codes = encoder.encode(part.y)
     return part._replace(weight=part.weight * weights[codes])
 
 

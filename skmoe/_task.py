@@ -25,7 +25,8 @@ def make_task(estimator, X, y, sample_weight, groups):
         init = init[:, weight > 0]
     X, y, weight, group = of_positive_weight(X, y, weight, group)
     check_enough(estimator.n_experts, X.shape[0], group)
-    target = estimator._encode_target(y)
+    encoder = estimator._learn_target(estimator._target_encoder().summary(y))
+    target = encoder.encode(y)
     weight = estimator._class_weighted(weight, target)
     n_seen = X.shape[0]
     if sample_weight is not None or estimator.class_weight is not None:

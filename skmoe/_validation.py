@@ -4,10 +4,7 @@ from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    column_or_1d,
-)
+from sklearn.utils.validation import _check_sample_weight
 
 from skmoe._docs import see
 
@@ -70,33 +67,6 @@ def check_enough(n_experts, n_rows, group=None):
             f"Found {kind} = {found} of positive weight, fewer than n_experts="
             f"{n_experts}; give more samples or lower n_experts."
             + see("How many experts")
-        )
-
-
-def first_classes(classes):
-    """Sorted classes of the first call of partial_fit."""
-    if classes is None:
-        raise ValueError(
-            "classes=None: the first call of partial_fit must name all classes that "
-            "may come; give classes, such as np.unique of all labels."
-            + see("Batches that arrive one by one")
-        )
-    classes = np.unique(column_or_1d(classes))
-    if classes.shape[0] < 2:
-        raise ValueError(
-            f"classes={classes.tolist()}: a classifier needs at least two classes."
-        )
-    return classes
-
-
-def check_same_classes(classes, known):
-    """Raise an error if `classes` are not those of the first call."""
-    classes = np.unique(column_or_1d(classes))
-    if not np.array_equal(classes, known):
-        raise ValueError(
-            f"classes={classes.tolist()} are not those of earlier batches, "
-            f"{known.tolist()}; leave classes out, or begin anew with a clone."
-            + see("Batches that arrive one by one")
         )
 
 

@@ -1,0 +1,1 @@
+"""What rows come as, before they are the engine's; knows no solver."""

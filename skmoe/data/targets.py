@@ -1,0 +1,192 @@
+"""What y is to the engine: real outputs, codes of classes, or amounts and counts.
+
+Encoders have the same methods.  `summary` checks the y of some rows and gives what
+`learn` must see of it, of all rows or of parts together (concatenated); `learn` gives
+an encoder that knows what its `attributes` say, those that an estimator has of it;
+`encode` checks that y is like what was learned, and gives the engine's targets.
+`of_batch` is the encoder for a batch of partial_fit.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
+
+from skmoe._docs import see
+
+
+class Outputs(NamedTuple):
+    """Real outputs; their targets are (m, n)."""
+
+    shape: tuple | None = None  # () of one output without an axis, else (m,)
+
+    def summary(self, y):
+        """Nothing but the shape of outputs, an array of no rows."""
+        return y[:0]
+
+    def learn(self, summary):
+        """Encoder of outputs of the shape of `summary`."""
+        return Outputs(summary.shape[1:])
+
+    def of_batch(self, y, classes):
+        """Encoder that knows the shape, learned from the first batch."""
+        return self.learn(self.summary(y)) if self.shape is None else self
+
+    def attributes(self):
+        """What an estimator has of it, a dict."""
+        return {"_y_is_flat": not self.shape}
+
+    def encode(self, y):
+        """Targets (m, n), if y is of the shape that was learned."""
+        y = np.asarray(y, dtype=np.float64)
+        n_outputs = self.shape[0] if self.shape else 1
+        if y.shape[1:] == self.shape:
+            return y.reshape(len(y), n_outputs).T
+        shape = f"(n_samples, {n_outputs})" if self.shape else "(n_samples,)"
+        remedy = ""
+        if y.size == len(y) * n_outputs:
+            remedy = ", y.reshape(-1, 1)" if self.shape else ", y.ravel()"
+        raise ValueError(
+            f"y has shape {y.shape}, but the estimator was fitted to y of shape "
+            f"{shape}; give y of the shape it was fitted with{remedy}."
+        )
+
+
+class Amounts(NamedTuple):
+    """Amounts or counts; targets (n,) keep their units."""
+
+    check: Callable  # of the distribution, raises an error if y is not what it is of
+
+    def summary(self, y):
+        """Smallest and largest y, (2,)."""
+        y = self.encode(y)
+        return np.array([y.min(), y.max()])
+
+    def learn(self, summary):
+        """The same encoder, if the experts have a mean."""
+        if not summary.any():
+            raise ValueError(
+                "y is zero in all samples of positive weight, so that the experts have "
+                "no mean; give some that are positive."
+            )
+        return self
+
+    def of_batch(self, y, classes):
+        """The same encoder; a batch may have no counts."""
+        return self
+
+    def attributes(self):
+        """Nothing."""
+        return {}
+
+    def encode(self, y):
+        """Targets (n,), if the distribution is of such."""
+        y = np.asarray(y, dtype=np.float64)
+        self.check(y)
+        return y
+
+
+class Classes(NamedTuple):
+    """Classes; their targets are codes (n,)."""
+
+    classes: np.ndarray | None  # sorted, (C,)
+    class_weight: Any
+    only_two: bool  # of a symmetric model
+
+    def summary(self, y):
+        """The classes in y, sorted."""
+        check_classification_targets(y)
+        return np.unique(column_or_1d(y, warn=True))
+
+    def learn(self, summary):
+        """Encoder of the classes in `summary`."""
+        classes = np.unique(summary)
+        if classes.shape[0] < 2:
+            raise ValueError(
+                f"y has one class only, {str(classes[0])!r}, among samples of "
+                "positive weight; a classifier needs at least two classes."
+            )
+        return self._of(classes)
+
+    def of_batch(self, y, classes):
+        """Encoder of all `classes` that may come, which the first batch must name."""
+        check_classification_targets(y)
+        if self.classes is None:
+            return self._of(_first_classes(classes))
+        if classes is None:
+            return self
+        classes = np.unique(column_or_1d(classes))
+        if not np.array_equal(classes, self.classes):
+            raise ValueError(
+                f"classes={classes.tolist()} are not those of earlier batches, "
+                f"{self.classes.tolist()}; leave classes out, or begin anew with a "
+                "clone." + see("Batches that arrive one by one")
+            )
+        return self
+
+    def attributes(self):
+        """What an estimator has of it, a dict."""
+        return {"classes_": self.classes}
+
+    def encode(self, y):
+        """Codes (n,), if all classes in y are known."""
+        y = column_or_1d(y, warn=True)
+        codes = np.searchsorted(self.classes, y)
+        codes = np.minimum(codes, self.classes.shape[0] - 1)
+        unknown = self.classes[codes] != y
+        if unknown.any():
+            raise ValueError(
+                "y has classes that were not seen in fit, nor in the `classes` of "
+                f"partial_fit: {np.unique(y[unknown])[:5].tolist()}; known are "
+                f"{self.classes.tolist()}."
+            )
+        return codes
+
+    def totals(self, codes, weight):
+        """Total weight of the rows of each class, (C,)."""
+        return np.bincount(codes, weight, minlength=self.classes.shape[0])
+
+    def weights(self, totals):
+        """Weights of classes whose rows have some total weights, two arrays (C,)."""
+        if self.class_weight == "balanced":
+            totals = np.maximum(totals, np.finfo(np.float64).tiny)
+            return totals.sum() / (totals.shape[0] * totals)
+        found = compute_class_weight(
+            self.class_weight, classes=self.classes, y=self.classes
+        )
+        if not (np.isfinite(found).all() and (found > 0).all()):
+            raise ValueError(
+                f"class_weight={self.class_weight!r}: weights of classes must be "
+                "positive and finite; leave rows out by a sample_weight of 0."
+                + see("Sample weights")
+            )
+        return found
+
+    def _of(self, classes):
+        """Encoder of these classes, if a model can have so many."""
+        if self.only_two and classes.shape[0] > 2:
+            raise ValueError(
+                "symmetric=True: Only binary classification is supported. The type of "
+                f"the target is {type_of_target(classes)}; set symmetric=False."
+                + see("Symmetric models")
+            )
+        return self._replace(classes=classes)
+
+
+def _first_classes(classes):
+    """Sorted classes of the first call of partial_fit."""
+    if classes is None:
+        raise ValueError(
+            "classes=None: the first call of partial_fit must name all classes that "
+            "may come; give classes, such as np.unique of all labels."
+            + see("Batches that arrive one by one")
+        )
+    classes = np.unique(column_or_1d(classes))
+    if classes.shape[0] < 2:
+        raise ValueError(
+            f"classes={classes.tolist()}: a classifier needs at least two classes."
+        )
+    return classes
