@@ -10,14 +10,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
-from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import (
-    Hidden,
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
 from sklearn.utils.validation import check_is_fitted
 
 from skmoe._callbacks import CallbackSupportMixin, with_callbacks
@@ -38,6 +31,13 @@ from skmoe._groups import (
 from skmoe._pickles import LoadsOldPickles, fitted_before
 from skmoe._restarts import best_descent
 from skmoe._rows import rows_like_fit
+from skmoe._sklearn import (
+    Hidden,
+    Interval,
+    StrOptions,
+    fit_context,
+    validate_parameter_constraints,
+)
 from skmoe._task import make_task, of_positive_weight
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
@@ -109,7 +109,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
     }
 
     @keeps_type(with_callbacks)
-    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
+    @keeps_type(fit_context(prefer_skip_nested_validation=True))
     def fit(
         self,
         X: MatrixLike,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skmoe._sklearn import callback_context, has_callbacks
 from skmoe.engine.descent import Descent
 
 try:
@@ -38,13 +39,11 @@ class FitProgress:
 
     def __init__(self, estimator, data, n_init, describe):
         self.estimator, self.data, self.describe = estimator, data, describe
-        self.root = None
-        if data is not None and hasattr(estimator, "_init_callback_context"):
-            self.root = estimator._init_callback_context(max_subtasks=n_init)
+        self.root = None if data is None else callback_context(estimator, n_init)
+        if self.root is not None:
             self.root.call_on_fit_task_begin(estimator=estimator, **data)
         # Callbacks may stop a fit, and expect its starts one after another.
-        is_set = bool(getattr(estimator, "_skl_callbacks", None))
-        self.is_watched = self.root is not None and is_set
+        self.is_watched = self.root is not None and has_callbacks(estimator)
 
     def run(self, number):
         """Report function for one initialisation, and a function to call at its end."""

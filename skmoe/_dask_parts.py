@@ -202,6 +202,7 @@ def _example(local, method, X, with_target):
     if isinstance(X, da.Array):
         row = np.zeros((1, X.shape[1]), X.dtype)
     else:
+        # A frame for each of its types; without it lazy predictions are not made.
         row = X._meta_nonempty.iloc[:1]
     target = ()
     if with_target:

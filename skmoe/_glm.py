@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import d2_tweedie_score
-from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from skmoe._base import _NON_NEGATIVE, BaseMixtureOfExperts
 from skmoe._regressor import MixtureRegressor
+from skmoe._sklearn import HasMethods, StrOptions
 from skmoe._typing import (
     Columns,
     FloatArray,

@@ -6,10 +6,10 @@ from typing import Literal, overload
 
 import numpy as np
 from sklearn.base import MultiOutputMixin
-from sklearn.utils._param_validation import StrOptions
 
 from skmoe._base import _NON_NEGATIVE, _POSITIVE, BaseMixtureOfExperts
 from skmoe._regressor import MixtureRegressor
+from skmoe._sklearn import StrOptions
 from skmoe._typing import (
     Columns,
     FloatArray,

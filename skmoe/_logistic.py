@@ -6,12 +6,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import StrOptions
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._partial import partial_fit
+from skmoe._sklearn import StrOptions, fit_context
 from skmoe._typing import (
     Columns,
     FloatArray,
@@ -244,7 +244,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
+    @keeps_type(fit_context(prefer_skip_nested_validation=True))
     def partial_fit(
         self,
         X: MatrixLike,

@@ -18,6 +18,7 @@ from skmoe._part_checks import (
     summary,
 )
 from skmoe._restarts import escaped, last_objective, start_rngs
+from skmoe._sklearn import validate_parameters
 from skmoe._task import goes_on
 from skmoe._validation import check_enough, restored_on_failure
 from skmoe.engine.descent import minimise
@@ -87,7 +88,7 @@ def fit_parts(estimator, source):
 
 def _check_parameters(estimator):
     """Valid parameters, for rows that are never all in one place."""
-    estimator._validate_params()
+    validate_parameters(estimator)
     estimator._check_structure()
     if not isinstance(estimator.init, str):
         raise ValueError(

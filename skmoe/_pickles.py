@@ -13,8 +13,8 @@ class LoadsOldPickles(BaseEstimator):
 
     def __setstate__(self, state):
         """Load a state, of a release that may not have had all parameters."""
-        parameters = inspect.signature(type(self).__init__).parameters
-        defaults = {name: parameters[name].default for name in self._get_param_names()}
+        parameters = inspect.signature(type(self)).parameters.items()
+        defaults = {name: parameter.default for name, parameter in parameters}
         super().__setstate__(defaults | state)
 
 

@@ -6,12 +6,13 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._partial import partial_fit
 from skmoe._probability import HasGateProbability
+from skmoe._sklearn import fit_context
 from skmoe._typing import FloatArray, MatrixLike, RandomState, keeps_type
 from skmoe._validation import check_coverage, check_n_samples, check_probabilities
 
@@ -19,7 +20,7 @@ from skmoe._validation import check_coverage, check_n_samples, check_probabiliti
 class MixtureRegressor(HasGateProbability, RegressorMixin, BaseMixtureOfExperts):
     """A mixture of experts whose y are numbers."""
 
-    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
+    @keeps_type(fit_context(prefer_skip_nested_validation=True))
     def partial_fit(
         self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:

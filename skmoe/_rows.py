@@ -2,8 +2,9 @@
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_array, check_X_y, validate_data
+
+from skmoe._sklearn import safe_indexing
 
 DTYPES = [np.float64, np.float32]
 
@@ -60,7 +61,7 @@ def _seen_rows(estimator, columns, X, *y, **checks):
         seen, part = np.arange(estimator.n_features_in_), X
     else:
         seen = np.union1d(*columns)
-        part = _safe_indexing(X, seen, axis=1) if seen.size else np.empty((len(X), 0))
+        part = safe_indexing(X, seen, axis=1) if seen.size else np.empty((len(X), 0))
         checks["ensure_min_features"] = 0
     check = check_X_y if y else check_array
     try:
@@ -76,7 +77,7 @@ def _seen_rows(estimator, columns, X, *y, **checks):
 def _blame_column(X, seen, error):
     """Raise an error again that names the first column that is at fault, if any is."""
     for column in seen:
-        values = _safe_indexing(X, [int(column)], axis=1)
+        values = safe_indexing(X, [int(column)], axis=1)
         try:
             check_array(values, dtype=DTYPES, ensure_min_samples=0)
         except type(error) as of_column:

@@ -4,9 +4,9 @@ from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from skmoe._docs import see
+from skmoe._sklearn import callback_attributes, check_sample_weight
 
 
 @contextmanager
@@ -15,10 +15,11 @@ def restored_on_failure(estimator):
 
     def fitted():
         # scikit-learn takes its callbacks' attributes away by itself.
+        of_callbacks = callback_attributes(estimator)
         return {
             name: value
             for name, value in vars(estimator).items()
-            if name.endswith("_") or (name.startswith("_") and "callback" not in name)
+            if name.endswith("_") or (name[0] == "_" and name not in of_callbacks)
         }
 
     before = fitted()
@@ -34,7 +35,7 @@ def restored_on_failure(estimator):
 
 def check_weights(sample_weight, X):
     """Non-negative weights that are not all zero, (n,) float64."""
-    weight = _check_sample_weight(
+    weight = check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
     if not weight.any():

@@ -14,6 +14,7 @@ import sklearn
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._callbacks import CallbackSupportMixin
+from skmoe._sklearn import callback_attributes
 
 __all__ = ["Checkpoint", "load_checkpoint"]
 
@@ -207,7 +208,7 @@ def load_checkpoint(path):
 def _content(estimator):
     """An estimator as bytes, without callbacks and what they put into it."""
     bare = copy.copy(estimator)
-    for name in [name for name in vars(bare) if "callback" in name]:
+    for name in callback_attributes(bare):
         delattr(bare, name)
     try:
         return pickle.dumps(bare)

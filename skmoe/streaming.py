@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import _num_samples
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._part_checks import Given
@@ -132,7 +131,7 @@ def array_batches(
     [array([0, 1]), array([2, 3]), array([4])]
     """
     arrays = [X, y] if sample_weight is None else [X, y, sample_weight]
-    lengths = list(map(_num_samples, arrays))
+    lengths = [np.shape(array)[0] for array in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(
             f"X, y and sample_weight have {lengths} rows; give arrays of one length."
@@ -151,6 +150,7 @@ def array_batches(
 def _let_go(arrays):
     """Unload the pages of read-only memory maps, which count as this process's."""
     for array in arrays:
+        # There is no public way to a map; without this its pages stay in memory.
         pages = getattr(array, "_mmap", None)
         if getattr(array, "mode", None) == "r" and hasattr(pages, "madvise"):
             pages.madvise(mmap.MADV_DONTNEED)

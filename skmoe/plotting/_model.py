@@ -4,11 +4,11 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_array
-from sklearn.utils._set_output import _get_adapter_from_container
 from sklearn.utils.validation import check_is_fitted
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._pipeline import last_step
+from skmoe._sklearn import frame_like
 
 
 def fitted_mixture(estimator, name="estimator"):
@@ -145,7 +145,7 @@ def rows_at(values, columns, points, X):
     rows[:, columns] = points
     if not hasattr(X, "columns"):
         return rows
-    return _get_adapter_from_container(X).create_container(rows, rows, list(X.columns))
+    return frame_like(X, rows)
 
 
 def require_y(y):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import _check_sample_weight
 
+from skmoe._sklearn import check_sample_weight
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe.plotting import _model
 from skmoe.plotting._style import axes_for, expert_colors, without_frame
@@ -136,7 +136,7 @@ class ResponsibilitiesDisplay:
         rows = mixture.responsibilities(transform(X), y, sample_weight, groups)
         weight = sample_weight
         if weight is not None:
-            weight = _check_sample_weight(weight, rows, ensure_non_negative=True)
+            weight = check_sample_weight(weight, rows, ensure_non_negative=True)
         mass = np.average(rows, axis=0, weights=weight)
         return cls(rows, mass, weight).plot(ax, bins=bins, bar_kwargs=bar_kwargs)
 

@@ -1,7 +1,6 @@
 """Colours and axes that the displays share; imports matplotlib only to draw."""
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 # Okabe & Ito, "Color Universal Design", 2008: safe for colour-blind readers.
 OKABE_ITO = (
@@ -44,9 +43,12 @@ def region_colors(gate_proba):
 
 def axes_for(ax, caller, **figure_options):
     """The axes to draw on; those of a new figure where there are none."""
-    check_matplotlib_support(f"{caller}.plot")
-    import matplotlib.pyplot as plt
-
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"{caller}.plot requires matplotlib: pip install matplotlib."
+        ) from error
     if ax is None:
         _, ax = plt.subplots(layout="constrained", **figure_options)
     return ax
