@@ -1,7 +1,9 @@
 """Configuration of the site that Sphinx builds; it needs no network."""
 
+import importlib
+import inspect
 import re
-from functools import cached_property
+from functools import cached_property, reduce
 
 from sphinx_gallery.sorting import ExplicitOrder
 
@@ -91,6 +93,20 @@ def skip_member(app, what, name, obj, skip, options):
     return True if re.fullmatch(r"set_\w+_request|get_metadata_routing", name) else None
 
 
+def source_module(app, modname, attribute):
+    """Module with the source of what reports the public module as its own."""
+    module = importlib.import_module(modname)
+    value = reduce(
+        lambda found, name: getattr(found, name, None), attribute.split("."), module
+    )
+    members = vars(value).values() if inspect.isclass(value) else [value]
+    functions = (
+        inspect.unwrap(member) for member in members if inspect.isfunction(member)
+    )
+    return next((function.__globals__["__name__"] for function in functions), None)
+
+
 def setup(app):
     app.connect("source-read", adapt_links)
     app.connect("autodoc-skip-member", skip_member)
+    app.connect("viewcode-follow-imported", source_module)

@@ -11,3 +11,6 @@ __all__ = [
     "MixtureOfLinearExperts",
     "MixtureOfLogisticExperts",
 ]
+
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # not the file, which may move

@@ -35,25 +35,32 @@ ROOT = Path(__file__).parents[1]
 DOC = ROOT / "doc"
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "skmoe",
-        "skmoe.callbacks",
-        "skmoe.dask",
-        "skmoe.inspection",
-        "skmoe.model_selection",
-        "skmoe.onnx",
-        "skmoe.plotting",
-        "skmoe.streaming",
-    ],
-)
+PUBLIC = [
+    "skmoe",
+    "skmoe.callbacks",
+    "skmoe.dask",
+    "skmoe.inspection",
+    "skmoe.model_selection",
+    "skmoe.onnx",
+    "skmoe.plotting",
+    "skmoe.streaming",
+]
+
+
+@pytest.mark.parametrize("module", PUBLIC)
 def test_api_reference_lists_every_public_name(module):
     page = (DOC / "api.rst").read_text(encoding="utf-8")
     section = page.partition(f".. currentmodule:: {module}\n")[2]
     listed = section.partition(".. currentmodule::")[0].split()
     missing = set(importlib.import_module(module).__all__) - set(listed)
     assert not missing
+
+
+@pytest.mark.parametrize("module", [*PUBLIC, "skmoe.distributions", "skmoe.solvers"])
+def test_public_names_report_the_module_they_are_imported_from(module):
+    public = importlib.import_module(module)
+    for value in (getattr(public, name) for name in public.__all__):
+        assert value.__module__ == module
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ FRAME = pd.DataFrame(X, columns=["age", "bmi", "size"])
 NAMED = {"gate_features": ["age"], "expert_features": ["bmi", "size"]}
 INDEXED = {"gate_features": np.array([0]), "random_state": np.random.RandomState(0)}
 
-LINEAR = "skmoe._linear.MixtureOfLinearExperts"
-LOGISTIC = "skmoe._logistic.MixtureOfLogisticExperts"
+LINEAR = "skmoe.MixtureOfLinearExperts"
+LOGISTIC = "skmoe.MixtureOfLogisticExperts"
 
 
 def loaded(model, trusted):

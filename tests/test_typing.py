@@ -28,7 +28,7 @@ def public_functions(module):
 def public_methods(cls):
     """Names and functions of the methods that skmoe defines for a class."""
     for base in cls.__mro__:
-        if not base.__module__.startswith("skmoe."):
+        if base.__module__.partition(".")[0] != "skmoe":
             continue
         for name, member in vars(base).items():
             function = getattr(member, "__func__", member)
@@ -36,7 +36,7 @@ def public_methods(cls):
             function = getattr(function, "func", function)
             is_public = name in ("__init__", "__call__") or not name.startswith("_")
             if is_public and inspect.isfunction(function):
-                if function.__module__ == base.__module__:
+                if function.__module__.startswith("skmoe"):
                     yield f"{base.__name__}.{name}", function
 
 

@@ -8,3 +8,6 @@ from skmoe.distributions.poisson import Poisson
 from skmoe.distributions.student_t import StudentT
 
 __all__ = ["Categorical", "Gamma", "LogLink", "Normal", "Poisson", "StudentT"]
+
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # not the file, which may move

@@ -13,3 +13,6 @@ __all__ = [
     "information",
     "signal_to_noise",
 ]
+
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # not the file, which may move

@@ -16,3 +16,6 @@ __all__ = [
     "ObjectiveDisplay",
     "ResponsibilitiesDisplay",
 ]
+
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # not the file, which may move

@@ -21,3 +21,7 @@ def make_solver(name, step_size):
     if name == "em":
         return AcceleratedEM() if step_size == "auto" else MirrorDescent(1.0)
     return {"md": MirrorDescent, "gd": GradientDescent}[name](step_size)
+
+
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # not the file, which may move
