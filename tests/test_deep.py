@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe.engine import mixture as mixture_module
 from skmoe.engine.descent import Descent, minimise
 from skmoe.engine.gate import Gate, branches_of, fitted_gate
 from skmoe.inspection import inference, information
@@ -110,6 +111,18 @@ def test_objective_never_rises(name, solver):
     found = minimise(mixture, start, make_solver(solver, "auto"), 60, 0.0)
     assert (np.diff(found.objective_curve) <= 1e-12).all()
     assert found.objective_curve[-1] < found.objective_curve[0]
+
+
+@every_tree
+def test_natural_step_of_a_tree_needs_no_stored_curvature(name, monkeypatch):
+    steps = []
+    for limit in (mixture_module.DENSE_LIMIT, 0):
+        monkeypatch.setattr(mixture_module, "DENSE_LIMIT", limit)
+        mixture = make_mixture(name)
+        state = mixture.evaluate(random_theta(mixture, 3))
+        steps.append(mixture.natural_step(state, mixture.gradient(state)).gate)
+    # Products with vectors stop at a tenth of the residual.
+    np.testing.assert_allclose(*steps, atol=0.3 * np.abs(steps[0]).max())
 
 
 def test_a_tree_of_one_level_is_the_flat_gate():

@@ -196,17 +196,19 @@ class BlockCurvature:
 
     def solve(self, gradient, ridge):
         """As of `DenseCurvature`, block by block."""
-        ridge = np.broadcast_to(ridge, gradient.shape)
         return self._each("solve", gradient, ridge)
 
     def solve_lasso(self, pull, ridge, lasso, coef):
         """As of `DenseCurvature`, block by block."""
-        ridge, lasso = (np.broadcast_to(part, pull.shape) for part in (ridge, lasso))
         return self._each("solve_lasso", pull, ridge, lasso, coef)
 
     def _each(self, method, *arguments):
-        """Results of a method of every block on its rows of the arguments, (q, p)."""
-        parts = zip(*(np.split(part, len(self.blocks)) for part in arguments))
+        """Results of a method of every block on its rows of the arguments.
+
+        These are (q, p), or (p,) for all rows alike.
+        """
+        n = len(self.blocks)
+        parts = zip(*(np.split(a, n) if a.ndim > 1 else [a] * n for a in arguments))
         results = [
             getattr(block, method)(*part) for block, part in zip(self.blocks, parts)
         ]
