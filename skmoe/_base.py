@@ -466,6 +466,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             noise = problem.prior_noise()
             shaped = float(noise[0]) if is_flat and noise is not None else noise
             attributes[f"prior_{distribution.dispersion_name}"] = shaped
+            ones = np.ones_like(attributes["intercept_"])
+            attributes.setdefault(distribution.dispersion_name, ones)
         column_units, target_units = problem.scaling.units()
         fitted = Fitted(
             settings_of(self),
@@ -705,7 +707,7 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
 def _names(distribution):
     """Fitted attributes that are parameters of the model, a list."""
     names = ["gate_coef_", "gate_intercept_", "coef_", "intercept_"]
-    return [*names, *filter(None, [distribution.dispersion_name])]
+    return names + [distribution.dispersion_name] * distribution.has_dispersion
 
 
 def _is_of_experts(name):

@@ -181,34 +181,25 @@ class _Graph:
             self.X = self._node("Cast", self.X, to=1)  # TensorProto.FLOAT
 
     def gate(self, outputs):
-        """Gate probabilities, (n, K)."""
-        coef, intercept = self.model.gate_coef_, self.model.gate_intercept_
-        if intercept.ndim == 2:
-            return self._tree(coef, intercept, outputs)
-        logits = self._affine(coef, intercept, self.model._fitted["columns"][0])
-        top_k = self.model.top_k
-        if top_k is not None and top_k < intercept.shape[0]:
-            logits = self._close_all_but(logits, top_k)
-        return self.softmax(logits, axis=1, outputs=outputs)
-
-    def _tree(self, coef, intercept, outputs):
-        """Products of the branches' probabilities along the paths, (n, K)."""
-        n_branches, start, proba = intercept.shape[1], 0, None
-        while start < intercept.shape[0]:
-            # A level has as many nodes as all above have branches, and one.
-            level = slice(start, start * n_branches + 1)
-            size = level.stop - level.start
-            flat = coef[level].reshape(size * n_branches, -1)
-            values = self._affine(
-                flat, intercept[level].ravel(), self.model._fitted["columns"][0]
-            )
-            values = self._reshaped(values, size, n_branches)
-            values = self.softmax(values, axis=2)
-            if proba is not None:
-                values = self._node("Mul", self._reshaped(proba, size, 1), values)
-            is_last = level.stop == intercept.shape[0]
-            proba = self._reshaped(values, size * n_branches, outputs=outputs * is_last)
-            start = level.stop
+        """Gate probabilities, (n, K): products along the paths of a tree."""
+        model, shape = self.model, self.model.gate_intercept_.shape
+        gate, columns = model._model().gate, model._fitted["columns"][0]
+        intercept, n_nodes, proba = model.gate_intercept_.ravel(), 1, None
+        coef = model.gate_coef_.reshape(intercept.size, -1)
+        for level in gate.levels:
+            values = self._affine(coef[level], intercept[level], columns)
+            n_branches = level.stop - level.start
+            if not gate.is_continuous:
+                values = self._close_all_but(values, gate.n_counted)
+            names = outputs * (level.stop == intercept.size)
+            if proba is None:
+                proba = self.softmax(values, axis=1, outputs=names)
+            else:
+                values = self._reshaped(values, n_nodes, shape[-1])
+                values = self.softmax(values, axis=2)
+                values = self._node("Mul", self._reshaped(proba, n_nodes, 1), values)
+                proba = self._reshaped(values, n_branches, outputs=names)
+            n_nodes = n_branches
         return proba
 
     def _close_all_but(self, logits, top_k):

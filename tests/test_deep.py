@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.engine import mixture as mixture_module
 from skmoe.engine.descent import Descent, minimise
-from skmoe.engine.gate import Gate, branches_of, fitted_gate
+from skmoe.engine.gate import Gate, branches_of
 from skmoe.inspection import inference, information
 from skmoe.model_selection import n_experts_path
 from skmoe.solvers import MirrorDescent, make_solver
@@ -286,9 +286,10 @@ def test_a_path_over_numbers_of_experts_has_no_trees():
         n_experts_path(MixtureOfLinearExperts(depth=2), X, y, max_experts=4)
 
 
-def test_gate_of_fitted_coefficients_is_found():
-    assert fitted_gate(np.zeros((5, 3)), 5, None).depth == 1
-    for n_experts, depth in ((4, 2), (8, 3), (9, 2)):
+def test_reported_coefficients_lead_back_to_free_ones():
+    for n_experts, depth in ((5, 1), (4, 2), (8, 3), (9, 2)):
         gate = Gate(n_experts, depth)
-        coef = np.zeros((gate.n_nodes, gate.n_branches, 3))
-        assert fitted_gate(coef, n_experts, None).depth == depth
+        free = np.random.default_rng(0).standard_normal((gate.contrasts.shape[1], 3))
+        reported = gate.reported(free)
+        assert reported.shape == (*gate.shape, 3)
+        np.testing.assert_allclose(gate.free(reported), free)

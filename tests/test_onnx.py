@@ -23,7 +23,7 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
-from skmoe._glm import log_bounds
+from skmoe.distributions.log_link import log_bounds
 from skmoe.onnx import register_converters
 
 onnxruntime = pytest.importorskip("onnxruntime")

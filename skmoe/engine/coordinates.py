@@ -5,8 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import block_diag
 
-from skmoe.engine.experts import DEAD_MASS
-
 # A noise variance this near a bound, in logarithms, is held there by it.
 _AT_BOUND = 1e-5
 
@@ -38,10 +36,9 @@ def coordinates(problem, theta, mass):
     )
     if responses.shape[0] > responses.shape[1]:
         responses = responses[1:] - responses[0]
-    branches = gate.node_contrasts[1:] - gate.node_contrasts[0]
     n_free_experts, n_noises = theta.experts.shape[0], theta.log_variance.shape[0]
     relative = block_diag(
-        np.kron(np.eye(gate.n_nodes), np.kron(branches, gate_units)),
+        np.kron(gate.relative, gate_units),
         np.kron(np.kron(np.eye(n_free_experts), responses), expert_units),
         np.kron(np.eye(n_noises), outputs),
     )
@@ -75,7 +72,7 @@ def learnt_parts(problem, theta, mass):
     """
     experts, mass = problem.experts, problem.counted(mass)
     gate = np.ones(theta.gate.shape, dtype=bool)
-    gate &= problem.mixture.gate.has_rows(mass, DEAD_MASS)[:, None]
+    gate &= problem.mixture.gate.has_rows(mass)[:, None]
     coef = np.ones(theta.experts.shape, dtype=bool)
     for part, design in ((gate, problem.gate_design), (coef, problem.expert_design)):
         part[..., : design.scale.shape[0]] &= np.isfinite(design.scale)

@@ -46,7 +46,7 @@ def minimise(mixture, theta, solver, max_iter, tol, report=None, confirm=False):
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # A trial point may overflow; F is then not finite, and solvers refuse it.
-        ends = _Confirmed if confirm and mixture.gate.top_k is None else _Settled
+        ends = _Confirmed if confirm and mixture.gate.is_continuous else _Settled
         return _minimise(
             mixture, theta, solver, max_iter, ends(mixture, solver, tol), report
         )

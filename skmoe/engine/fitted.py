@@ -32,8 +32,8 @@ class FittedModel:
         self.gate_coef = fitted["gate_coef_"]
         self.gate_intercept = fitted["gate_intercept_"]
         self.coef, self.intercept = fitted["coef_"], fitted["intercept_"]
-        name = self.distribution.dispersion_name
-        self.dispersion = np.ones((1, 1)) if name is None else fitted[name]  # (K, m)
+        known = fitted.get(self.distribution.dispersion_name)
+        self.dispersion = np.ones_like(self.intercept) if known is None else known
 
     def gate_probability(self, X):
         """Gate probabilities, (n, K)."""
@@ -169,10 +169,10 @@ def _routed_mean(model, X):
 
 
 def _best_experts(gate, logits):
-    """The experts that count for each row, and their probabilities, two (b, top_k)."""
+    """The experts that count for each row, and their probabilities, (b, counted)."""
     logits = np.ascontiguousarray(logits.T)
     every = np.arange(logits.shape[0])
-    expert = np.empty((logits.shape[0], gate.top_k), dtype=np.intp)
+    expert = np.empty((logits.shape[0], gate.n_counted), dtype=np.intp)
     kept = np.empty(expert.shape)
     for best, logit in zip(expert.T, kept.T):
         best[:] = logits.argmax(axis=1)

@@ -2,11 +2,16 @@
 
 import copy
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 
 from skmoe.engine.curvature import BlockCurvature, DenseCurvature, SoftmaxCurvature
+from skmoe.engine.experts import DEAD_MASS
+from skmoe.engine.penalty import Penalty
 from skmoe.engine.softmax import gate_contrasts, softmax_in_place
+
+_TINY = np.finfo(np.float64).tiny
 
 
 def branches_of(n_experts, depth):
@@ -37,14 +42,27 @@ class Gate:
         Whether the penalty has no lasso.
     top_k : int, default=None
         So many of the most probable experts count, the others have probability 0.
+
+    Attributes
+    ----------
+    n_counted : int, how many experts count for a row
+    is_continuous : bool, whether F is: it jumps where other experts begin to count
+    shape : tuple of int, of the reported coefficients but for their columns
     """
 
     def __init__(self, n_experts, depth=1, smooth=True, top_k=None):
         self.n_experts, self.depth = n_experts, depth
         self.n_branches = branches_of(n_experts, depth)
         self.n_nodes = sum(self.n_branches**level for level in range(depth))
+        shape = self.n_nodes, self.n_branches
+        self.shape = shape if depth > 1 else (n_experts,)
         self.smooth = smooth
-        self.top_k = top_k if top_k and top_k < n_experts else None
+        self._count(min(top_k or n_experts, n_experts))
+
+    def _count(self, n_counted):
+        """Let so many experts count."""
+        self.n_counted = n_counted
+        self.is_continuous = n_counted == self.n_experts
 
     @cached_property
     def node_contrasts(self):
@@ -56,11 +74,57 @@ class Gate:
         """Free logits of all nodes to those of all branches, (R, F)."""
         return np.kron(np.eye(self.n_nodes), self.node_contrasts)
 
+    @cached_property
+    def relative(self):
+        """Free logits to those of branches less the first of their node, (., F)."""
+        own = self.node_contrasts[1:] - self.node_contrasts[0]
+        return np.kron(np.eye(self.n_nodes), own)
+
+    @property
+    def n_coupled(self):
+        """Free logits of a node, which its curvature couples."""
+        return self.node_contrasts.shape[1]
+
+    @property
+    def levels(self):
+        """Branches of each level, from the root, a list of slices."""
+        sizes = [self.n_branches ** (level + 1) for level in range(self.depth)]
+        return [slice(end - size, end) for size, end in zip(sizes, accumulate(sizes))]
+
+    @property
+    def labels(self):
+        """Expert and None of each branch, or node and branch, a list of pairs."""
+        if self.depth == 1:
+            return [(k, None) for k in range(self.n_experts)]
+        return list(np.ndindex(self.shape))
+
+    @property
+    def relative_labels(self):
+        """Labels of the branches less the first of their node, a list of str."""
+        if self.depth == 1:
+            return [f"gate {k} - gate 0" for k in range(1, self.n_experts)]
+        return [f"gate {j}, {branch} - {j}, 0" for j, branch in self.labels if branch]
+
     def with_all_experts(self):
-        """The same gate without `top_k`."""
+        """The same gate, of which all experts count."""
         dense = copy.copy(self)
-        dense.top_k = None
+        dense._count(self.n_experts)
         return dense
+
+    def reported(self, coef):
+        """Free coefficients as they are reported, (F, p) -> (*shape, p)."""
+        return (self.contrasts @ coef).reshape(*self.shape, coef.shape[1])
+
+    def free(self, reported):
+        """Inverse of `reported`."""
+        return self.contrasts.T @ reported.reshape(self.contrasts.shape[0], -1)
+
+    def free_penalty(self, penalty):
+        """Penalty of free coefficients, from that of reported ones."""
+        if self.n_branches != 2:
+            return penalty
+        # They share one logit v, with w_1 = -w_2 = v / sqrt(2).
+        return Penalty(penalty.ridge, np.sqrt(2) * penalty.lasso)
 
     def at(self, coef, block):
         """Rows of a block under free coefficients."""
@@ -82,8 +146,8 @@ class Gate:
         """Mass of the branches of each node, (K, ...) -> (nodes, branches, ...)."""
         return np.concatenate(self.masses(leaves))
 
-    def order_of(self, mass):
-        """Experts (K,) and branches (R,) in the order of falling mass (K,).
+    def ordered(self, coef, mass):
+        """Experts (K,) in the order of falling mass (K,), and coefficients in it.
 
         Branches of a node change places with all that is below them.
         """
@@ -96,12 +160,66 @@ class Gate:
             children = (nodes[:, None] * self.n_branches + order).ravel()
             branches.append(first * self.n_branches + children)
             first, nodes = first + nodes.shape[0], children
-        return experts.ravel(), np.concatenate(branches)
+        coef = (self.contrasts @ coef)[np.concatenate(branches)]
+        return experts.ravel(), self.contrasts.T @ coef
 
-    def has_rows(self, mass, least):
-        """Whether the node of each free logit has more than a mass, (K,) -> (F,)."""
-        found = self.node_masses(mass).sum(axis=1) > least
-        return np.repeat(found, self.node_contrasts.shape[1])
+    def together(self, split):
+        """Experts (K,) in an order in which those of a node lie together.
+
+        `split(experts)` puts some of them in the order of where they lie.
+        """
+        groups = [np.arange(self.n_experts)]
+        for _ in range(self.depth if self.depth > 1 else 0):
+            groups = [np.split(split(group), self.n_branches) for group in groups]
+            groups = [part for parts in groups for part in parts]
+        return np.concatenate(groups)
+
+    def has_rows(self, mass):
+        """Whether the node of each free logit has rows, (K,) -> (F,)."""
+        found = self.node_masses(mass).sum(axis=1) > DEAD_MASS
+        return np.repeat(found, self.n_coupled)
+
+    def n_free(self, penalty, coef, learnt, mass):
+        """Number of coefficients (F, p) that are free, where experts have a mass (K,).
+
+        Of those of a node's branches that have rows, one is not.
+        """
+        ranks = (self.node_masses(mass) > DEAD_MASS).sum(axis=1) - 1
+        coef, learnt = (np.split(part, self.n_nodes) for part in (coef, learnt))
+        return sum(map(penalty.n_free, coef, learnt, np.maximum(ranks, 0)))
+
+    def variance(self, coef, mass):
+        """Variance of reported coefficients (*shape, p) over branches, (p,).
+
+        Branches have the mass of their experts (K,); a sum over the nodes.
+        """
+        mass = self.node_masses(mass)[:, :, None]
+        coef = coef.reshape(*mass.shape[:2], -1)
+        of_node = np.maximum(mass.sum(axis=1, keepdims=True), _TINY)
+        mean = (mass * coef).sum(axis=1, keepdims=True) / of_node
+        return (mass * np.square(coef - mean)).sum(axis=(0, 1))
+
+    def regress(self, solve, moments, coef):
+        """Coefficients fitted to moments (K, u), each node by itself.
+
+        `solve(share, target, coef)` fits those of a softmax over branches to targets
+        (branches, u), which sum to the share of a node in the units.
+        """
+        targets = self.node_masses(moments)
+        shares = targets.sum(axis=1) if self.depth > 1 else [1.0]
+        parts = zip(shares, targets, np.split(coef, self.n_nodes))
+        return np.concatenate([solve(*part) for part in parts])
+
+    def closed(self, model):
+        """Which experts a row of model moments (K, u) cannot have, if any."""
+        return None if self.is_continuous else model == 0
+
+    def information(self, design, weight):
+        """Sums of the curvature at posterior masses and at the model's, a list.
+
+        That of one softmax is the same for both.
+        """
+        return [self.curvature(design, weight, True) for _ in range(min(self.depth, 2))]
 
     def curvature(self, design, weight, dense):
         """Sum of the curvature over blocks, to be collected."""
@@ -126,8 +244,8 @@ class GateRows:
         self.gate, self.logits, self.within = gate, values, []
         if gate.depth > 1:
             self._descend(values)
-        if gate.top_k is not None:
-            close_all_but(self.logits, gate.top_k)
+        if not gate.is_continuous:
+            close_all_but(self.logits, gate.n_counted)
 
     def normalise(self):
         """Turn logits into probabilities, in place; their logsumexp, (b,)."""

@@ -71,11 +71,7 @@ def evaluated(mixture, theta):
 def matrices_of(mixture, state):
     """All matrices at a state of `evaluated`; one pass."""
     theta, stats = state.theta, state.stats
-    # That of one softmax is the same for posterior and model.
-    gates = [
-        mixture.gate.curvature(mixture.gate_design, mixture.units.weight, True)
-        for _ in range(min(mixture.gate.depth, 2))
-    ]
+    gates = mixture.gate.information(mixture.gate_design, mixture.units.weight)
     size = sum(part.size for part in theta)
     missing, score_products = np.zeros((2, size, size))
     for block in mixture.units.blocks(block_rows(size)):

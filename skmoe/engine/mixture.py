@@ -72,7 +72,7 @@ class Mixture:
             gate_design,
             self.units.weight,
             gate,
-            _is_stored(self.gate_size // gate.n_nodes, gate_penalty),
+            _is_stored(gate.n_coupled * gate_design.n_columns, gate_penalty),
         )
         self.experts_are_dense = _is_stored(experts.curvature_size, experts.penalty)
         self.map_threads, self.n_threads = map, 1
@@ -245,7 +245,7 @@ class Mixture:
         theta, stats = state.theta, state.stats
         rows = state.rows or self.row_moments(theta)
         blended = (1 - step_size) * rows.model + step_size * rows.posterior
-        closed = None if self.gate.top_k is None else rows.model == 0
+        closed = self.gate.closed(rows.model)
         gate = self._regress_gate(
             blended, theta.gate, step_size, max_iter, tol, closed, exact=True
         )
@@ -279,7 +279,7 @@ class Mixture:
         At most `max_iter` Newton steps of gate and experts, until one gains no more
         than `tol`, in nats per sample.
         """
-        if self.gate.top_k is not None:
+        if not self.gate.is_continuous:
             # There all gates are equal: none is to be left out.
             dense = self.with_all_experts()
             return dense.project_responsibilities(responsibilities, max_iter, tol)
@@ -370,7 +370,7 @@ class Mixture:
 
     def with_all_experts(self):
         """The same mixture where all experts count; gates that choose start from it."""
-        if self.gate.top_k is None:
+        if self.gate.is_continuous:
             return self
         dense = copy.copy(self)
         dense.gate = self.gate.with_all_experts()
@@ -421,11 +421,11 @@ class Mixture:
     ):
         """Soft-label softmax regressions of the gate's nodes on moments (K, u)."""
         weight = self.units.weight
-        nodes = self.gate.node_masses(blended)
-        fitted = [
-            soft_label_regression(
+
+        def solve(share, target, start):
+            return soft_label_regression(
                 self.gate_design,
-                weight if len(nodes) == 1 else weight * target.sum(axis=0),
+                weight * share,
                 target,
                 start,
                 self.gate.node_contrasts,
@@ -437,9 +437,8 @@ class Mixture:
                 closed=closed,
                 exact=exact,
             )
-            for target, start in zip(nodes, np.split(coef, len(nodes)))
-        ]
-        return np.concatenate(fitted)
+
+        return self.gate.regress(solve, blended, coef)
 
     def _regress_experts(self, moments, coef, step_size, max_iter, tol):
         """Soft-label softmax regressions of logistic experts on moments (K, C, n)."""

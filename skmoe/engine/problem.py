@@ -5,7 +5,7 @@ from scipy import sparse
 
 from skmoe.engine.coordinates import learnt_parts
 from skmoe.engine.design import column_moments, column_range, make_design
-from skmoe.engine.experts import DEAD_MASS, LinearExperts
+from skmoe.engine.experts import LinearExperts
 from skmoe.engine.gate import Gate
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.noise_prior import equal_noise
@@ -168,9 +168,6 @@ class Problem:
         self.scaling = scaling
         penalty = _penalty(gate_design, spec.gate_alpha / n_seen, spec.gate_l1_ratio)
         gate = Gate(spec.n_experts, spec.depth, penalty.is_smooth, spec.top_k)
-        if gate.n_branches == 2:
-            # They share one logit v, with w_1 = -w_2 = v / sqrt(2).
-            penalty = Penalty(penalty.ridge, np.sqrt(2) * penalty.lasso)
         self.mixture = Mixture(
             self.experts,
             gate_design,
@@ -178,7 +175,7 @@ class Problem:
             target,
             weight,
             gate,
-            penalty,
+            gate.free_penalty(penalty),
             offset,
             units,
         )
@@ -218,15 +215,8 @@ class Problem:
         """
         experts, gate = self.experts, self.mixture.gate
         in_gate, in_experts, in_noise = learnt_parts(self, theta, mass)
-        branches = (gate.node_masses(self.counted(mass)) > DEAD_MASS).sum(axis=1)
-        nodes = zip(
-            np.split(theta.gate, gate.n_nodes),
-            np.split(in_gate, gate.n_nodes),
-            branches,
-        )
-        n_free = sum(
-            self.mixture.gate_penalty.n_free(coef, learnt, max(n - 1, 0))
-            for coef, learnt, n in nodes
+        n_free = gate.n_free(
+            self.mixture.gate_penalty, theta.gate, in_gate, self.counted(mass)
         )
         # With a lasso classes have a predictor each, of which one is not free.
         rank = max(experts.distribution.n_categories - 1, 1)
@@ -287,11 +277,8 @@ class Problem:
 
     def attributes(self, theta, dtype):
         """Fitted attributes in the user's units, a dict of arrays."""
-        gate = self.mixture.gate
-        branches = gate.contrasts @ theta.gate
-        if gate.depth > 1:
-            branches = branches.reshape(gate.n_nodes, gate.n_branches, -1)
-        gate_coef, gate_intercept = _to_units(branches, self.gate_design)
+        gate = self.mixture.gate.reported(theta.gate)
+        gate_coef, gate_intercept = _to_units(gate, self.gate_design)
         gate_intercept -= gate_intercept.mean(axis=-1, keepdims=True)
         fitted = {"gate_coef_": gate_coef, "gate_intercept_": gate_intercept}
         coef = expand(self.experts.tie, theta.experts)
@@ -305,11 +292,10 @@ class Problem:
         if self.target_scale is not None:
             coef = coef * unit[:, None]
             intercept = intercept * unit + self.target_mean
-        if self._noise_name is not None:
+        if theta.log_variance.size:
             variance = np.exp(theta.log_variance) * np.square(unit)
             shape = (self.mixture.n_experts, self.experts.n_free)
-            known = variance if variance.size else 1.0
-            fitted[self._noise_name] = np.broadcast_to(known, shape).copy()
+            fitted[self._noise_name] = np.broadcast_to(variance, shape).copy()
         fitted["coef_"], fitted["intercept_"] = coef, intercept
         # What a coefficient does to standardised predictors.
         weight = {"gate_coef_": self.gate_design.scale}
@@ -330,8 +316,7 @@ class Problem:
         gate = _from_units(
             fitted["gate_coef_"], fitted["gate_intercept_"], self.gate_design
         )
-        contrasts = self.mixture.contrasts
-        gate = contrasts.T @ gate.reshape(contrasts.shape[0], -1)
+        gate = self.mixture.gate.free(gate)
         coef, intercept = fitted["coef_"], fitted["intercept_"]
         unit, log_variance = 1.0, np.zeros((0, 0))
         if self.target_scale is not None:
@@ -360,10 +345,10 @@ class Problem:
                 return descent
             theta = theta._replace(gate=-theta.gate, experts=-theta.experts)
             return descent._replace(theta=theta, mass=mass[::-1])
-        order, branches = self.mixture.gate.order_of(mass)
-        contrasts, noise = self.mixture.contrasts, theta.log_variance
+        order, gate = self.mixture.gate.ordered(theta.gate, mass)
+        noise = theta.log_variance
         theta = Parameters(
-            contrasts.T @ (contrasts @ theta.gate)[branches],
+            gate,
             theta.experts[order],
             noise[order] if noise.shape[0] == order.shape[0] else noise,
         )

@@ -20,7 +20,7 @@ class Part(NamedTuple):
 
 def is_worthwhile(gate):
     """Whether so few experts count that each is better taken by itself."""
-    return gate.top_k is not None and gate.top_k <= _WORTHWHILE * gate.n_experts
+    return not gate.is_continuous and gate.n_counted <= _WORTHWHILE * gate.n_experts
 
 
 class RoutedRows:

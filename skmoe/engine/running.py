@@ -75,7 +75,7 @@ class RunningMoments:
         for the batch: moments do not see the experts that it does not choose.
         """
         mixture = mixture.with_stored_curvature()
-        if mixture.gate.top_k is None:
+        if mixture.gate.is_continuous:
             return self._projected(mixture, theta, True)
         before = copy.copy(self)
         moved = self._projected(mixture, theta, True)

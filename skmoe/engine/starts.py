@@ -5,6 +5,7 @@ the best on growing samples (after emEM, Biernacki, Celeux and Govaert 2003).
 """
 
 from collections import Counter
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -311,8 +312,7 @@ def sample_size(mixture):
 
 def _from_labels(mixture, labels):
     """Parameters that fit hard labels (u,), softened a little."""
-    if mixture.gate.depth > 1:
-        labels = _arranged(mixture, labels)
+    labels = _arranged(mixture, labels)
     rest = (1 - _LABEL_WEIGHT) / (mixture.n_experts - 1)
     softened = np.where(onehot(mixture, labels) > 0, _LABEL_WEIGHT, rest)
     return mixture.first_step(softened, *expert_steps(mixture))
@@ -320,22 +320,24 @@ def _from_labels(mixture, labels):
 
 def _arranged(mixture, labels):
     """Labels (u,) renumbered, so that experts that lie together share a node."""
+
+    @cache
+    def centers():
+        return _centers(mixture, labels)
+
+    order = mixture.gate.together(lambda group: _along_main_axis(centers(), group))
+    return np.argsort(order)[labels]
+
+
+def _centers(mixture, labels):
+    """Means of the gate's features over the units of each label, (K, p)."""
     design = mixture.gate_design
     sums = np.zeros((mixture.n_experts, design.n_columns))
     for units, _ in mixture.blocks:
         mass = onehot(mixture, labels[units]) * mixture.units.weight[units]
         sums += design.block(units).adjoint(mass)
     mass = onehot(mixture, labels) @ mixture.units.weight
-    centers = sums / np.maximum(mass, _TINY)[:, None]
-    groups = [np.arange(mixture.n_experts)]
-    for _ in range(mixture.gate.depth):
-        split = [_along_main_axis(centers, group) for group in groups]
-        groups = [
-            part for group in split for part in np.split(group, mixture.gate.n_branches)
-        ]
-    number = np.empty(mixture.n_experts, dtype=np.intp)
-    number[np.concatenate(groups)] = np.arange(mixture.n_experts)
-    return number[labels]
+    return sums / np.maximum(mass, _TINY)[:, None]
 
 
 def _along_main_axis(centers, group):

@@ -47,7 +47,7 @@ def inspect_fit(estimator, X, y, sample_weight, groups):
             "and no local rates; fit the selected columns (expert_features, "
             "gate_features) without it."
         )
-    if problem.mixture.gate.top_k is not None:
+    if not problem.mixture.gate.is_continuous:
         raise ValueError(
             f"top_k={estimator.top_k}: the likelihood jumps where other experts begin "
             "to count, which leaves no standard errors and no local rates; fit with "

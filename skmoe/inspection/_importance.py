@@ -8,8 +8,6 @@ from sklearn.utils.validation import check_is_fitted
 from skmoe._typing import FloatArray
 from skmoe.inspection._fit import check_estimator
 
-_TINY = np.finfo(np.float64).tiny
-
 
 def feature_importances(estimator: Any) -> FloatArray:
     """How much each column of X matters to gate and experts together.
@@ -102,8 +100,4 @@ def _of_experts(estimator, mass, scale):
 
 def _of_gate(estimator, mass, scale):
     """Variance of the gate's coefficients for columns of a scale, (d,)."""
-    mass = estimator._model().gate.node_masses(mass)[:, :, None]
-    coef = (estimator.gate_coef_ * scale).reshape(*mass.shape[:2], -1)
-    of_node = np.maximum(mass.sum(axis=1, keepdims=True), _TINY)
-    mean = (mass * coef).sum(axis=1, keepdims=True) / of_node
-    return (mass * np.square(coef - mean)).sum(axis=(0, 1))
+    return estimator._model().gate.variance(estimator.gate_coef_ * scale, mass)

@@ -44,8 +44,8 @@ def reported_entries(estimator, y, intercepts):
     gate, own = _features_of_both(estimator, intercepts)
     outputs = _outputs(estimator, y)
     experts = range(estimator.coef_.shape[0])
-    branches = _branches(estimator)
-    entries = [Entry("gate", *branch, name) for branch in branches for name in gate]
+    labels = estimator._model().gate.labels
+    entries = [Entry("gate", *label, name) for label in labels for name in gate]
     entries += [
         Entry("expert", k, output, name)
         for k in experts
@@ -70,9 +70,8 @@ def relative_names(estimator, y, intercepts, n_noises):
     """
     gate, own = _features_of_both(estimator, intercepts)
     outputs, n_experts = _outputs(estimator, y), estimator.coef_.shape[0]
-    names = [
-        f"{label}: {name}" for label in _relative_branches(estimator) for name in gate
-    ]
+    labels = estimator._model().gate.relative_labels
+    names = [f"{label}: {name}" for label in labels for name in gate]
     free_experts = range(1 if estimator.symmetric else n_experts)
     if len(outputs) > 1 and hasattr(estimator, "classes_"):
         reference = outputs[0]
@@ -90,22 +89,6 @@ def relative_names(estimator, y, intercepts, n_noises):
         for output in outputs
     ]
     return names
-
-
-def _branches(estimator):
-    """Of each row of gate coefficients its expert and None, or its node and branch."""
-    shape = estimator.gate_intercept_.shape
-    if len(shape) == 1:
-        return [(k, None) for k in range(*shape)]
-    return list(np.ndindex(shape))
-
-
-def _relative_branches(estimator):
-    """Labels of the gates less the first one of their node, a list of str."""
-    branches = _branches(estimator)
-    if branches[0][1] is None:
-        return [f"gate {k} - gate 0" for k, _ in branches[1:]]
-    return [f"gate {node}, {branch} - {node}, 0" for node, branch in branches if branch]
 
 
 def _features_of_both(estimator, intercepts):

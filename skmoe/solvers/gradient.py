@@ -49,7 +49,7 @@ class GradientDescent:
         try:
             return self._descend(mixture, state, gradient, step_size)
         except InfeasibleStep:
-            if mixture.gate.top_k is None:
+            if mixture.gate.is_continuous:
                 raise
         # Where gates choose few experts F jumps, but not in the experts.
         gradient = gradient._replace(gate=np.zeros_like(gradient.gate))

@@ -72,7 +72,7 @@ class MirrorDescent:
         if self.step_size > 1:
             yield self.step_size, 1.0, True
         safe = min(self.step_size, 1.0)
-        jumps = mixture.gate.top_k is not None
+        jumps = not mixture.gate.is_continuous
         halvings = _MAX_HALVINGS_OF_JUMPS if jumps else _MAX_HALVINGS
         for halving in range(1 if self.project else halvings):
             yield safe, 0.5**halving, True
