@@ -14,6 +14,7 @@ def make_task(estimator, X, y, sample_weight, groups):
     """Validate everything that fit needs; the estimator learns names and classes."""
     X, y, columns = rows_to_fit(estimator, X, y)
     estimator._check_structure()
+    warm = goes_on(estimator)
     weight = check_weights(sample_weight, X)
     group = check_groups(groups, X.shape[0])
     metadata = {} if sample_weight is None else {"sample_weight": weight}
@@ -35,7 +36,6 @@ def make_task(estimator, X, y, sample_weight, groups):
         X, target, weight, group = canonical_rows(X, target, weight, group)
     elif group is not None:
         init = averaged_by_group(init, weight, group)
-    warm = goes_on(estimator)
     prior = estimator._fitted_prior() if warm else None
     problem = estimator._make_problem(
         X, target, weight, columns, group=group, prior_noise=prior
