@@ -50,6 +50,7 @@ from skmoe.engine.fitted import FittedModel, mixture_log_density, posterior
 from skmoe.engine.gate import branches_of
 from skmoe.engine.problem import Problem, in_groups
 from skmoe.engine.starts import STRATEGIES
+from skmoe.engine.sweep import InMemory
 from skmoe.engine.threads import block_map
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -157,10 +158,9 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             an expert fewer samples than coefficients.
         """
         # All of it: BLAS rounds in another way once another fit limits its threads.
-        with restored_on_failure(self), block_map() as (map_threads, n_threads):
-            task = make_task(self, X, y, sample_weight, groups)
-            task.problem.mixture.map_threads = map_threads
-            task.problem.mixture.n_threads = n_threads
+        with restored_on_failure(self), block_map() as threads:
+            passes = InMemory(*threads)
+            task = make_task(self, X, y, sample_weight, groups, passes)
             task.problem.learn_noise_prior()
             warm = self._fitted_theta(task.problem) if task.warm else None
             best = best_descent(self, task, warm)

@@ -23,6 +23,7 @@ from skmoe.engine.running import RunningMoments
 from skmoe.engine.scaling import Scaling
 from skmoe.engine.starts import sample_size
 from skmoe.engine.state import Parameters, Statistics
+from skmoe.engine.sweep import InMemory
 from skmoe.engine.threads import block_map
 
 # Moments of the rows before a batch of b, N in all, keep a share (1 - b / N)**POWER:
@@ -58,7 +59,8 @@ def partial_fit(estimator, X, y, classes, sample_weight):
     with restored_on_failure(estimator), block_map() as threads:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             rows, columns, n_rows = _batch(estimator, X, y, classes, sample_weight)
-            progress, objective = _Learner(estimator, columns, threads).learn(rows)
+            learner = _Learner(estimator, columns, InMemory(*threads))
+            progress, objective = learner.learn(rows)
         estimator._online = progress._asdict()
         estimator.objective_curve_ = np.append(estimator.objective_curve_, objective)
         estimator.n_iter_ = estimator.objective_curve_.shape[0]
@@ -161,12 +163,11 @@ class _Learner:
     ----------
     estimator : BaseMixtureOfExperts
     columns : pair of those of gate and experts, indices or None
-    threads : pair of a map over blocks and its number of threads
+    passes : InMemory
     """
 
-    def __init__(self, estimator, columns, threads):
-        self.estimator, self.threads = estimator, threads
-        self.columns = columns
+    def __init__(self, estimator, columns, passes):
+        self.estimator, self.columns, self.passes = estimator, columns, passes
         state = getattr(estimator, "_online", None)
         if state is not None:
             self.before = Progress(*(state[name] for name in Progress._fields))
@@ -294,9 +295,13 @@ class _Learner:
             scaling = scaling._replace(total=rows.weight.sum())
             prior = self.estimator._fitted_prior()
         problem = self.estimator._make_problem(
-            *rows, self.columns, scaling=scaling, n_seen=n_seen, prior_noise=prior
+            *rows,
+            self.columns,
+            scaling=scaling,
+            n_seen=n_seen,
+            prior_noise=prior,
+            passes=self.passes,
         )
-        problem.mixture.map_threads, problem.mixture.n_threads = self.threads
         _check_size(problem)
         return problem
 

@@ -27,6 +27,7 @@ from skmoe.engine.parts import Rows, Sampling, added, on_parts
 from skmoe.engine.problem import canonical_rows
 from skmoe.engine.scaling import Means, Scaling, Squares, scaling_from
 from skmoe.engine.starts import starting_point
+from skmoe.engine.sweep import InMemory
 from skmoe.engine.threads import block_map
 from skmoe.solvers import make_solver
 
@@ -44,10 +45,10 @@ class _Model(NamedTuple):
         X = part.X.astype(self.dtype, copy=False)
         return Rows(X, self.encoder.encode(part.y), part.weight)
 
-    def problem(self, rows, scaling, prior_noise=None):
+    def problem(self, rows, scaling, **options):
         """The engine's problem on rows, standardised as all rows are."""
         return self.estimator._make_problem(
-            *rows, self.columns, scaling=scaling, prior_noise=prior_noise
+            *rows, self.columns, scaling=scaling, **options
         )
 
 
@@ -176,8 +177,9 @@ def _best_fit(estimator, data, threads):
     gate_rows, start_rows = data.sample
     is_warm = goes_on(estimator)
     prior = estimator._fitted_prior() if is_warm else None
-    problem = data.model.problem(start_rows, data.scaling, prior)
-    problem.mixture.map_threads, problem.mixture.n_threads = threads
+    problem = data.model.problem(
+        start_rows, data.scaling, prior_noise=prior, passes=InMemory(*threads)
+    )
     problem.learn_noise_prior()
     sample = problem.mixture
     gate_sample = None

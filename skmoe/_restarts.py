@@ -117,7 +117,7 @@ def _in_turn(plan, rngs, progress):
     best = None
     for number, rng in enumerate(rngs):
         report, finish = progress.run(number)
-        descent = _descent(plan, rng, report, plan.mixture.map_threads)
+        descent = _descent(plan, rng, report, plan.mixture.passes)
         finish(descent)
         if best is None or last_objective(descent) < last_objective(best):
             best = descent
@@ -126,9 +126,11 @@ def _in_turn(plan, rngs, progress):
 
 def _in_parallel(plan, rngs, n_jobs, estimator):
     """As `_in_turn`, in processes or threads of the joblib backend in use."""
-    mixture = plan.mixture
-    n_threads = max(1, mixture.n_threads // n_jobs)
-    plan = plan._replace(mixture=mixture.afresh(map))  # a pool cannot be pickled
+    passes = plan.mixture.passes
+    n_threads = max(1, passes.n_threads // n_jobs)
+    # A pool cannot be pickled.
+    mixture = plan.mixture.afresh(passes._replace(map_threads=map))
+    plan = plan._replace(mixture=mixture)
     # joblib's own: scikit-learn's sets filters of warnings, which threads share.
     descents = Parallel(n_jobs=estimator.n_jobs)(
         delayed(_elsewhere)(plan, rng, number, n_threads, estimator.verbose)
@@ -141,15 +143,14 @@ def _elsewhere(plan, rng, number, n_threads, verbose):
     """One start with its share of the threads."""
     report = partial(print_iteration, number) if verbose else None
     with block_map(n_threads) as (map_threads, _):
-        return _descent(plan, rng, report, map_threads)
+        # Blocks in as many runs as without `n_jobs`, so that sums round alike.
+        passes = plan.mixture.passes._replace(map_threads=map_threads)
+        return _descent(plan, rng, report, passes)
 
 
-def _descent(plan, rng, report, map_threads):
-    """One start and what follows from it.
-
-    Blocks are grouped as in a fit without `n_jobs`, so that sums round alike.
-    """
-    mixture, start = plan.mixture.afresh(map_threads), plan.start
+def _descent(plan, rng, report, passes):
+    """One start and what follows from it."""
+    mixture, start = plan.mixture.afresh(passes), plan.start
     if isinstance(start, str):
         start = starting_point(mixture, start, rng)
     elif isinstance(start, np.ndarray):

@@ -8,9 +8,10 @@ from skmoe._restarts import FitTask
 from skmoe._rows import rows_to_fit
 from skmoe._validation import check_enough, check_init, check_weights
 from skmoe.engine.problem import canonical_rows
+from skmoe.engine.sweep import IN_MEMORY
 
 
-def make_task(estimator, X, y, sample_weight, groups):
+def make_task(estimator, X, y, sample_weight, groups, passes=IN_MEMORY):
     """Validate everything that fit needs; the estimator learns names and classes."""
     X, y, columns = rows_to_fit(estimator, X, y)
     estimator._check_structure()
@@ -38,7 +39,7 @@ def make_task(estimator, X, y, sample_weight, groups):
         init = averaged_by_group(init, weight, group)
     prior = estimator._fitted_prior() if warm else None
     problem = estimator._make_problem(
-        X, target, weight, columns, group=group, prior_noise=prior
+        X, target, weight, columns, group=group, prior_noise=prior, passes=passes
     )
 
     def describe(descent):

@@ -23,6 +23,7 @@ from skmoe.engine.scaling import Means, Scaling, Squares, scaling_from
 from skmoe.engine.softmax import free_variance, gate_contrasts
 from skmoe.engine.specification import Specification
 from skmoe.engine.state import Parameters, Statistics
+from skmoe.streaming import Stream
 
 every_model = pytest.mark.parametrize("name", MODELS)
 
@@ -308,3 +309,20 @@ def test_a_gate_that_needs_all_rows_of_parts_makes_do_with_those_of_starts(monke
     gate, start = sampling.gathered(samples)
     assert gate is start
     assert start.weight.sum() == pytest.approx(200)
+
+
+@pytest.mark.parametrize(
+    "of_rows",
+    [
+        lambda mixture, theta: mixture.row_moments(theta),
+        lambda mixture, theta: mixture.take(np.arange(10)).evaluate(theta),
+        lambda mixture, theta: mixture.alone().evaluate(mixture.alone().initial()),
+    ],
+)
+def test_what_needs_single_rows_is_refused_over_parts(of_rows):
+    sample = problem_of("linear-2").mixture
+    whole = parts.on_parts(sample, Stream([sample.with_stored_curvature()]))
+    theta = random_theta(sample, 0)
+    assert whole.evaluate(theta).objective == sample.evaluate(theta).objective
+    with pytest.raises(TypeError, match="Parts have sums"):
+        of_rows(whole, theta)

@@ -18,7 +18,7 @@ from skmoe.engine.m_step import fitted_experts, neutral_state
 from skmoe.engine.routing import BLOCKS_AT_ONCE, is_worthwhile
 from skmoe.engine.soft_label import soft_label_regression
 from skmoe.engine.state import Parameters, RowMoments, State
-from skmoe.engine.sweep import sweep
+from skmoe.engine.sweep import IN_MEMORY, sweep
 from skmoe.engine.tie import fold, is_tied
 from skmoe.engine.units import SingleRows
 
@@ -40,6 +40,8 @@ class Mixture:
     offset : float, added to F so that it is in the units of the original targets
     units : Groups, default=None
         Groups of rows that share a latent expert; each has a row of `gate_design`.
+    passes : InMemory or OverParts, default=IN_MEMORY
+        How sums over all rows are made.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class Mixture:
         gate_penalty,
         offset,
         units=None,
+        passes=IN_MEMORY,
     ):
+        self.passes = passes
         self.experts, self.target, self.weight = experts, target, weight
         self.gate_design, self.expert_design = gate_design, expert_design
         self.gate_penalty, self.offset = gate_penalty, offset
@@ -75,8 +79,6 @@ class Mixture:
             _is_stored(gate.n_coupled * gate_design.n_columns, gate_penalty),
         )
         self.experts_are_dense = _is_stored(experts.curvature_size, experts.penalty)
-        self.map_threads, self.n_threads = map, 1
-        self.sweep = sweep  # another where the rows are in parts
         self.equal_noise_start = None  # Parameters, where a prior was learned
 
     def initial(self):
@@ -96,7 +98,7 @@ class Mixture:
         (steps other than 1 need them).
         """
         rows = self.allocate_rows() if curvature else None
-        stats = self.sweep(self, theta, curvature, blend, rows)
+        stats = sweep(self, theta, curvature, blend, rows)
         objective = self.offset - float(stats.log_likelihood) + self.penalty(theta)
         return State(theta, objective, stats, rows)
 
@@ -319,7 +321,7 @@ class Mixture:
 
     def alone(self):
         """The mixture of one expert on the same data."""
-        one = Mixture(
+        return Mixture(
             self.experts.alone(),
             self.gate_design,
             self.expert_design,
@@ -329,9 +331,8 @@ class Mixture:
             self.gate_penalty,
             self.offset,
             self.units,
+            self.passes,
         )
-        one.map_threads, one.n_threads = self.map_threads, self.n_threads
-        return one
 
     def take(self, chosen, weight=None):
         """The mixture on some units (index array), of the same weight unless given."""
@@ -339,7 +340,7 @@ class Mixture:
         gate_design = expert_design = self.gate_design.take(chosen)
         if self.expert_design is not self.gate_design:
             expert_design = self.expert_design.take(rows)
-        taken = Mixture(
+        return Mixture(
             self.experts,
             gate_design,
             expert_design,
@@ -349,16 +350,15 @@ class Mixture:
             self.gate_penalty,
             self.offset,
             units,
+            self.passes,
         )
-        taken.map_threads, taken.n_threads = self.map_threads, self.n_threads
-        return taken
 
-    def afresh(self, map_threads):
+    def afresh(self, passes):
         """The same mixture, knowing nothing of other descents on it."""
         fresh = copy.copy(self)
         fresh.gate_curvature = copy.copy(self.gate_curvature)
         fresh.gate_curvature.forget()
-        fresh.map_threads = map_threads
+        fresh.passes = passes
         return fresh
 
     def with_stored_curvature(self):

@@ -1,17 +1,17 @@
 """A mixture whose rows come in parts: each pass is a map over them and a sum.
 
-A source of parts has the methods of `skmoe.streaming.Stream`.  What the whole pass is
-for a mixture in memory, a sum of `Statistics` over the parts is here; everything else
-that a fit needs of the rows (starting points, the gate's curvature) comes from samples
+A source of parts has the methods of `skmoe.streaming.Stream`.  Everything that a fit
+needs of the rows beside sums (starting points, the gate's curvature) comes from samples
 that are gathered once.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from skmoe.engine.gate_curvature import is_even, sample_rows
+from skmoe.engine.mixture import Mixture
 from skmoe.engine.sweep import sweep
 
 # Up to so many rows and entries all rows are gathered, and a fit starts as in memory.
@@ -119,25 +119,21 @@ def _split(positions, lengths):
     return [part - start for part, start in zip(np.split(positions, bounds), starts)]
 
 
-class SumOverParts:
-    """The pass of a mixture over parts, in place of `sweep`.
+class OverParts(NamedTuple):
+    """Passes over rows in parts, of one model on a sample of them."""
 
-    Parameters
-    ----------
-    source : source of parts, each a Mixture on its rows
-    """
+    source: Any  # source of parts, each a Mixture on its rows
+    sample: Mixture
 
-    def __init__(self, source):
-        self.source = source
-
-    def __call__(self, mixture, theta, curvature, blend, keep):
-        """Statistics of all parts; `keep` is None, parts keep no moments of rows."""
-        return self.source.total(statistics, theta, curvature, blend)
-
-
-def statistics(part, theta, curvature, blend):
-    """Statistics of one part, as of all rows but for the parts that are not there."""
-    return sweep(part, theta, curvature, blend, None)
+    def total(self, mixture, theta, curvature, blend, keep, given):
+        """Statistics of all parts; what is of single rows they do not give."""
+        same = "experts", "gate", "target", "weight"
+        is_same = all(
+            getattr(mixture, name) is getattr(self.sample, name) for name in same
+        )
+        if not is_same or keep is not None or given is not None:
+            raise TypeError("Parts have sums at the parameters of their own model only")
+        return self.source.total(sweep, theta, curvature, blend, None)
 
 
 def on_parts(mixture, source, gate_sample=None):
@@ -150,7 +146,7 @@ def on_parts(mixture, source, gate_sample=None):
     gate_sample : Mixture on the rows for the gate's curvature; the same by default
     """
     whole = mixture.with_stored_curvature()
-    whole.sweep = SumOverParts(source)
+    whole.passes = OverParts(source, mixture)
     if gate_sample is not None:
         rows = gate_sample.gate_design, gate_sample.weight
         whole.gate_curvature = whole.gate_curvature.on(*rows)

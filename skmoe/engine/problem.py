@@ -12,6 +12,7 @@ from skmoe.engine.noise_prior import equal_noise
 from skmoe.engine.penalty import NoisePrior, Penalty
 from skmoe.engine.scaling import Scaling
 from skmoe.engine.state import Parameters
+from skmoe.engine.sweep import IN_MEMORY
 from skmoe.engine.tie import expand, is_tied
 from skmoe.engine.units import Groups
 
@@ -105,6 +106,8 @@ class Problem:
         That of all rows, where these are a part of them, or of earlier ones.
     n_seen : float, default=None
         Weight of the rows that share penalties and prior; that of `scaling` by default.
+    passes : InMemory
+        How the mixture sums over rows.
     """
 
     def __init__(
@@ -118,6 +121,7 @@ class Problem:
         prior_noise=None,
         scaling=None,
         n_seen=None,
+        passes=IN_MEMORY,
     ):
         self.specification = spec = specification
         if scaling is None:
@@ -178,6 +182,7 @@ class Problem:
             gate.free_penalty(penalty),
             offset,
             units,
+            passes,
         )
         self._prior_rows = spec.noise_prior / n_seen if experts.n_noises else 0.0
         if self._prior_rows and prior_noise is not None:

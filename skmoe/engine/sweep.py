@@ -1,6 +1,8 @@
 """The one pass over the rows: everything that a step needs, summed over blocks."""
 
+from collections.abc import Callable
 from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,35 +15,47 @@ _WORK_PER_THREAD = 2**21
 
 
 def sweep(mixture, theta, curvature, blend, keep, given=None):
-    """Statistics of all rows, a sum over blocks."""
+    """Statistics of all rows, wherever they are, as `_block_statistics` of one block.
 
-    def sweep_run(run):
-        parts = (
-            _block_statistics(mixture, theta, block, curvature, blend, keep, given)
-            for block in run
-        )
-        # Threads do not inherit the caller's error state, see `minimise`.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return reduce(_added, parts)
-
-    runs = _thread_runs(mixture)
-    if len(runs) == 1:
-        return sweep_run(runs[0])
-    return reduce(_added, mixture.map_threads(sweep_run, runs))
+    Every sum over rows at some parameters comes from here, by the mixture's `passes`.
+    """
+    return mixture.passes.total(mixture, theta, curvature, blend, keep, given)
 
 
-def _thread_runs(mixture):
-    """Blocks in as many runs as are worth a thread each."""
-    n_threads = min(
-        mixture.n_threads, mixture.work // _WORK_PER_THREAD, len(mixture.blocks)
-    )
+class InMemory(NamedTuple):
+    """Passes over rows that the mixture holds, in threads that take runs of blocks."""
+
+    map_threads: Callable = map
+    n_threads: int = 1
+
+    def total(self, mixture, *arguments):
+        """Statistics of all rows, a sum over blocks."""
+
+        def total_of(run):
+            parts = (_block_statistics(mixture, block, *arguments) for block in run)
+            # Threads do not inherit the caller's error state, see `minimise`.
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                return reduce(_added, parts)
+
+        runs = _thread_runs(mixture, self.n_threads)
+        if len(runs) == 1:
+            return total_of(runs[0])
+        return reduce(_added, self.map_threads(total_of, runs))
+
+
+IN_MEMORY = InMemory()  # in one thread
+
+
+def _thread_runs(mixture, n_threads):
+    """Blocks in as many runs as are worth a thread each, at most `n_threads`."""
+    n_threads = min(n_threads, mixture.work // _WORK_PER_THREAD, len(mixture.blocks))
     if n_threads < 2:
         return [mixture.blocks]
     bounds = np.linspace(0, len(mixture.blocks), n_threads + 1).astype(int)
     return [mixture.blocks[a:b] for a, b in zip(bounds, bounds[1:])]
 
 
-def _block_statistics(mixture, theta, block, curvature, blend, keep, given=None):
+def _block_statistics(mixture, block, theta, curvature, blend, keep, given):
     """Statistics of one block: the fused pass.
 
     `given` responsibilities (K, u) replace the posterior ones, and the log-likelihood
