@@ -110,7 +110,7 @@ def test_solvers_end_where_the_subgradient_vanishes(name, solver):
     state = mixture.evaluate(theta)
     gradient = mixture.gradient(state)
     settled = 2e-2 if solver == "gd" else 1e-4
-    for penalty, coef, slope in zip(mixture.penalties, theta, gradient):
+    for penalty, coef, slope in zip(mixture.penalties.of_coefs, theta, gradient):
         lasso = np.broadcast_to(penalty.lasso, coef.shape)
         excess = np.where(
             coef == 0, np.abs(slope) - lasso, np.abs(slope + lasso * np.sign(coef))

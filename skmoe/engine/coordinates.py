@@ -76,7 +76,7 @@ def learnt_parts(problem, theta, mass):
     coef = np.ones(theta.experts.shape, dtype=bool)
     for part, design in ((gate, problem.gate_design), (coef, problem.expert_design)):
         part[..., : design.scale.shape[0]] &= np.isfinite(design.scale)
-    has_rows, has_noise_rows = problem.mixture.learning(mass)
+    has_rows, has_noise_rows = experts.learning(mass)
     coef &= has_rows[:, None, None]
     low, high = np.log(experts.noise_bounds)
     noise = theta.log_variance - low > _AT_BOUND

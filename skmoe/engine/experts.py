@@ -127,6 +127,13 @@ class LinearExperts:
         first.at = at
         return first
 
+    def learning(self, mass):
+        """Whether experts of some mass (K,) have rows to learn from.
+
+        Of each set of coefficients, (J,), and of each noise, (K or 1,).
+        """
+        return tuple(tie.T @ mass > DEAD_MASS for tie in (self.tie**2, self.noise_tie))
+
     def gradient(self, theta, stats):
         """Gradient of the mean loss in coefficients and log-dispersions."""
         score = -self._precision(theta.log_variance)[:, :, None] * stats.expert_score
@@ -137,17 +144,21 @@ class LinearExperts:
         return score, slope
 
     def prior_loss(self, log_variance):
-        """Minus the log-density of a row of the prior, its slope and its bend.
+        """Minus the log-density of the prior on noise, its slope and its bend.
 
         By log-dispersions, three arrays (K or 1, q); in the user's units.
         """
+        rows = self.noise_prior.rows if self.n_noises else 0.0
+        if not rows:
+            return np.zeros((3, *log_variance.shape))
         distribution, dispersion = self.distribution, np.exp(log_variance)
         prior = self.prior_deviance
         expected = distribution.expected_deviance(dispersion)
         value = 0.5 * (self.noise_prior.log_unit + prior / dispersion)
         slope = 0.5 * (expected - prior) / dispersion
         bend = 0.5 * distribution.deviance_slope(dispersion) / dispersion - slope
-        return value - distribution.log_normaliser(dispersion), slope, bend
+        value = value - distribution.log_normaliser(dispersion)
+        return rows * np.stack([value, slope, bend])
 
     @property
     def prior_deviance(self):

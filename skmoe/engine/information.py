@@ -14,7 +14,6 @@ from scipy.linalg import block_diag, eigh
 
 from skmoe.engine.design import block_rows
 from skmoe.engine.softmax import softmax_in_place
-from skmoe.engine.state import Parameters
 from skmoe.engine.sweep import logits_of_block
 
 
@@ -82,12 +81,7 @@ def matrices_of(mixture, state):
         block_diag(matrix, experts.complete_information(theta, stats, at_model))
         for matrix, at_model in ((matrices[0], False), (matrices[-1], True))
     )
-    ridge = Parameters(
-        np.broadcast_to(mixture.gate_penalty.ridge, theta.gate.shape),
-        np.broadcast_to(experts.penalty.ridge, theta.experts.shape),
-        mixture.noise_prior_loss(theta)[2],
-    )
-    penalty = np.diag(ridge.flat())
+    penalty = np.diag(mixture.penalties.curvature(theta).flat())
     return InformationMatrices(
         complete, model_complete, missing, score_products, penalty
     )

@@ -82,4 +82,4 @@ def _state(mixture, rows_of, theta, responsibilities):
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         stats = sweep(rows_of, theta, True, False, rows, responsibilities)
         objective = mixture.offset - float(stats.log_likelihood)
-        return State(theta, objective + mixture.penalty(theta), stats, rows)
+        return State(theta, objective + mixture.penalties.value(theta), stats, rows)

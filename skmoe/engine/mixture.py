@@ -11,10 +11,10 @@ import copy
 import numpy as np
 
 from skmoe.engine.design import block_rows
-from skmoe.engine.experts import DEAD_MASS
 from skmoe.engine.gate import Gate
 from skmoe.engine.gate_curvature import GateCurvature
 from skmoe.engine.m_step import fitted_experts, neutral_state
+from skmoe.engine.penalty import Penalties
 from skmoe.engine.routing import BLOCKS_AT_ONCE, is_worthwhile
 from skmoe.engine.soft_label import soft_label_regression
 from skmoe.engine.state import Parameters, RowMoments, State
@@ -61,8 +61,6 @@ class Mixture:
         self.experts, self.target, self.weight = experts, target, weight
         self.gate_design, self.expert_design = gate_design, expert_design
         self.gate_penalty, self.offset = gate_penalty, offset
-        self.penalties = gate_penalty, experts.penalty
-        self.is_smooth = all(penalty.is_smooth for penalty in self.penalties)
         self.n_experts = experts.tie.shape[0]
         self.gate, self.contrasts = gate, gate.contrasts
         self.is_routed = is_worthwhile(gate)
@@ -80,6 +78,11 @@ class Mixture:
         )
         self.experts_are_dense = _is_stored(experts.curvature_size, experts.penalty)
         self.equal_noise_start = None  # Parameters, where a prior was learned
+
+    @property
+    def penalties(self):
+        """Penalties of all parameters."""
+        return Penalties(self.gate_penalty, self.experts)
 
     def initial(self):
         """Parameters with equal gates and zero experts."""
@@ -99,35 +102,14 @@ class Mixture:
         """
         rows = self.allocate_rows() if curvature else None
         stats = sweep(self, theta, curvature, blend, rows)
-        objective = self.offset - float(stats.log_likelihood) + self.penalty(theta)
-        return State(theta, objective, stats, rows)
-
-    def penalty(self, theta):
-        """Penalties of gate and experts, and the prior on noise, a float."""
-        parts = zip(self.penalties, theta)
-        prior, _, _ = self.noise_prior_loss(theta)
-        return float(prior.sum()) + sum(penalty.value(part) for penalty, part in parts)
-
-    def noise_prior_loss(self, theta):
-        """Minus the log-density of the prior on noise, its slope and its bend.
-
-        By log-variances, three arrays of their shape.
-        """
-        if not self.experts.n_noises or not self.experts.noise_prior.rows:
-            return np.zeros((3, *theta.log_variance.shape))
-        rows = self.experts.noise_prior.rows
-        return rows * np.stack(self.experts.prior_loss(theta.log_variance))
-
-    def penalty_gradient(self, theta):
-        """Gradient of penalties and prior, but for the lasso, as Parameters."""
-        ridges = (penalty.ridge * part for penalty, part in zip(self.penalties, theta))
-        return Parameters(*ridges, self.noise_prior_loss(theta)[1])
+        objective = self.offset - float(stats.log_likelihood)
+        return State(theta, objective + self.penalties.value(theta), stats, rows)
 
     def gradient(self, state):
         """Gradient of F, but for the lasso, in the free parameters, as Parameters."""
         theta, stats = state.theta, state.stats
         loss = Parameters(stats.gate_gradient, *self.experts.gradient(theta, stats))
-        return loss.plus(self.penalty_gradient(theta))
+        return loss.plus(self.penalties.gradient(theta))
 
     def with_noise_prior(self, prior):
         """The same mixture with a prior on its noise."""
@@ -149,52 +131,7 @@ class Mixture:
     def slope(self, state, theta):
         """What F changes by from a state to `theta`, to first order, a float."""
         slope = self.gradient(state).dot(theta.minus(state.theta))
-        for penalty, part, old in zip(self.penalties, theta, state.theta):
-            slope += penalty.rough_value(part) - penalty.rough_value(old)
-        return slope
-
-    def learning(self, mass):
-        """Whether experts of some mass (K,) have rows to learn from.
-
-        Of each set of coefficients, (J,), and of each noise, (K or 1,).
-        """
-        ties = np.abs(self.experts.tie), self.experts.noise_tie
-        return tuple(tie.T @ mass > DEAD_MASS for tie in ties)
-
-    def face_gradient(self, state, gradient):
-        """Gradient of F where lassoed signs and experts without rows are kept."""
-        gate, experts = (
-            penalty.face_gradient(slope, part)
-            for penalty, slope, part in zip(self.penalties, gradient, state.theta)
-        )
-        coefs, noises = self.learning(state.stats.mass)
-        experts = np.where(coefs[:, None, None], experts, 0.0)
-        noise = np.where(noises[:, None], gradient.log_variance, 0.0)
-        return Parameters(gate, experts, noise)
-
-    def stays_on_face(self, state, gradient):
-        """Whether no coefficient of a state has reason to leave zero."""
-        parts = zip(self.penalties, gradient, state.theta)
-        return all(penalty.stays_on_face(*part) for penalty, *part in parts)
-
-    def within_orthant(self, theta, like):
-        """Coefficients with a lasso set to zero where signs are not those of `like`."""
-        parts = zip(self.penalties, theta, like)
-        kept = (penalty.within_orthant(*part) for penalty, *part in parts)
-        return Parameters(*kept, theta.log_variance)
-
-    def is_same_face(self, state, other):
-        """Whether two states have the same lassoed signs, and experts with rows."""
-        parts = zip(self.penalties, state.theta, other.theta)
-        faces = [(penalty.face(one), penalty.face(two)) for penalty, one, two in parts]
-        masses = state.stats.mass, other.stats.mass
-        faces += zip(*(self.learning(mass) for mass in masses))
-        return all(np.array_equal(one, two) for one, two in faces)
-
-    def shrunk(self, theta, length):
-        """Proximal step of the lasso after a gradient step of some length."""
-        parts = (p.shrunk(part, length) for p, part in zip(self.penalties, theta))
-        return Parameters(*parts, theta.log_variance)
+        return slope + self.penalties.rough_change(theta, state.theta)
 
     def project(self, state, step_size=1.0, damping=1.0):
         """Maximum likelihood on the blended moments (1 - eta) m + eta p.
@@ -317,7 +254,7 @@ class Mixture:
         other = theta._replace(
             gate=theta.experts[0] / gap, experts=gap * theta.gate[None]
         )
-        return min(theta, other, key=self.penalty)
+        return min(theta, other, key=self.penalties.value)
 
     def alone(self):
         """The mixture of one expert on the same data."""

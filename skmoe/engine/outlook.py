@@ -167,7 +167,9 @@ class _Local:
 
     def _free(self, smooth):
         """Gradient of F from that of its smooth part."""
-        return self._moving(self.mixture.face_gradient(self.state, smooth)).flat()
+        return self._moving(
+            self.mixture.penalties.face_gradient(self.state, smooth)
+        ).flat()
 
     def _moving(self, values):
         """Values with 0 for noise that its bounds hold."""
@@ -190,7 +192,7 @@ def way_down(mixture, state, seen, evaluate):
     distance = 1.0
     for _ in range(_MAX_HALVINGS):
         theta = mixture.feasible(state.theta.plus(seen.downhill, distance))
-        trial = evaluate(mixture, mixture.within_orthant(theta, state.theta))
+        trial = evaluate(mixture, mixture.penalties.within_orthant(theta, state.theta))
         promised = -0.5 * seen.curvature * distance**2
         if trial.objective <= state.objective - _SUFFICIENT_GAIN * promised:
             return trial, distance

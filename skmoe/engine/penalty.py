@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skmoe.engine.state import Parameters
+
 # A coefficient held at zero is as one with this ridge.
 _STIFF = 1e18
 
@@ -102,6 +104,84 @@ class Penalty:
     def _held(self, coef):
         """Where coefficients are held at zero."""
         return (self.lasso > 0) & (coef == 0)
+
+
+class Penalties:
+    """Penalties of all parameters: elastic nets, and the prior on noise.
+
+    On the face of a state coefficients with a lasso keep their signs, and experts
+    without rows stay as they are.
+
+    Parameters
+    ----------
+    gate : Penalty
+    experts : LinearExperts, with their penalty and prior
+    """
+
+    def __init__(self, gate, experts):
+        self.of_coefs, self.experts = (gate, experts.penalty), experts
+        self.is_smooth = all(penalty.is_smooth for penalty in self.of_coefs)
+
+    def value(self, theta):
+        """Their sum, a float."""
+        prior = self.experts.prior_loss(theta.log_variance)[0]
+        return float(prior.sum()) + sum(self._each("value", theta))
+
+    def gradient(self, theta):
+        """Their gradient but for the lasso, as Parameters."""
+        ridges = (p.ridge * part for p, part in zip(self.of_coefs, theta))
+        return Parameters(*ridges, self.experts.prior_loss(theta.log_variance)[1])
+
+    def curvature(self, theta):
+        """Diagonal of their Hessian, as Parameters."""
+        parts = zip(self.of_coefs, theta)
+        ridges = (np.broadcast_to(p.ridge, part.shape) for p, part in parts)
+        return Parameters(*ridges, self.experts.prior_loss(theta.log_variance)[2])
+
+    def slopes(self, theta):
+        """Gradients of the elastic nets of gate and experts, a list."""
+        return self._each("slope", theta)
+
+    def rough_change(self, theta, before):
+        """What the lasso changes by, a float."""
+        after, before = (self._each("rough_value", at) for at in (theta, before))
+        return sum(np.subtract(after, before))
+
+    def shrunk(self, theta, length):
+        """Proximal step of the lasso after a gradient step of some length."""
+        lengths = [length] * 2
+        return Parameters(*self._each("shrunk", theta, lengths), theta.log_variance)
+
+    def within_orthant(self, theta, like):
+        """Coefficients with a lasso set to zero where signs are not those of `like`."""
+        return Parameters(
+            *self._each("within_orthant", theta, like), theta.log_variance
+        )
+
+    def face_gradient(self, state, gradient):
+        """Gradient of F on the face of a state, from that of its smooth part."""
+        gate, experts = self._each("face_gradient", gradient, state.theta)
+        coefs, noises = self.experts.learning(state.stats.mass)
+        experts = np.where(coefs[:, None, None], experts, 0.0)
+        noise = np.where(noises[:, None], gradient.log_variance, 0.0)
+        return Parameters(gate, experts, noise)
+
+    def stays_on_face(self, state, gradient):
+        """Whether no coefficient of a state has reason to leave zero."""
+        return all(self._each("stays_on_face", gradient, state.theta))
+
+    def is_same_face(self, state, other):
+        """Whether two states are on the same face."""
+        one, two = (
+            [*self._each("face", at.theta), *self.experts.learning(at.stats.mass)]
+            for at in (state, other)
+        )
+        return all(map(np.array_equal, one, two))
+
+    def _each(self, method, *arguments):
+        """Results of a method of both elastic nets, a list."""
+        parts = zip(self.of_coefs, *arguments)
+        return [getattr(penalty, method)(*part) for penalty, *part in parts]
 
 
 class NoisePrior(NamedTuple):

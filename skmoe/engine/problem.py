@@ -262,7 +262,7 @@ class Problem:
         if not self.experts.n_noises:
             return None
         ratio = np.exp(theta.log_variance) / self.experts.noise_bounds[0]
-        _, has_noise_rows = self.mixture.learning(mass)
+        _, has_noise_rows = self.experts.learning(mass)
         low = (ratio < _LOW_NOISE).any(axis=1) & has_noise_rows
         if not low.any():
             return None

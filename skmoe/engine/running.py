@@ -48,10 +48,8 @@ class RunningMoments:
         It is that of `growth` times fewer rows than `mixture` counts, which share out
         penalties and prior.
         """
-        stats, penalties = self.stats, mixture.penalties
-        slopes = [
-            growth * penalty.slope(part) for penalty, part in zip(penalties, theta)
-        ]
+        stats = self.stats
+        slopes = [growth * slope for slope in mixture.penalties.slopes(theta)]
         # The gradient in the coefficients is linear in the residuals.
         ones = stats._replace(expert_score=np.ones_like(theta.experts))
         precision = -mixture.experts.gradient(theta, ones)[0]

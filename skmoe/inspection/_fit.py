@@ -40,7 +40,7 @@ def inspect_fit(estimator, X, y, sample_weight, groups):
     """Everything that inspection needs of a fitted estimator and its data."""
     check_estimator(estimator)
     problem, theta, n_samples = estimator._fitted_problem(X, y, sample_weight, groups)
-    if not problem.mixture.is_smooth:
+    if not problem.mixture.penalties.is_smooth:
         raise ValueError(
             f"l1_ratio={estimator.l1_ratio} and gate_l1_ratio="
             f"{estimator.gate_l1_ratio}: an L1 penalty leaves no standard errors "

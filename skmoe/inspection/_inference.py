@@ -375,7 +375,7 @@ def inference(
     mixture, n_samples = fit.problem.mixture, fit.n_samples
     learnt = fit.coordinates.learnt
     gradient = mixture.gradient(fit.state).flat()[learnt]
-    penalty_gradient = mixture.penalty_gradient(fit.state.theta).flat()[learnt]
+    penalty_gradient = mixture.penalties.gradient(fit.state.theta).flat()[learnt]
     score = gradient - penalty_gradient
     meat = _score_covariance(fit, score) if robust else None
     covariance, shift = _covariance(fit.matrices, gradient, score, meat, n_samples)

@@ -46,9 +46,11 @@ class AcceleratedEM:
         As `MirrorDescent.step`.
         """
         smooth = mixture.gradient(state)
-        gradient = mixture.face_gradient(state, smooth)
+        gradient = mixture.penalties.face_gradient(state, smooth)
         self._learn(mixture, state, gradient)
-        is_quasi_newton = self.is_near and mixture.stays_on_face(state, smooth)
+        is_quasi_newton = self.is_near and mixture.penalties.stays_on_face(
+            state, smooth
+        )
         find = self._quasi_newton_step if is_quasi_newton else self._long_step
         try:
             found = find(mixture, state, gradient)
@@ -65,7 +67,7 @@ class AcceleratedEM:
             before, slope = self.last
             moved, bent = state.theta.minus(before.theta), gradient.minus(slope)
             bend = moved.dot(bent)
-            if not mixture.is_same_face(state, before):
+            if not mixture.penalties.is_same_face(state, before):
                 bend = 0.0
             if bend > _LEAST_BEND * np.sqrt(moved.dot(moved) * bent.dot(bent)):
                 self.changes.append((moved, bent, bend))
@@ -123,4 +125,4 @@ class AcceleratedEM:
     def _trial(self, mixture, state, step, length, like):
         """State at the end of a step, in the orthant of other parameters."""
         theta = mixture.feasible(state.theta.plus(step, length))
-        return self.evaluate(mixture, mixture.within_orthant(theta, like))
+        return self.evaluate(mixture, mixture.penalties.within_orthant(theta, like))

@@ -84,5 +84,6 @@ class GradientDescent:
 
     def _move(self, mixture, state, gradient, step_size):
         """State after a step; it stays feasible."""
-        theta = mixture.shrunk(state.theta.plus(gradient, -step_size), step_size)
+        theta = state.theta.plus(gradient, -step_size)
+        theta = mixture.penalties.shrunk(theta, step_size)
         return self.evaluate(mixture, mixture.feasible(theta))
