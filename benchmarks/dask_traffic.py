@@ -15,7 +15,8 @@ from distributed import Client, LocalCluster, wait
 from report import table
 
 import skmoe._parts
-from skmoe.dask import DaskMixtureOfLinearExperts
+from skmoe import MixtureOfLinearExperts
+from skmoe.dask import DaskMixture
 
 N_FEATURES, N_EXPERTS = 10, 3
 
@@ -63,18 +64,17 @@ def measure(n_samples, n_partitions, n_iter):
     X, y = lazy_data(n_samples, n_partitions)
     wait([X, y])
     rate = idle_rate()
-    model = DaskMixtureOfLinearExperts(
+    estimator = MixtureOfLinearExperts(
         N_EXPERTS, init="random", random_state=0, max_iter=n_iter, tol=0.0, verbose=1
     )
 
     skmoe._parts.print_iteration = meter = Meter()
-    model.fit(X, y)
+    model = DaskMixture(estimator).fit(X, y)
     steps = len(meter.time) - 1
     seconds = (meter.time[-1] - meter.time[0]) / steps
     moved = (meter.bytes[-1] - meter.bytes[0]) / steps - rate * seconds
-    local = model.to_local()
     parameters = sum(
-        getattr(local, name).nbytes
+        getattr(model, name).nbytes
         for name in ("coef_", "intercept_", "gate_coef_", "noise_variance_")
     )
     return (

@@ -1,7 +1,7 @@
 """Collections of Dask as parts: partitions that stay with the workers."""
 
 from collections import defaultdict
-from functools import reduce
+from functools import partial, reduce
 
 import dask
 import dask.array as da
@@ -160,56 +160,44 @@ def given_parts(data):
     return [make(f"partition {i}", *row) for i, row in enumerate(rows)]
 
 
-def log_likelihood_of(part, local):
-    """Log-likelihood of a part; 0 where it has no rows of positive weight."""
-    weight = part.sample_weight
-    if not len(part.X) or (weight is not None and not np.any(weight)):
-        return 0.0
-    return local.log_likelihood(part.X, part.y, weight)
-
-
-def lazily(local, method, X, y=None):
+def lazily(local, method, X, *y, **options):
     """What a method of a fitted estimator gives for each partition, a dask array."""
-    given = {"X": X} if y is None else {"X": X, "y": y}
+    given = dict(zip("Xy", (X, *y)))
     for name, found in given.items():
         if not is_collection(found):
             raise TypeError(
                 f"{name} is of type {type(found).__name__}, but X is a collection of "
                 "Dask; give both in the same way."
             )
-    example = _example(local, method, X, y is not None)
+    call = partial(_called_on_rows, method, options)
+    empty = call(local, None, *_example(local, X, bool(y)))[:0]
     sizes = X.chunks[0] if isinstance(X, da.Array) else [np.nan] * X.npartitions
-    call = dask.delayed(_method_of, pure=False)
-    shared = dask.delayed(local)
+    make, shared = dask.delayed(call, pure=False), dask.delayed(local)
     blocks = [
         da.from_delayed(
-            call(shared, method, example, *row),
-            shape=(size, *example.shape[1:]),
-            meta=example,
+            make(shared, empty, *rows), shape=(size, *empty.shape[1:]), meta=empty
         )
-        for size, *row in zip(sizes, *_aligned(given).values())
+        for size, *rows in zip(sizes, *_aligned(given).values())
     ]
     return da.concatenate(blocks, allow_unknown_chunksizes=True)
 
 
-def _method_of(local, method, example, X, *y):
-    """What a method gives; nothing for an empty partition."""
-    return getattr(local, method)(X, *y) if len(X) else example
+def _called_on_rows(method, options, local, empty, X, *y):
+    """What a method gives for X, or X and y; `empty` for an empty partition."""
+    return getattr(local, method)(X, *y, **options) if len(X) else empty
 
 
-def _example(local, method, X, with_target):
-    """What a method gives for no rows."""
+def _example(local, X, with_target):
+    """A row like those of X, and a target of it."""
     if isinstance(X, da.Array):
         row = np.zeros((1, X.shape[1]), X.dtype)
     else:
         # A frame for each of its types; without it lazy predictions are not made.
         row = X._meta_nonempty.iloc[:1]
-    target = ()
-    if with_target:
-        classes = getattr(local, "classes_", None)
-        y = np.ones((1, *local.intercept_.shape[1:]))
-        target = (y if classes is None else classes[:1],)
-    return getattr(local, method)(row, *target)[:0]
+    if not with_target:
+        return (row,)
+    y = np.ones((1, *local.intercept_.shape[1:]))
+    return row, getattr(local, "classes_", y)[:1]
 
 
 def _is_frame(data):

@@ -6,49 +6,113 @@ each evaluation of the objective.  Needs the extra ``dask``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, Self
+import copy
+from typing import Any, Generic, Self, TypeVar
 
-from sklearn.base import ClassifierMixin, RegressorMixin, clone
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skmoe._glm import MixtureOfGLMExperts
-from skmoe._linear import MixtureOfLinearExperts
-from skmoe._logistic import MixtureOfLogisticExperts
+from skmoe._base import BaseMixtureOfExperts
 from skmoe._parts import fit_parts
-from skmoe._pickles import LoadsOldPickles
-from skmoe._probability import HasGateProbability
-from skmoe._typing import Columns, RandomState, Solver
 
 try:
     from distributed import get_client
 
-    from skmoe._dask_parts import (
-        Partitions,
-        given_parts,
-        is_collection,
-        lazily,
-        log_likelihood_of,
-    )
+    from skmoe._dask_parts import Partitions, given_parts, is_collection, lazily
+    from skmoe._dask_scores import likelihood, score
 except ImportError as error:
     raise ImportError(
         "skmoe.dask needs dask and distributed: pip install 'skmoe[dask]'."
     ) from error
 
-__all__ = [
-    "DaskMixtureOfGLMExperts",
-    "DaskMixtureOfLinearExperts",
-    "DaskMixtureOfLogisticExperts",
-]
+__all__ = ["DaskMixture"]
 
-_Init = Literal["short_runs", "kmeans", "kmeans_xy", "regression_clustering", "random"]
+_Estimator = TypeVar("_Estimator", bound=BaseMixtureOfExperts)
 
 
-class _DaskMixture(LoadsOldPickles):
-    """What all estimators share; fitted attributes are those of `to_local()`."""
+def _if_estimator_has(method):
+    """Decorator of a method that is there where the plain estimator has it."""
 
-    client: Any
-    _local: Callable[..., Any]
+    def has(model):
+        getattr(getattr(model, "estimator_", model.estimator), method)
+        return True
+
+    return available_if(has)
+
+
+class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
+    """Mixture of experts on Dask.
+
+    It fits a clone of any estimator of this package, and has its fitted attributes,
+    such as `coef_`.
+
+    Parameters
+    ----------
+    estimator : MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts
+        The plain estimator.  Its `init` must be the name of a strategy, and its
+        `n_jobs` does nothing here.  With ``warm_start=True`` a fit goes on from the
+        earlier one or, where there is none, from that of `estimator` if it is fitted,
+        for instance to a sample.
+    client : distributed.Client, default=None
+        Client of the cluster; by default the current one of this process.
+
+    Attributes
+    ----------
+    estimator_ : MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts
+        The plain estimator, fitted.
+    client_ : distributed.Client
+        The client in use.
+
+    See Also
+    --------
+    skmoe.streaming.fit_batches : Data that does not fit in memory, without a cluster.
+
+    Notes
+    -----
+    The fit is that of the plain estimator on the same rows, to rounding.  A worker that
+    dies takes its partitions with it; they are computed again elsewhere, and the fit
+    goes on, as long as Dask knows how they were made: not if they were scattered.
+    Starting points are found in this process on a sample of the rows, of up to 2^18,
+    which moves here once, as does one for the curvature of the gate.
+
+    Predictions are lazy where X is a collection of Dask, and those of the plain
+    estimator where it is anything else.  What is not here the plain estimator has:
+    `to_local` gives it.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from distributed import Client
+    >>> from skmoe import MixtureOfLinearExperts
+    >>> from skmoe.dask import DaskMixture
+    >>> client = Client(n_workers=1, processes=False, dashboard_address=None)
+    >>> x = da.linspace(-2, 2, 400, chunks=100)
+    >>> model = DaskMixture(MixtureOfLinearExperts(random_state=0), client=client)
+    >>> model = model.fit(x[:, None], abs(x))
+    >>> model.predict(x[:, None]).compute()[:2].round(2)
+    array([2.  , 1.99])
+    >>> model.coef_.round(1)
+    array([[-1.],
+           [ 1.]])
+    >>> client.close()
+    """
+
+    def __init__(self, estimator: _Estimator, *, client: Any = None) -> None:
+        self.estimator = estimator
+        self.client = client
+
+    def __getattr__(self, name):
+        """Fitted attributes of the plain estimator."""
+        fitted = self.__dict__.get("estimator_")
+        if fitted is None or name[0] == "_" or name[-1] != "_":
+            kind = type(self).__name__
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+        return getattr(fitted, name)
 
     @property
     def client_(self) -> Any:
@@ -74,8 +138,8 @@ class _DaskMixture(LoadsOldPickles):
             unknown.
         y : dask array, series or data frame of shape (n_samples,) or \
                 (n_samples, n_outputs)
-            Targets, in partitions like those of X.  Several outputs only for the
-            regressor.
+            Targets, in partitions like those of X.  Several outputs only for linear
+            experts.
         sample_weight : dask array or series of shape (n_samples,), default=None
             Non-negative weights.  Rows of weight zero are left out.
 
@@ -90,47 +154,132 @@ class _DaskMixture(LoadsOldPickles):
             If the data or a parameter is invalid; the message names the partition,
             counted from 0.  An earlier fit is then untouched.
         TypeError
-            If X, y or sample_weight is no collection of Dask.
+            If `estimator` is none of this package, or X, y or sample_weight is no
+            collection of Dask.
 
         Warns
         -----
         ConvergenceWarning
             If the best initialisation ran out of `max_iter` iterations.
         """
-        local = self._plain()
-        parts = given_parts({"X": X, "y": y, "sample_weight": sample_weight})
-        fit_parts(local, Partitions.of(self.client_, parts))
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
-        for name, value in vars(local).items():
-            setattr(self, name, value)
+        local = self._start()
+        fit_parts(local, self._partitions(X, y, sample_weight))
+        self.estimator_ = local
         return self
 
-    def to_local(self) -> Any:
-        """The plain estimator, fitted, which knows nothing of Dask.
+    def to_local(self) -> _Estimator:
+        """Copy of the plain estimator, fitted, which knows nothing of Dask.
 
         Returns
         -------
         estimator : MixtureOfLinearExperts, MixtureOfLogisticExperts or \
                 MixtureOfGLMExperts
         """
-        check_is_fitted(self)
-        return self._plain()
+        return copy.deepcopy(self._fitted())
 
     def predict(self, X: Any) -> Any:
-        """Predictions, as of the plain estimator.
+        """Predictions of y.
 
         Parameters
         ----------
         X : dask array or data frame of shape (n_samples, n_features)
-            Anything else goes to the plain estimator.
 
         Returns
         -------
         y_pred : dask array of shape (n_samples,) or (n_samples, n_outputs)
-            Not computed yet.
         """
         return self._lazy("predict", X)
+
+    @_if_estimator_has("predict_proba")
+    def predict_proba(self, X: Any) -> Any:
+        """Class probabilities, or those of the experts if `probability` asks for them.
+
+        Parameters
+        ----------
+        X : dask array or data frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        proba : dask array of shape (n_samples, n_classes) or (n_samples, n_experts)
+            Columns of classes are in the order of `classes_`.
+        """
+        return self._lazy("predict_proba", X)
+
+    @_if_estimator_has("predict_log_proba")
+    def predict_log_proba(self, X: Any) -> Any:
+        """Logarithms of the class probabilities.
+
+        Parameters
+        ----------
+        X : dask array or data frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_proba : dask array of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
+        return self._lazy("predict_log_proba", X)
+
+    def predict_expert(self, X: Any) -> Any:
+        """Prediction of each expert.
+
+        Parameters
+        ----------
+        X : dask array or data frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        prediction : dask array of shape (n_samples, n_experts, ...)
+        """
+        return self._lazy("predict_expert", X)
+
+    @_if_estimator_has("predict_quantile")
+    def predict_quantile(self, X: Any, q: ArrayLike = 0.5) -> Any:
+        """Quantiles of y given x, of the mixture.
+
+        Parameters
+        ----------
+        X : dask array or data frame of shape (n_samples, n_features)
+        q : float or array-like of shape (n_quantiles,), default=0.5
+            Probabilities, between 0 and 1.
+
+        Returns
+        -------
+        quantiles : dask array of shape (n_samples, ...)
+        """
+        return self._lazy("predict_quantile", X, q=q)
+
+    @_if_estimator_has("predict_interval")
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> Any:
+        """Interval that y given x falls into with some probability.
+
+        Parameters
+        ----------
+        X : dask array or data frame of shape (n_samples, n_features)
+        coverage : float, default=0.9
+            Probability of the interval, between 0 and 1.
+
+        Returns
+        -------
+        interval : dask array of shape (n_samples, ..., 2)
+        """
+        return self._lazy("predict_interval", X, coverage=coverage)
+
+    @_if_estimator_has("cdf")
+    def cdf(self, X: Any, y: Any) -> Any:
+        """Distribution function of y given x, of the mixture.
+
+        Parameters
+        ----------
+        X : dask array or data frame of shape (n_samples, n_features)
+        y : dask array, series or data frame of shape (n_samples,) or \
+                (n_samples, n_outputs)
+
+        Returns
+        -------
+        probability : dask array of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        return self._lazy("cdf", X, y)
 
     def gate_proba(self, X: Any) -> Any:
         """Probability of each expert given x.
@@ -138,12 +287,10 @@ class _DaskMixture(LoadsOldPickles):
         Parameters
         ----------
         X : dask array or data frame of shape (n_samples, n_features)
-            Anything else goes to the plain estimator.
 
         Returns
         -------
         proba : dask array of shape (n_samples, n_experts)
-            Not computed yet.
         """
         return self._lazy("gate_proba", X)
 
@@ -153,14 +300,12 @@ class _DaskMixture(LoadsOldPickles):
         Parameters
         ----------
         X : dask array or data frame of shape (n_samples, n_features)
-            Anything else goes to the plain estimator.
         y : dask array, series or data frame of shape (n_samples,) or \
                 (n_samples, n_outputs)
 
         Returns
         -------
         proba : dask array of shape (n_samples, n_experts)
-            Not computed yet.
         """
         return self._lazy("responsibilities", X, y)
 
@@ -170,16 +315,34 @@ class _DaskMixture(LoadsOldPickles):
         Parameters
         ----------
         X : dask array or data frame of shape (n_samples, n_features)
-            Anything else goes to the plain estimator.
         y : dask array, series or data frame of shape (n_samples,) or \
                 (n_samples, n_outputs)
 
         Returns
         -------
         log_density : dask array of shape (n_samples,)
-            Not computed yet.
         """
         return self._lazy("score_samples", X, y)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy of a classifier; R^2, or D^2 of generalised linear experts.
+
+        Parameters
+        ----------
+        X : dask array or data frame of shape (n_samples, n_features)
+        y : dask array, series or data frame of shape (n_samples,) or \
+                (n_samples, n_outputs)
+        sample_weight : dask array or series of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            As of the plain estimator; computed at once, on the workers.
+        """
+        local = self._fitted()
+        if not is_collection(X):
+            return local.score(X, y, sample_weight)
+        return score(local, self._partitions(X, y, sample_weight))
 
     def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Log-likelihood of all samples together, in nats.
@@ -187,7 +350,6 @@ class _DaskMixture(LoadsOldPickles):
         Parameters
         ----------
         X : dask array or data frame of shape (n_samples, n_features)
-            Anything else goes to the plain estimator.
         y : dask array, series or data frame of shape (n_samples,) or \
                 (n_samples, n_outputs)
         sample_weight : dask array or series of shape (n_samples,), default=None
@@ -198,398 +360,105 @@ class _DaskMixture(LoadsOldPickles):
         log_likelihood : float
             Computed at once, on the workers.
         """
-        local = self.to_local()
-        if not is_collection(X):
-            return local.log_likelihood(X, y, sample_weight)
-        parts = given_parts({"X": X, "y": y, "sample_weight": sample_weight})
-        partitions = Partitions.of(self.client_, parts)
-        return sum(partitions.collect(log_likelihood_of, local))
+        return self._likelihood("log_likelihood", X, y, sample_weight)
 
-    def _plain(self):
-        """The plain estimator with the same parameters and fitted attributes."""
-        parameters = self.get_params(deep=False)
-        del parameters["client"]
-        local = self._local(**parameters)
-        state = {k: v for k, v in vars(self).items() if k != "client"}
-        vars(local).update(state)
-        return local
-
-    def _lazy(self, method, X, *y):
-        """What a method of the plain estimator gives, partition by partition."""
-        local = self.to_local()
-        if not is_collection(X):
-            return getattr(local, method)(X, *y)
-        return lazily(local, method, X, *y)
-
-    def __sklearn_clone__(self):
-        parameters = self.get_params(deep=False)
-        del parameters["client"]
-        fresh = clone(self._local(**parameters)).get_params(deep=False)
-        return type(self)(client=self.client, **fresh)
-
-    def __getstate__(self):
-        # A client belongs to its process.
-        return {**super().__getstate__(), "client": None}
-
-
-class DaskMixtureOfLinearExperts(HasGateProbability, RegressorMixin, _DaskMixture):
-    """Mixture of linear experts on Dask.
-
-    Its parameters are those of :class:`~skmoe.MixtureOfLinearExperts`, but for
-    `init`, which must be the name of a strategy, `n_jobs`, which does nothing here, and
-    `client`.
-
-    Parameters
-    ----------
-    n_experts : int, default=2
-        Number of experts, K.
-    client : distributed.Client, default=None
-        Client of the cluster; by default the current one of this process.
-    **parameters
-        As of :class:`~skmoe.MixtureOfLinearExperts`.
-
-    Attributes
-    ----------
-    client_ : distributed.Client
-        The client in use.
-
-    See Also
-    --------
-    skmoe.MixtureOfLinearExperts : The plain estimator, and its fitted
-        attributes, which are the same here.
-    skmoe.streaming.fit_batches : Data that does not fit in memory, without a cluster.
-
-    Notes
-    -----
-    The fit is that of the plain estimator on the same rows, to rounding.  A worker that
-    dies takes its partitions with it; they are computed again elsewhere, and the fit
-    goes on, as long as Dask knows how they were made: not if they were scattered.
-    Starting points are found in this process on a sample of the rows, of up to 2^18,
-    which moves here once, as does one for the curvature of the gate.
-
-    `predict` and its relatives are lazy.  What is not here the plain estimator has:
-    `to_local` gives it.
-
-    Examples
-    --------
-    >>> import dask.array as da
-    >>> from distributed import Client
-    >>> from skmoe.dask import DaskMixtureOfLinearExperts
-    >>> client = Client(n_workers=1, processes=False, dashboard_address=None)
-    >>> x = da.linspace(-2, 2, 400, chunks=100)
-    >>> model = DaskMixtureOfLinearExperts(client=client, random_state=0)
-    >>> model = model.fit(x[:, None], abs(x))
-    >>> model.predict(x[:, None]).compute()[:2].round(2)
-    array([2.  , 1.99])
-    >>> client.close()
-    """
-
-    _local = MixtureOfLinearExperts
-
-    def __init__(
-        self,
-        n_experts: int = 2,
-        *,
-        solver: Solver = "em",
-        step_size: float | Literal["auto"] = "auto",
-        alpha: float = 3.0,
-        gate_alpha: float = 0.3,
-        l1_ratio: float = 0.0,
-        gate_l1_ratio: float = 0.0,
-        fit_intercept: bool | Literal["auto"] = "auto",
-        gate_intercept: bool | Literal["auto"] = "auto",
-        noise: Literal["per_expert", "shared"] = "per_expert",
-        noise_df: float | None = None,
-        noise_prior: float = 4.0,
-        symmetric: bool = False,
-        depth: int = 1,
-        top_k: int | None = None,
-        gate_features: Columns = None,
-        expert_features: Columns = None,
-        init: _Init = "short_runs",
-        n_init: int = 1,
-        max_iter: int = 1000,
-        tol: float = 1e-5,
-        warm_start: bool = False,
-        probability: bool = False,
-        random_state: RandomState = None,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        client: Any = None,
-    ) -> None:
-        self.n_experts = n_experts
-        self.solver = solver
-        self.step_size = step_size
-        self.alpha = alpha
-        self.gate_alpha = gate_alpha
-        self.l1_ratio = l1_ratio
-        self.gate_l1_ratio = gate_l1_ratio
-        self.fit_intercept = fit_intercept
-        self.gate_intercept = gate_intercept
-        self.noise = noise
-        self.noise_df = noise_df
-        self.noise_prior = noise_prior
-        self.symmetric = symmetric
-        self.depth = depth
-        self.top_k = top_k
-        self.gate_features = gate_features
-        self.expert_features = expert_features
-        self.init = init
-        self.n_init = n_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.warm_start = warm_start
-        self.probability = probability
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-        self.client = client
-
-
-class DaskMixtureOfLogisticExperts(ClassifierMixin, _DaskMixture):
-    """Mixture of logistic experts on Dask.
-
-    Its parameters are those of :class:`~skmoe.MixtureOfLogisticExperts`, but for
-    `init`, which must be the name of a strategy, `n_jobs`, which does nothing here, and
-    `client`.
-
-    Parameters
-    ----------
-    n_experts : int, default=2
-        Number of experts, K.
-    client : distributed.Client, default=None
-        Client of the cluster; by default the current one of this process.
-    **parameters
-        As of :class:`~skmoe.MixtureOfLogisticExperts`.
-
-    Attributes
-    ----------
-    client_ : distributed.Client
-        The client in use.
-
-    See Also
-    --------
-    skmoe.MixtureOfLogisticExperts : The plain estimator, and its fitted
-        attributes, which are the same here.
-    skmoe.streaming.fit_batches : Data that does not fit in memory, without a cluster.
-
-    Notes
-    -----
-    The fit is that of the plain estimator on the same rows, to rounding.  A worker that
-    dies takes its partitions with it; they are computed again elsewhere, and the fit
-    goes on, as long as Dask knows how they were made: not if they were scattered.
-    Starting points are found in this process on a sample of the rows, of up to 2^18,
-    which moves here once, as does one for the curvature of the gate.
-
-    `predict` and its relatives are lazy.  What is not here the plain estimator has:
-    `to_local` gives it.
-
-    Examples
-    --------
-    >>> import dask.array as da
-    >>> from distributed import Client
-    >>> from skmoe.dask import DaskMixtureOfLogisticExperts
-    >>> client = Client(n_workers=1, processes=False, dashboard_address=None)
-    >>> x = da.linspace(-2, 2, 400, chunks=100)
-    >>> model = DaskMixtureOfLogisticExperts(client=client, random_state=0)
-    >>> model = model.fit(x[:, None], (abs(x) > 1).astype(int))
-    >>> model.predict(x[:, None]).compute()[::100]
-    array([1, 0, 0, 1])
-    >>> client.close()
-    """
-
-    _local = MixtureOfLogisticExperts
-
-    def __init__(
-        self,
-        n_experts: int = 2,
-        *,
-        solver: Solver = "em",
-        step_size: float | Literal["auto"] = "auto",
-        alpha: float = 1.0,
-        gate_alpha: float = 0.3,
-        l1_ratio: float = 0.0,
-        gate_l1_ratio: float = 0.0,
-        fit_intercept: bool | Literal["auto"] = "auto",
-        gate_intercept: bool | Literal["auto"] = "auto",
-        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
-        symmetric: bool = False,
-        depth: int = 1,
-        top_k: int | None = None,
-        gate_features: Columns = None,
-        expert_features: Columns = None,
-        init: _Init = "short_runs",
-        n_init: int = 1,
-        max_iter: int = 1000,
-        tol: float = 1e-5,
-        warm_start: bool = False,
-        random_state: RandomState = None,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        client: Any = None,
-    ) -> None:
-        self.n_experts = n_experts
-        self.solver = solver
-        self.step_size = step_size
-        self.alpha = alpha
-        self.gate_alpha = gate_alpha
-        self.l1_ratio = l1_ratio
-        self.gate_l1_ratio = gate_l1_ratio
-        self.fit_intercept = fit_intercept
-        self.gate_intercept = gate_intercept
-        self.class_weight = class_weight
-        self.symmetric = symmetric
-        self.depth = depth
-        self.top_k = top_k
-        self.gate_features = gate_features
-        self.expert_features = expert_features
-        self.init = init
-        self.n_init = n_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-        self.client = client
-
-    def predict_proba(self, X: Any) -> Any:
-        """Class probabilities of the mixture.
+    def aic(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Akaike information criterion in nats times two; lower is better.
 
         Parameters
         ----------
         X : dask array or data frame of shape (n_samples, n_features)
-            Anything else goes to the plain estimator.
+        y : dask array, series or data frame of shape (n_samples,) or \
+                (n_samples, n_outputs)
+        sample_weight : dask array or series of shape (n_samples,), default=None
+            A weight counts as so many rows.
 
         Returns
         -------
-        proba : dask array of shape (n_samples, n_classes)
-            Columns in the order of `classes_`; not computed yet.
+        aic : float
+            Computed at once, on the workers.
         """
-        return self._lazy("predict_proba", X)
+        return self._likelihood("aic", X, y, sample_weight)
 
-
-class DaskMixtureOfGLMExperts(HasGateProbability, RegressorMixin, _DaskMixture):
-    """Mixture of generalised linear experts on Dask.
-
-    Its parameters are those of :class:`~skmoe.MixtureOfGLMExperts`, but for
-    `init`, which must be the name of a strategy, `n_jobs`, which does nothing here, and
-    `client`.
-
-    Parameters
-    ----------
-    n_experts : int, default=2
-        Number of experts, K.
-    client : distributed.Client, default=None
-        Client of the cluster; by default the current one of this process.
-    **parameters
-        As of :class:`~skmoe.MixtureOfGLMExperts`.
-
-    Attributes
-    ----------
-    client_ : distributed.Client
-        The client in use.
-
-    See Also
-    --------
-    skmoe.MixtureOfGLMExperts : The plain estimator, and its fitted
-        attributes, which are the same here.
-    skmoe.streaming.fit_batches : Data that does not fit in memory, without a cluster.
-
-    Notes
-    -----
-    The fit is that of the plain estimator on the same rows, to rounding.  A worker that
-    dies takes its partitions with it; they are computed again elsewhere, and the fit
-    goes on, as long as Dask knows how they were made: not if they were scattered.
-    Starting points are found in this process on a sample of the rows, of up to 2^18,
-    which moves here once, as does one for the curvature of the gate.
-
-    `predict` and its relatives are lazy.  What is not here the plain estimator has:
-    `to_local` gives it.
-
-    Examples
-    --------
-    >>> import dask.array as da
-    >>> from distributed import Client
-    >>> from skmoe.dask import DaskMixtureOfGLMExperts
-    >>> client = Client(n_workers=1, processes=False, dashboard_address=None)
-    >>> x = da.linspace(-2, 2, 400, chunks=100)
-    >>> model = DaskMixtureOfGLMExperts(client=client, random_state=0)
-    >>> model = model.fit(x[:, None], da.rint(da.exp(3 - abs(x))))
-    >>> model.predict(x[:, None]).compute()[:2].round()
-    array([3., 3.])
-    >>> client.close()
-    """
-
-    _local = MixtureOfGLMExperts
-
-    def __init__(
-        self,
-        n_experts: int = 2,
-        *,
-        family: Literal["poisson", "gamma"] | Any = "poisson",
-        solver: Solver = "em",
-        step_size: float | Literal["auto"] = "auto",
-        alpha: float = 1.0,
-        gate_alpha: float = 0.3,
-        l1_ratio: float = 0.0,
-        gate_l1_ratio: float = 0.0,
-        noise_prior: float = 4.0,
-        fit_intercept: bool = True,
-        gate_intercept: bool | Literal["auto"] = "auto",
-        depth: int = 1,
-        top_k: int | None = None,
-        gate_features: Columns = None,
-        expert_features: Columns = None,
-        init: _Init = "short_runs",
-        n_init: int = 1,
-        max_iter: int = 1000,
-        tol: float = 1e-5,
-        warm_start: bool = False,
-        probability: bool = False,
-        random_state: RandomState = None,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        client: Any = None,
-    ) -> None:
-        self.n_experts = n_experts
-        self.family = family
-        self.solver = solver
-        self.step_size = step_size
-        self.alpha = alpha
-        self.gate_alpha = gate_alpha
-        self.l1_ratio = l1_ratio
-        self.gate_l1_ratio = gate_l1_ratio
-        self.noise_prior = noise_prior
-        self.fit_intercept = fit_intercept
-        self.gate_intercept = gate_intercept
-        self.depth = depth
-        self.top_k = top_k
-        self.gate_features = gate_features
-        self.expert_features = expert_features
-        self.init = init
-        self.n_init = n_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.warm_start = warm_start
-        self.probability = probability
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-        self.client = client
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Share of the deviance explained, D^2, of data in memory.
+    def bic(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Bayesian information criterion in nats times two; lower is better.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        sample_weight : array-like of shape (n_samples,), default=None
+        X : dask array or data frame of shape (n_samples, n_features)
+        y : dask array, series or data frame of shape (n_samples,) or \
+                (n_samples, n_outputs)
+        sample_weight : dask array or series of shape (n_samples,), default=None
+            A weight counts as so many rows.
 
         Returns
         -------
-        score : float
-            As of :class:`~skmoe.MixtureOfGLMExperts`.
+        bic : float
+            Computed at once, on the workers.
         """
-        return self.to_local().score(X, y, sample_weight)
+        return self._likelihood("bic", X, y, sample_weight)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Metadata that the plain estimator asks for."""
+        mapping = MethodMapping()
+        for method in ("fit", "score"):
+            mapping.add(caller=method, callee=method)
+        return MetadataRouter(owner=self).add(
+            estimator=self.estimator, method_mapping=mapping
+        )
+
+    def _start(self):
+        """The plain estimator that is fitted, a new one."""
+        if not isinstance(self.estimator, BaseMixtureOfExperts):
+            raise TypeError(
+                f"estimator is of type {type(self.estimator).__name__}; give a "
+                "MixtureOfLinearExperts, MixtureOfLogisticExperts or "
+                "MixtureOfGLMExperts."
+            )
+        fresh = clone(self.estimator)
+        earlier = self.__dict__.get("estimator_", self.estimator)
+        if not fresh.warm_start or type(earlier) is not type(fresh):
+            return fresh
+        return copy.copy(earlier).set_params(**fresh.get_params(deep=False))
+
+    def _fitted(self):
+        """The plain estimator, fitted."""
+        check_is_fitted(self)
+        return self.estimator_
+
+    def _partitions(self, X, y, sample_weight):
+        """Collections as parts on the workers."""
+        parts = given_parts({"X": X, "y": y, "sample_weight": sample_weight})
+        return Partitions.of(self.client_, parts)
+
+    def _lazy(self, method, X, *y, **options):
+        """What a method of the plain estimator gives, partition by partition."""
+        local = self._fitted()
+        if not is_collection(X):
+            return getattr(local, method)(X, *y, **options)
+        return lazily(local, method, X, *y, **options)
+
+    def _likelihood(self, criterion, X, y, sample_weight):
+        """The log-likelihood, or a criterion that is made of it."""
+        local = self._fitted()
+        if not is_collection(X):
+            return getattr(local, criterion)(X, y, sample_weight)
+        total, n_samples = likelihood(local, self._partitions(X, y, sample_weight))
+        if criterion == "log_likelihood":
+            return total
+        per_parameter = 2.0 if criterion == "aic" else np.log(n_samples)
+        return float(local._n_free_parameters * per_parameter - 2 * total)
+
+    def __sklearn_tags__(self):
+        tags = get_tags(self.estimator)
+        tags.input_tags.sparse = False
+        return tags
+
+    def __sklearn_clone__(self):
+        # The state that is copied has no client: that cannot be cloned.
+        fresh = super(DaskMixture, copy.copy(self)).__sklearn_clone__()
+        return fresh.set_params(client=self.client)
+
+    def __getstate__(self):
+        # A client belongs to its process.
+        return {**super().__getstate__(), "client": None}

@@ -1,6 +1,5 @@
 """Fits on a real cluster of two worker processes: the plain estimator's results."""
 
-import inspect
 import os
 import pickle
 import signal
@@ -11,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
+from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.utils import get_tags
 from test_streaming import assert_same_fit, drawn
 
 import skmoe._parts
@@ -21,18 +23,10 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
-from skmoe.dask import (
-    DaskMixtureOfGLMExperts,
-    DaskMixtureOfLinearExperts,
-    DaskMixtureOfLogisticExperts,
-)
+from skmoe.dask import DaskMixture
 from skmoe.engine import parts
 
-KINDS = {
-    MixtureOfLinearExperts: DaskMixtureOfLinearExperts,
-    MixtureOfLogisticExperts: DaskMixtureOfLogisticExperts,
-    MixtureOfGLMExperts: DaskMixtureOfGLMExperts,
-}
+KINDS = [MixtureOfLinearExperts, MixtureOfLogisticExperts, MixtureOfGLMExperts]
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +34,6 @@ def client():
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(**options) as cluster, Client(cluster) as client:
         yield client
-
-
-def on_dask(estimator, **more):
-    """The estimator of this module with the same parameters."""
-    return KINDS[type(estimator)](**estimator.get_params(), **more)
 
 
 def in_chunks(*arrays, size=700):
@@ -66,7 +55,7 @@ def in_chunks(*arrays, size=700):
 )
 def test_fit_is_the_plain_one(name, client):
     X, y, weight, estimator = drawn(name, 2000)
-    found = on_dask(estimator).fit(*in_chunks(X, y, weight))
+    found = DaskMixture(estimator).fit(*in_chunks(X, y, weight))
     assert found.client_ is client
     assert_same_fit(found.to_local(), estimator.fit(X, y, weight))
     assert type(found.to_local()) is type(estimator)
@@ -79,16 +68,13 @@ def test_warm_fit_beyond_the_sample_is_the_plain_one(name, solver, client, monke
     monkeypatch.setattr(parts, "_MOST_ROWS", 3000)
     X, y, _, estimator = drawn(name, 20_000, solver)
     estimator.set_params(warm_start=True).fit(X[:2000], y[:2000])
-    distributed = on_dask(estimator)
-    fitted = {k: v for k, v in vars(estimator).items() if k not in vars(distributed)}
-    vars(distributed).update(fitted)
-    distributed.fit(*in_chunks(X, y, size=4000))
-    assert_same_fit(distributed.to_local(), estimator.fit(X, y))
+    found = DaskMixture(estimator).fit(*in_chunks(X, y, size=4000))
+    assert_same_fit(found.to_local(), estimator.fit(X, y))
 
 
 def test_many_partitions_are_added_up_in_a_tree(client):
     X, y, weight, estimator = drawn("linear-3", 2000)
-    found = on_dask(estimator).fit(*in_chunks(X, y, weight, size=27))
+    found = DaskMixture(estimator).fit(*in_chunks(X, y, weight, size=27))
     assert_same_fit(found.to_local(), estimator.fit(X, y, weight))
 
 
@@ -98,7 +84,7 @@ def test_frames_and_unknown_chunk_sizes(client):
     frame = dd.from_pandas(frame, npartitions=3)
     features = frame[["a", "b", "c"]]
     estimator.set_params(gate_features=["a", "c"])
-    found = on_dask(estimator).fit(features, frame["y"])
+    found = DaskMixture(estimator).fit(features, frame["y"])
     local = found.to_local()
     assert_same_fit(local, estimator.fit(features.compute(), y))
     proba = found.predict_proba(features)
@@ -107,10 +93,21 @@ def test_frames_and_unknown_chunk_sizes(client):
     # Their arrays do not know how many rows they have.
     estimator.set_params(gate_features=[0, 2])
     unknown = features.values, frame["y"].values
-    found = on_dask(estimator).fit(*unknown)
+    found = DaskMixture(estimator).fit(*unknown)
     assert_same_fit(found.to_local(), estimator.fit(X, y))
     score = found.score_samples(*unknown).compute()
     np.testing.assert_allclose(score, estimator.score_samples(X, y), rtol=1e-9)
+
+
+OF_X = [
+    "predict",
+    "gate_proba",
+    "predict_proba",
+    "predict_log_proba",
+    "predict_expert",
+    "predict_quantile",
+    "predict_interval",
+]
 
 
 @pytest.mark.parametrize(
@@ -121,10 +118,11 @@ def test_predictions_are_lazy_and_the_plain_ones(name, client):
     # Columns in two chunks, and the rows of y in others.
     lazy_X = da.from_array(X, chunks=(300, 2))
     lazy_y = da.from_array(y, chunks=(400, 1)[: y.ndim])
-    found = on_dask(estimator).fit(lazy_X, lazy_y)
+    found = DaskMixture(estimator).fit(lazy_X, lazy_y)
     local = found.to_local()
     assert_same_fit(local, estimator.fit(X, y))
-    for method in ["predict", "gate_proba", "predict_proba"]:
+    for method in OF_X:
+        assert hasattr(found, method) == hasattr(local, method)
         if hasattr(local, method):
             lazy, plain = getattr(found, method)(lazy_X), getattr(local, method)(X)
             assert isinstance(lazy, da.Array)
@@ -132,23 +130,68 @@ def test_predictions_are_lazy_and_the_plain_ones(name, client):
             assert lazy.chunks[0] == lazy_X.chunks[0]
             np.testing.assert_array_equal(lazy.compute(), plain)
             np.testing.assert_array_equal(getattr(found, method)(X), plain)
-    for method in ["responsibilities", "score_samples"]:
-        lazy = getattr(found, method)(lazy_X, lazy_y).compute()
-        np.testing.assert_array_equal(lazy, getattr(local, method)(X, y))
+    for method in ["responsibilities", "score_samples", "cdf"]:
+        assert hasattr(found, method) == hasattr(local, method)
+        if hasattr(local, method):
+            lazy = getattr(found, method)(lazy_X, lazy_y).compute()
+            np.testing.assert_array_equal(lazy, getattr(local, method)(X, y))
 
 
-@pytest.mark.parametrize("name", ["linear-3", "binary-3", "gamma"])
-def test_log_likelihood_is_the_plain_one(name, client):
+def test_predictions_take_the_options_of_the_plain_ones(client):
+    X, y, _, estimator = drawn("shared-noise-two-outputs", 600)
+    lazy_X, lazy_y = in_chunks(X, y, size=200)
+    found = DaskMixture(estimator).fit(lazy_X, lazy_y)
+    for method, option in [("predict_quantile", [0.1, 0.5]), ("predict_interval", 0.5)]:
+        lazy = getattr(found, method)(lazy_X, option)
+        plain = getattr(found.to_local(), method)(X, option)
+        assert lazy.shape == plain.shape
+        np.testing.assert_array_equal(lazy.compute(), plain)
+    with pytest.raises(ValueError, match="coverage=2"):
+        found.predict_interval(lazy_X, 2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "linear-3",
+        "shared-noise-two-outputs",
+        "binary-3",
+        "three-class",
+        "poisson-3",
+        "gamma",
+    ],
+)
+def test_scores_and_criteria_are_the_plain_ones(name, client):
     X, y, _, estimator = drawn(name, 600)
     weight = np.repeat([0.0, 0.5, 2.0], 200)  # a partition without weight
-    found = on_dask(estimator).fit(*in_chunks(X, y, size=200))
+    found = DaskMixture(estimator).fit(*in_chunks(X, y, size=200))
     local = found.to_local()
-    total = found.log_likelihood(*in_chunks(X, y, weight, size=200))
-    assert total == pytest.approx(local.log_likelihood(X, y, weight))
+    lazy = in_chunks(X, y, weight, size=200)
+    for method in ["log_likelihood", "aic", "bic", "score"]:
+        of_local = getattr(local, method)
+        total, plain = getattr(found, method)(*lazy), of_local(X, y, weight)
+        assert type(total) is float and total == pytest.approx(plain, rel=1e-10)
+        unweighted = getattr(found, method)(*lazy[:2])
+        assert unweighted == pytest.approx(of_local(X, y), rel=1e-10)
+        assert getattr(found, method)(X, y, weight) == plain
     assert found.log_likelihood(*in_chunks(X, y, size=200)) == pytest.approx(
         local.score_samples(X, y).sum()
     )
-    assert found.log_likelihood(X, y, weight) == local.log_likelihood(X, y, weight)
+
+
+def test_score_of_labels_and_of_far_and_constant_outputs(client):
+    X, y, _, estimator = drawn("binary-3", 600)
+    names = np.array(["no", "yes"])[y]
+    lazy = in_chunks(X, names, size=200)
+    found = DaskMixture(estimator).fit(*lazy)
+    assert found.score(*lazy) == pytest.approx(found.score(X, names), rel=1e-10)
+    X, y, _, estimator = drawn("shared-noise-two-outputs", 600)
+    y = 1e6 + 1e-3 * y
+    lazy = in_chunks(X, y, size=200)
+    found = DaskMixture(estimator).fit(*lazy)
+    assert found.score(*lazy) == pytest.approx(found.score(X, y), rel=1e-10)
+    y[:, 1] = 0.0
+    assert found.score(*in_chunks(X, y)) == pytest.approx(found.score(X, y), rel=1e-10)
 
 
 def test_empty_partitions_and_partitions_of_one_class(client):
@@ -159,7 +202,7 @@ def test_empty_partitions_and_partitions_of_one_class(client):
     empty = lazy_X[:100][lazy_X[:100, 0] > 100], lazy_y[:100][lazy_X[:100, 0] > 100]
     lazy_X = da.concatenate([empty[0], lazy_X], allow_unknown_chunksizes=True)
     lazy_y = da.concatenate([empty[1], lazy_y], allow_unknown_chunksizes=True)
-    found = on_dask(estimator).fit(lazy_X, lazy_y)
+    found = DaskMixture(estimator).fit(lazy_X, lazy_y)
     assert_same_fit(found.to_local(), estimator.fit(X, y))
     assert found.predict(lazy_X).compute().shape == (2000,)
 
@@ -177,7 +220,7 @@ def test_fit_goes_on_when_a_worker_is_killed(client, monkeypatch):
 
     monkeypatch.setattr(skmoe._parts, "print_iteration", kill_one)
     lazy = in_chunks(X, y, weight, size=300)
-    found = on_dask(estimator.set_params(verbose=1)).fit(*lazy)
+    found = DaskMixture(estimator.set_params(verbose=1)).fit(*lazy)
     assert found.n_iter_ > 5 and len(killed) == 1
     assert_same_fit(found.to_local(), expected)
     client.wait_for_workers(2, timeout=60)
@@ -196,7 +239,7 @@ def test_an_iteration_moves_statistics_only(size, client, monkeypatch):
         moved.append(sum(of_workers.values()))
 
     monkeypatch.setattr(skmoe._parts, "print_iteration", count)
-    on_dask(estimator.set_params(verbose=1)).fit(*in_chunks(X, y, size=size))
+    DaskMixture(estimator.set_params(verbose=1)).fit(*in_chunks(X, y, size=size))
     # Four parts: for each, parameters and statistics with what wraps them.
     assert len(moved) > 5 and np.diff(moved).max() < 4 * 8000
 
@@ -254,54 +297,113 @@ def unknown(array):
 )
 def test_bad_partition_is_named(estimator, data, message, client):
     with pytest.raises(ValueError, match=message):
-        on_dask(estimator).fit(*data)
+        DaskMixture(estimator).fit(*data)
 
 
 def test_other_collections_are_told(client):
     lazy_X, lazy_y = in_chunks(X, y)
     with pytest.raises(TypeError, match="X is of type ndarray; give an array"):
-        on_dask(LINEAR).fit(X, y)
+        DaskMixture(LINEAR).fit(X, y)
     with pytest.raises(TypeError, match="y is of type NoneType"):
-        on_dask(LINEAR).fit(lazy_X, None)
-    found = on_dask(LINEAR).fit(lazy_X, lazy_y)
+        DaskMixture(LINEAR).fit(lazy_X, None)
+    found = DaskMixture(LINEAR).fit(lazy_X, lazy_y)
     with pytest.raises(TypeError, match="y is of type ndarray, but X is a collection"):
         found.score_samples(lazy_X, y)
 
 
 def test_failed_fit_leaves_an_earlier_one(client):
     lazy_X, lazy_y = in_chunks(X, y)
-    model = on_dask(LINEAR).fit(lazy_X, lazy_y)
+    model = DaskMixture(LINEAR).fit(lazy_X, lazy_y)
     before = model.predict(X)
     with pytest.raises(ValueError, match="partition 0"):
         model.fit(lazy_X[:, :2] * np.nan, lazy_y)
     np.testing.assert_array_equal(model.predict(X), before)
 
 
-@pytest.mark.parametrize("plain", KINDS)
-def test_conventions_of_an_estimator(plain, client):
-    model = KINDS[plain](3, alpha=0.5, client=client)
-    assert type(model)._local is plain
-    assert {*model.get_params()} == {*plain().get_params(), "client"}
-    ours, theirs = (inspect.signature(kind).parameters for kind in (type(model), plain))
-    for name, parameter in theirs.items():
-        assert ours[name].default == parameter.default
-    assert clone(model).client is client and clone(model).alpha == 0.5
+@pytest.mark.parametrize("kind", KINDS)
+def test_conventions_of_a_meta_estimator(kind, client):
+    model = DaskMixture(kind(3, alpha=0.5), client=client)
+    assert {*model.get_params(deep=False)} == {"estimator", "client"}
+    assert model.set_params(estimator__tol=1e-3).estimator.tol == 1e-3
+    fresh = clone(model)
+    assert fresh.client is client and fresh.estimator is not model.estimator
+    assert fresh.get_params()["estimator__alpha"] == 0.5
     assert pickle.loads(pickle.dumps(model)).client is None
-    assert "alpha=0.5" in repr(KINDS[plain](alpha=0.5))
-    assert is_classifier(model) == is_classifier(plain())
-    assert is_regressor(model) == is_regressor(plain())
+    assert "alpha=0.5" in repr(model) and "alpha" in model._repr_html_()
+    assert is_classifier(model) == is_classifier(kind())
+    assert is_regressor(model) == is_regressor(kind())
+    tags = get_tags(model)
+    assert tags.target_tags == get_tags(kind()).target_tags
+    assert not tags.input_tags.sparse
+    assert not hasattr(model, "coef_") and not hasattr(model, "n_features_in_")
     with pytest.raises(NotFittedError):
         model.to_local()
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_fitted_attributes_are_those_of_the_plain_estimator(client):
+    frame = dd.from_pandas(pd.DataFrame(X, columns=["a", "b", "c"]), npartitions=2)
+    labels = frame["a"] > 0
+    model = DaskMixture(clone(LOGISTIC), client=client).fit(frame, labels)
+    assert model.coef_ is model.estimator_.coef_
+    assert model.n_features_in_ == 3 and [*model.feature_names_in_] == ["a", "b", "c"]
+    assert [*model.classes_] == [False, True]
+    assert not hasattr(model, "_gate_columns") and not hasattr(model, "noise_variance_")
+    assert model.estimator is not model.estimator_ is not model.to_local()
+    assert not hasattr(model.estimator, "coef_")
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(frame), model.predict(frame))
+    assert not hasattr(clone(model), "coef_")
+
+
+class Doubled(MixtureOfLinearExperts):
+    def predict(self, X):
+        return 2 * super().predict(X)
+
+
+def test_a_subclass_of_the_users_own(client):
+    lazy_X, lazy_y = in_chunks(X, y)
+    plain = DaskMixture(LINEAR).fit(lazy_X, lazy_y)
+    found = DaskMixture(Doubled(**LINEAR.get_params())).fit(lazy_X, lazy_y)
+    assert type(found.to_local()) is Doubled
+    assert_same_fit(found.to_local(), plain.to_local())
+    np.testing.assert_array_equal(found.predict(X), 2 * plain.predict(X))
+
+
+def test_other_estimators_are_told(client):
+    model = DaskMixture(LinearRegression())
+    with pytest.raises(TypeError, match="estimator is of type LinearRegression; give"):
+        model.fit(*in_chunks(X, y))
+
+
+def test_warm_fit_goes_on(client):
+    lazy = in_chunks(X, y)
+    model = DaskMixture(clone(LINEAR).set_params(warm_start=True)).fit(*lazy)
+    first = model.estimator_
+    model.set_params(estimator__alpha=4.0).fit(*lazy)
+    assert model.estimator_ is not first and model.estimator_.alpha == 4.0
+    expected = first.set_params(alpha=4.0).fit(X, y)
+    assert_same_fit(model.to_local(), expected)
+
+
+def test_metadata_is_asked_for_by_the_plain_estimator(client):
+    with config_context(enable_metadata_routing=True):
+        asking = clone(LINEAR).set_fit_request(sample_weight=True)
+        asking.set_score_request(sample_weight=False)
+        routing = DaskMixture(asking).get_metadata_routing()
+        assert routing.consumes("fit", ["sample_weight"]) == {"sample_weight"}
+        assert routing.consumes("score", ["sample_weight"]) == set()
 
 
 def test_a_short_fit_warns(client):
     with pytest.warns(ConvergenceWarning, match="max_iter=1") as caught:
-        on_dask(clone(LINEAR).set_params(max_iter=1)).fit(*in_chunks(X, y))
+        DaskMixture(clone(LINEAR).set_params(max_iter=1)).fit(*in_chunks(X, y))
     assert caught[0].filename == __file__
 
 
 def test_a_client_is_needed():
-    model = DaskMixtureOfLinearExperts()
+    model = DaskMixture(LINEAR)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("skmoe.dask.get_client", no_client)
         with pytest.raises(ValueError, match="client=None, and there is no"):

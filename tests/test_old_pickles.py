@@ -26,7 +26,6 @@ FITTED = [
 ]
 fitted = pytest.mark.parametrize("path", FITTED)
 ESTIMATORS = [MixtureOfLinearExperts, MixtureOfLogisticExperts, MixtureOfGLMExperts]
-DASK = ["DaskMixtureOfLinearExperts", "DaskMixtureOfLogisticExperts"]
 
 
 def loaded(path):
@@ -99,18 +98,6 @@ def test_takes_another_batch(path):
 def test_unfitted_keeps_its_parameters(path):
     model = pickle.loads(path.read_bytes())
     assert (model.n_experts, model.solver, model.random_state) == (3, "md", 0)
-
-
-@pytest.mark.parametrize("name", DASK)
-def test_dask_estimator_without_a_parameter_has_its_default(name):
-    pytest.importorskip("distributed")
-    from skmoe import dask
-
-    estimator = getattr(dask, name)
-    model = estimator(n_experts=4)
-    del model.tol
-    again = pickle.loads(pickle.dumps(model))
-    assert again.get_params() == estimator(n_experts=4).get_params()
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

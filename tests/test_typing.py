@@ -8,6 +8,7 @@ import pytest
 
 MODULES = [
     "skmoe",
+    "skmoe.dask",
     "skmoe.inspection",
     "skmoe.model_selection",
     "skmoe.onnx",

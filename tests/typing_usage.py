@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe.dask import DaskMixture
 from skmoe.inspection import Inference, Information, WaldTest, inference, information
 from skmoe.model_selection import ExpertsPath, log_likelihood_scorer, n_experts_path
 from skmoe.plotting import ExpertCurvesDisplay
@@ -31,6 +32,13 @@ def classifier(X: NDArray[np.float64], labels: list[str]) -> None:
     model.partial_fit(X, labels, classes=["no", "yes"]).set_params(n_jobs=2)
     assert_type(model.classes_, NDArray[Any])
     assert_type(model.predict_proba(X), NDArray[np.floating])
+
+
+def on_dask(X: Any, y: Any) -> None:
+    model = DaskMixture(MixtureOfLinearExperts(3)).fit(X, y)
+    assert_type(model, DaskMixture[MixtureOfLinearExperts])
+    assert_type(model.to_local(), MixtureOfLinearExperts)
+    assert_type(model.score(X, y), float)
 
 
 def selection(X: NDArray[np.float64], y: NDArray[np.float64]) -> None:

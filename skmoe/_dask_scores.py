@@ -1,0 +1,83 @@
+"""Likelihoods and scores of partitions, from sums over them."""
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.metrics import accuracy_score, mean_tweedie_deviance
+
+from skmoe._glm import MixtureOfGLMExperts
+
+
+def likelihood(local, partitions):
+    """Log-likelihood of partitions, and the sum of their weights."""
+    return np.sum(partitions.collect(_likelihood_of, local), axis=0).tolist()
+
+
+def score(local, partitions):
+    """Accuracy, or the mean share of the outputs' deviance that is explained."""
+    if is_classifier(local):
+        correct, weight = np.sum(partitions.collect(_correct, local), axis=0)
+        return float(correct / weight)
+    sums = sum(partitions.collect(_sums_of_target))
+    # R^2 is that of the normal distribution.
+    is_glm = isinstance(local, MixtureOfGLMExperts)
+    power = local._distribution().power if is_glm else 0
+    left, whole = sum(partitions.collect(_deviances, local, sums[1:] / sums[0], power))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        explained = 1 - left / whole
+    # As scikit-learn has it where an output is constant.
+    return float(np.where(whole > 0, explained, left == 0).mean())
+
+
+def _weight(part):
+    """Weights of a part's rows (n,); None where they sum to zero, also without rows."""
+    weight = np.ones(len(part.X)) if part.sample_weight is None else part.sample_weight
+    return np.asarray(weight) if np.any(weight) else None
+
+
+def _likelihood_of(part, local):
+    """Log-likelihood of a part, and the sum of its weights."""
+    weight = _weight(part)
+    if weight is None:
+        return 0.0, 0.0
+    return local.log_likelihood(part.X, part.y, weight), weight.sum()
+
+
+def _correct(part, local):
+    """Weight of the rows of a part whose class is predicted, and of all."""
+    weight = _weight(part)
+    if weight is None:
+        return 0.0, 0.0
+    predicted = local.predict(part.X)
+    correct = accuracy_score(part.y, predicted, sample_weight=weight, normalize=False)
+    return correct, weight.sum()
+
+
+def _outputs(y):
+    """Targets or predictions as columns, (n, m)."""
+    y = np.asarray(y)
+    return y.reshape(len(y), -1)
+
+
+def _sums_of_target(part):
+    """Sum of a part's weights, and weighted sums of its outputs, (1 + m,)."""
+    weight = _weight(part)
+    if weight is None:
+        return 0.0
+    return np.r_[weight.sum(), weight @ _outputs(part.y)]
+
+
+def _deviances(part, local, mean, power):
+    """Deviances of predictions and of the mean, summed over a part's rows, (2, m)."""
+    weight = _weight(part)
+    if weight is None:
+        return 0.0
+    y, predicted = _outputs(part.y), _outputs(local.predict(part.X))
+    return weight.sum() * np.array(
+        [
+            [
+                mean_tweedie_deviance(one, found, sample_weight=weight, power=power)
+                for one, found in zip(y.T, of_y.T)
+            ]
+            for of_y in (predicted, np.broadcast_to(mean, y.shape))
+        ]
+    )
