@@ -2,6 +2,17 @@
 
 from sklearn.pipeline import Pipeline
 
+from skmoe._base import BaseMixtureOfExperts
+
+
+def check_mixture(estimator, name="estimator", remedy=""):
+    """Raise an error if an estimator is none of this package; `name` is its own."""
+    if not isinstance(estimator, BaseMixtureOfExperts):
+        raise TypeError(
+            f"{name} is a {type(estimator).__name__}; give a MixtureOfLinearExperts, "
+            f"MixtureOfLogisticExperts or MixtureOfGLMExperts{remedy}."
+        )
+
 
 def last_step(estimator):
     """The last step of a pipeline, and a function from X to what that step sees of it.

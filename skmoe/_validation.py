@@ -147,13 +147,17 @@ def _columns(estimator, name, selection):
     return _unique(name, selection % n_features)
 
 
+def check_count(name, value, of, least=1):
+    """A whole number, not below the least."""
+    if not isinstance(value, Integral) or value < least:
+        remedy = "a positive integer" if least == 1 else f"an integer from {least} on"
+        raise ValueError(f"{name}={value!r} is no number of {of}; give {remedy}.")
+    return int(value)
+
+
 def check_n_samples(n_samples):
     """A positive number of draws."""
-    if not isinstance(n_samples, Integral) or n_samples < 1:
-        raise ValueError(
-            f"n_samples={n_samples!r} is no number of draws; give a positive integer."
-        )
-    return n_samples
+    return check_count("n_samples", n_samples, "draws")
 
 
 def check_probabilities(name, values):

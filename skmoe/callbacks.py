@@ -6,7 +6,6 @@ import pickle
 import uuid
 import warnings
 from contextlib import contextmanager
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import sklearn
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._callbacks import CallbackSupportMixin
 from skmoe._sklearn import callback_attributes
+from skmoe._validation import check_count
 
 __all__ = ["Checkpoint", "load_checkpoint"]
 
@@ -85,10 +85,7 @@ class Checkpoint:
             )
         if not isinstance(path, str | os.PathLike):
             raise TypeError(f"path={path!r} is no path; give a str or a Path.")
-        if not isinstance(every, Integral) or every < 1:
-            raise ValueError(
-                f"every={every!r} is no number of iterations; give a positive integer."
-            )
+        check_count("every", every, "iterations")
         # The folder may change during the fit, and a link is to stay one.
         self.path = Path(path).resolve()
         self.every = every

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._parts import fit_parts
+from skmoe._pipeline import check_mixture
 
 try:
     from distributed import get_client
@@ -409,12 +410,7 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
 
     def _start(self):
         """The plain estimator that is fitted, a new one."""
-        if not isinstance(self.estimator, BaseMixtureOfExperts):
-            raise TypeError(
-                f"estimator is of type {type(self.estimator).__name__}; give a "
-                "MixtureOfLinearExperts, MixtureOfLogisticExperts or "
-                "MixtureOfGLMExperts."
-            )
+        check_mixture(self.estimator)
         fresh = clone(self.estimator)
         earlier = self.__dict__.get("estimator_", self.estimator)
         if not fresh.warm_start or type(earlier) is not type(fresh):

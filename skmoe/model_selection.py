@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
@@ -16,9 +15,9 @@ from sklearn.utils.metadata_routing import MetadataRequest
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
-from skmoe._pipeline import last_step
+from skmoe._pipeline import check_mixture, last_step
 from skmoe._typing import FloatArray, MatrixLike
-from skmoe._validation import check_weights
+from skmoe._validation import check_count, check_weights
 
 __all__ = ["ExpertsPath", "log_likelihood_scorer", "n_experts_path"]
 
@@ -268,17 +267,8 @@ def n_experts_path(
     >>> path.best("bic").n_experts
     2
     """
-    if not isinstance(estimator, BaseMixtureOfExperts):
-        raise TypeError(
-            f"estimator is a {type(estimator).__name__}; give a "
-            "MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts: "
-            "of a pipeline the last step, and transformed X."
-        )
-    if not isinstance(max_experts, Integral) or max_experts < 1:
-        raise ValueError(
-            f"max_experts={max_experts!r} is no number of experts; give a positive "
-            "integer."
-        )
+    check_mixture(estimator, remedy=": of a pipeline the last step, and transformed X")
+    check_count("max_experts", max_experts, "experts")
     if estimator.symmetric:
         raise ValueError(
             "symmetric=True is a model of two experts; set symmetric=False for a path."

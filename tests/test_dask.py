@@ -373,7 +373,7 @@ def test_a_subclass_of_the_users_own(client):
 
 def test_other_estimators_are_told(client):
     model = DaskMixture(LinearRegression())
-    with pytest.raises(TypeError, match="estimator is of type LinearRegression; give"):
+    with pytest.raises(TypeError, match="estimator is a LinearRegression; give"):
         model.fit(*in_chunks(X, y))
 
 

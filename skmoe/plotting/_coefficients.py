@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@dataclass(eq=False, repr=False)
 class CoefficientsDisplay:
     """Heat map of coefficients by expert and feature, with confidence intervals.
 
@@ -70,20 +72,14 @@ class CoefficientsDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(
-        self,
-        coefficients: FloatArray,
-        lower: FloatArray,
-        upper: FloatArray,
-        colors: FloatArray,
-        row_names: list[str],
-        feature_names: list[str],
-        color_label: str = "Coefficient",
-        level: float = 0.95,
-    ) -> None:
-        self.coefficients, self.lower, self.upper = coefficients, lower, upper
-        self.colors, self.color_label, self.level = colors, color_label, level
-        self.row_names, self.feature_names = row_names, feature_names
+    coefficients: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    colors: FloatArray
+    row_names: list[str]
+    feature_names: list[str]
+    color_label: str = "Coefficient"
+    level: float = 0.95
 
     @classmethod
     def from_estimator(

@@ -50,7 +50,7 @@ def draw_rows(ax, display, options):
     """The rows, in the colours of their responsibilities."""
     style = {"color": blended_colors(display.responsibilities), "s": 28, "zorder": 4}
     style |= {"edgecolor": "white", "linewidth": 0.5}
-    height = _spread(display.y) if display.band is None else display.y
+    height = _strip_heights(display.y) if display.band is None else display.y
     return ax.scatter(display.x, height, **style | options)
 
 
@@ -58,8 +58,8 @@ def set_limits(ax, display):
     """Limits from rows and band: experts run far off where the gate is against them."""
     ax.set_xlim(*display.grid[[0, -1]])
     if display.band is None:
-        reach = sum(_STRIP) + 0.02
-        ax.set_ylim(-reach, 1 + reach)
+        beyond = sum(_STRIP) + 0.02
+        ax.set_ylim(-beyond, 1 + beyond)
         ax.set_yticks(np.linspace(0, 1, 6))
         return
     low = min(display.y.min(), display.band.min())
@@ -84,7 +84,7 @@ def _opacity(gate):
     return _FAINT + (1 - _FAINT) * gate.clip(0, 1)
 
 
-def _spread(is_class):
+def _strip_heights(is_class):
     """Heights of rows in strips outside 0 and 1, so that they hide fewer others."""
     start, width = _STRIP
     # Multiples of the golden ratio fill the strip evenly, without a random state.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@dataclass(eq=False, repr=False)
 class ExpertCurvesDisplay:
     """Experts, mixture and rows over one feature.
 
@@ -93,26 +95,18 @@ class ExpertCurvesDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(
-        self,
-        grid: FloatArray,
-        gate_proba: FloatArray,
-        expert: FloatArray,
-        mean: FloatArray,
-        x: FloatArray,
-        y: NDArray[Any],
-        responsibilities: FloatArray,
-        band: FloatArray | None = None,
-        coverage: float = 0.9,
-        feature_name: str = "x0",
-        target_name: str = "y",
-        n_others: int = 0,
-    ) -> None:
-        self.grid, self.gate_proba, self.expert = grid, gate_proba, expert
-        self.mean, self.band, self.coverage = mean, band, coverage
-        self.x, self.y, self.responsibilities = x, y, responsibilities
-        self.feature_name, self.target_name = feature_name, target_name
-        self.n_others = n_others
+    grid: FloatArray
+    gate_proba: FloatArray
+    expert: FloatArray
+    mean: FloatArray
+    x: FloatArray
+    y: NDArray[Any]
+    responsibilities: FloatArray
+    band: FloatArray | None = None
+    coverage: float = 0.9
+    feature_name: str = "x0"
+    target_name: str = "y"
+    n_others: int = 0
 
     @classmethod
     def from_estimator(
@@ -174,9 +168,8 @@ class ExpertCurvesDisplay:
         _model.require_y(y)
         values, names = _model.checked_features(estimator, X)
         column = _model.feature_index(feature, names, "feature")
-        resolution = _model.checked_resolution(grid_resolution)
         shown = shown_target(mixture, y, target)
-        grid = _model.axis_grid(values[:, column], resolution)
+        grid = _model.axis_grid(values[:, column], grid_resolution)
         rows = transform(_model.rows_at(values, [column], grid[:, None], X))
         expert, mean, band = predictions(mixture, rows, shown.position, coverage)
         display = cls(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@dataclass(eq=False, repr=False)
 class GateRegionsDisplay:
     """Regions of the gate in two features.
 
@@ -74,19 +76,13 @@ class GateRegionsDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(
-        self,
-        xx0: FloatArray,
-        xx1: FloatArray,
-        gate_proba: FloatArray,
-        points: FloatArray,
-        responsibilities: FloatArray | None = None,
-        feature_names: Sequence[str] = ("x0", "x1"),
-        n_others: int = 0,
-    ) -> None:
-        self.xx0, self.xx1, self.gate_proba = xx0, xx1, gate_proba
-        self.points, self.responsibilities = points, responsibilities
-        self.feature_names, self.n_others = feature_names, n_others
+    xx0: FloatArray
+    xx1: FloatArray
+    gate_proba: FloatArray
+    points: FloatArray
+    responsibilities: FloatArray | None = None
+    feature_names: Sequence[str] = ("x0", "x1")
+    n_others: int = 0
 
     @classmethod
     def from_estimator(
@@ -140,8 +136,7 @@ class GateRegionsDisplay:
         mixture, transform = _model.fitted_mixture(estimator)
         values, names = _model.checked_features(estimator, X)
         columns = _model.feature_pair(features, names)
-        resolution = _model.checked_resolution(grid_resolution)
-        axes = [_model.axis_grid(values[:, j], resolution) for j in columns]
+        axes = [_model.axis_grid(values[:, j], grid_resolution) for j in columns]
         xx0, xx1 = np.meshgrid(*axes)
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
         rows = transform(_model.rows_at(values, columns, grid, X))

@@ -11,10 +11,10 @@ def draw_map(ax, values, options):
     from matplotlib import colormaps
 
     finite = np.abs(values[np.isfinite(values)])
-    reach = finite.max(initial=0) or 1.0
+    largest = finite.max(initial=0) or 1.0
     # Blue to red over white keeps its two sides apart for colour-blind readers.
     cmap = colormaps["RdBu_r"].with_extremes(bad=_NO_COLOR)
-    style = {"cmap": cmap, "vmin": -reach, "vmax": reach, "aspect": "auto"}
+    style = {"cmap": cmap, "vmin": -largest, "vmax": largest, "aspect": "auto"}
     image = ax.imshow(np.ma.masked_invalid(values), **style | options)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)

@@ -7,8 +7,9 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skmoe._base import BaseMixtureOfExperts
-from skmoe._pipeline import last_step
+from skmoe._pipeline import check_mixture, last_step
 from skmoe._sklearn import frame_like
+from skmoe._validation import check_count
 
 
 def fitted_mixture(estimator, name="estimator"):
@@ -18,12 +19,8 @@ def fitted_mixture(estimator, name="estimator"):
     errors call it.
     """
     mixture, transform = last_step(estimator)
-    if not isinstance(mixture, BaseMixtureOfExperts):
-        raise TypeError(
-            f"{name} is a {type(mixture).__name__}; give a fitted "
-            "MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts, "
-            "or a pipeline that ends in one; of a search its best_estimator_."
-        )
+    remedy = ", fitted, or a pipeline that ends in one; of a search its best_estimator_"
+    check_mixture(mixture, name, remedy)
     check_is_fitted(
         mixture, msg=f"{name}: this %(name)s is not fitted yet; call fit first."
     )
@@ -113,22 +110,13 @@ def feature_pair(features, names):
     return columns
 
 
-def checked_resolution(grid_resolution):
-    """A number of points that makes a line."""
-    if not isinstance(grid_resolution, Integral) or grid_resolution < 2:
-        raise ValueError(
-            f"grid_resolution={grid_resolution!r} is no number of grid points; give an "
-            "integer of at least 2."
-        )
-    return int(grid_resolution)
-
-
 def axis_grid(values, grid_resolution, margin=0.05):
     """Equally spaced points a little beyond the data, (grid_resolution,)."""
+    check_count("grid_resolution", grid_resolution, "grid points", least=2)
     low, high = values.min(), values.max()
     # A constant feature still needs an axis.
-    reach = margin * (high - low) if high > low else 0.5
-    return np.linspace(low - reach, high + reach, grid_resolution)
+    beyond = margin * (high - low) if high > low else 0.5
+    return np.linspace(low - beyond, high + beyond, grid_resolution)
 
 
 def rows_at(values, columns, points, X):

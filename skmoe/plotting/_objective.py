@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 
+@dataclass(eq=False, repr=False)
 class ObjectiveDisplay:
     """Objective over the iterations of one or several fits.
 
@@ -49,8 +51,7 @@ class ObjectiveDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, curves: dict[str, FloatArray]) -> None:
-        self.curves = curves
+    curves: dict[str, FloatArray]
 
     @classmethod
     def from_estimators(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skmoe._sklearn import check_sample_weight
 from skmoe._typing import FloatArray, MatrixLike
+from skmoe._validation import check_count, check_weights
 from skmoe.plotting import _model
 from skmoe.plotting._style import axes_for, expert_colors, without_frame
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@dataclass(eq=False, repr=False)
 class ResponsibilitiesDisplay:
     """Rootograms of the responsibilities, one for each expert, and their masses.
 
@@ -67,14 +68,9 @@ class ResponsibilitiesDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(
-        self,
-        responsibilities: FloatArray,
-        mass: FloatArray,
-        sample_weight: FloatArray | None = None,
-    ) -> None:
-        self.responsibilities, self.mass = responsibilities, mass
-        self.sample_weight = sample_weight
+    responsibilities: FloatArray
+    mass: FloatArray
+    sample_weight: FloatArray | None = None
 
     @classmethod
     def from_estimator(
@@ -134,9 +130,7 @@ class ResponsibilitiesDisplay:
         mixture, transform = _model.fitted_mixture(estimator)
         _model.require_y(y)
         rows = mixture.responsibilities(transform(X), y, sample_weight, groups)
-        weight = sample_weight
-        if weight is not None:
-            weight = check_sample_weight(weight, rows, ensure_non_negative=True)
+        weight = None if sample_weight is None else check_weights(sample_weight, rows)
         mass = np.average(rows, axis=0, weights=weight)
         return cls(rows, mass, weight).plot(ax, bins=bins, bar_kwargs=bar_kwargs)
 
@@ -169,10 +163,7 @@ class ResponsibilitiesDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        if not isinstance(bins, Integral) or bins < 1:
-            raise ValueError(
-                f"bins={bins!r} is no number of bins; give a positive integer."
-            )
+        check_count("bins", bins, "bins")
         n_experts = len(self.mass)
         size = (6.5, 1 + 1.4 * n_experts)
         given = axes_for(ax, type(self).__name__, figsize=size)
