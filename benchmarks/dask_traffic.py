@@ -14,7 +14,7 @@ import psutil
 from distributed import Client, LocalCluster, wait
 from report import table
 
-import skmoe._parts
+import skmoe._callbacks
 from skmoe import MixtureOfLinearExperts
 from skmoe.dask import DaskMixture
 
@@ -68,7 +68,7 @@ def measure(n_samples, n_partitions, n_iter):
         N_EXPERTS, init="random", random_state=0, max_iter=n_iter, tol=0.0, verbose=1
     )
 
-    skmoe._parts.print_iteration = meter = Meter()
+    skmoe._callbacks.print_iteration = meter = Meter()
     model = DaskMixture(estimator).fit(X, y)
     steps = len(meter.time) - 1
     seconds = (meter.time[-1] - meter.time[0]) / steps

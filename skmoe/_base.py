@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmoe._callbacks import CallbackSupportMixin, with_callbacks
 from skmoe._docs import page_template, see
+from skmoe._fit import fit_task, task_in_memory
 from skmoe._fitted import (
     STRENGTHS,
     STRUCTURE,
@@ -29,7 +30,6 @@ from skmoe._groups import (
     joint_of_groups,
 )
 from skmoe._pickles import LoadsOldPickles, fitted_before
-from skmoe._restarts import best_descent
 from skmoe._rows import rows_like_fit
 from skmoe._sklearn import (
     Hidden,
@@ -38,20 +38,17 @@ from skmoe._sklearn import (
     fit_context,
     validate_parameter_constraints,
 )
-from skmoe._task import make_task, of_positive_weight
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import (
     check_columns,
     check_sees_something,
     check_weights,
-    restored_on_failure,
+    of_positive_weight,
 )
 from skmoe.engine.fitted import FittedModel, mixture_log_density, posterior
 from skmoe.engine.gate import branches_of
 from skmoe.engine.problem import Problem, in_groups
 from skmoe.engine.starts import STRATEGIES
-from skmoe.engine.sweep import InMemory
-from skmoe.engine.threads import block_map
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -157,15 +154,8 @@ class BaseMixtureOfExperts(CallbackSupportMixin, LoadsOldPickles, metaclass=ABCM
             If the model has more parameters than samples (weights count as samples), or
             an expert fewer samples than coefficients.
         """
-        # All of it: BLAS rounds in another way once another fit limits its threads.
-        with restored_on_failure(self), block_map() as threads:
-            passes = InMemory(*threads)
-            task = make_task(self, X, y, sample_weight, groups, passes)
-            task.problem.learn_noise_prior()
-            warm = self._fitted_theta(task.problem) if task.warm else None
-            best = best_descent(self, task, warm)
-            for name, value in task.describe(best).items():
-                setattr(self, name, value)
+        given = self, X, y, sample_weight, groups
+        best = fit_task(self, lambda passes: task_in_memory(*given, passes))
         self._warn(best, stacklevel=5)
         return self
 

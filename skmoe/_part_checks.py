@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from skmoe._rows import rows_to_fit
-from skmoe._task import of_positive_weight
+from skmoe._validation import of_positive_weight
 from skmoe.engine.scaling import Means
 
 
@@ -53,7 +53,7 @@ def checked(given, estimator):
             estimator, given.X, given.y, accept_sparse=False, ensure_min_samples=0
         )
         weight = _weights(given.sample_weight, X.shape[0])
-    X, y, weight, _ = of_positive_weight(X, y, weight, None)
+    X, y, weight, _ = of_positive_weight(X, y, weight)
     names = getattr(estimator, "feature_names_in_", None)
     return Checked(
         given.label, X, y, weight, None if names is None else tuple(names), columns

@@ -13,8 +13,12 @@ from skmoe._docs import see
 from skmoe._fitted import STRUCTURE, check_as_fitted
 from skmoe._restarts import FitTask, best_descent
 from skmoe._rows import rows_like_fit, rows_to_fit
-from skmoe._task import of_positive_weight
-from skmoe._validation import check_weights, restored_on_failure
+from skmoe._validation import (
+    check_init_is_named,
+    check_weights,
+    of_positive_weight,
+    restored_on_failure,
+)
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.draws import n_coefs
 from skmoe.engine.parts import Rows
@@ -77,7 +81,7 @@ def _batch(estimator, X, y, classes, sample_weight):
         X, y = rows_like_fit(estimator, X, y)
         columns = estimator._fitted["columns"]
     weight = check_weights(sample_weight, X)
-    X, y, weight, _ = of_positive_weight(X, y, weight, None)
+    X, y, weight, _ = of_positive_weight(X, y, weight)
     _check_settings(estimator)
     encoder = estimator._target_encoder().of_batch(y, classes)
     vars(estimator).update(encoder.attributes())
@@ -92,12 +96,7 @@ def _batch(estimator, X, y, classes, sample_weight):
 def _check_settings(estimator):
     """Raise an error if a parameter does not go with the others, or has changed."""
     estimator._check_structure()
-    if not isinstance(estimator.init, str):
-        raise ValueError(
-            f"init is an array of shape {np.shape(estimator.init)}: partial_fit cannot "
-            "tell which rows it is of; name a strategy, such as init='short_runs', or "
-            "begin with fit." + see("Batches that arrive one by one")
-        )
+    check_init_is_named(estimator)
     if estimator.class_weight == "balanced":
         raise ValueError(
             "class_weight='balanced' needs the classes of all rows, which partial_fit "
@@ -226,8 +225,8 @@ class _Learner:
             theta = mixture.project_responsibilities(shares)
             state = mixture.evaluate(theta, curvature=False)
             return theta, state.stats.mass, state.objective
-        task = FitTask(problem, None, False, None, None)
-        best = problem.ordered(best_descent(self.estimator, task))
+        task = FitTask(self.estimator, problem, mixture, self.estimator.init)
+        best = problem.ordered(best_descent(task))
         return best.theta, best.mass, best.objective_curve[-1]
 
     def _advance(self, rows):

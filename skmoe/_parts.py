@@ -10,26 +10,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skmoe._callbacks import print_iteration
-from skmoe._docs import see
+from skmoe._fit import fit_task, task_of
 from skmoe._part_checks import (
     check_alike,
     checked,
     summary,
 )
-from skmoe._restarts import escaped, last_objective, start_rngs
 from skmoe._sklearn import validate_parameters
-from skmoe._task import goes_on
-from skmoe._validation import check_enough, restored_on_failure
-from skmoe.engine.descent import minimise
+from skmoe._validation import check_enough, check_init_is_named
 from skmoe.engine.gate import Gate
 from skmoe.engine.parts import Rows, Sampling, added, on_parts
 from skmoe.engine.problem import canonical_rows
 from skmoe.engine.scaling import Means, Scaling, Squares, scaling_from
-from skmoe.engine.starts import starting_point
-from skmoe.engine.sweep import InMemory
-from skmoe.engine.threads import block_map
-from skmoe.solvers import make_solver
 
 
 class _Model(NamedTuple):
@@ -45,11 +37,9 @@ class _Model(NamedTuple):
         X = part.X.astype(self.dtype, copy=False)
         return Rows(X, self.encoder.encode(part.y), part.weight)
 
-    def problem(self, rows, scaling, **options):
+    def problem(self, rows, scaling):
         """The engine's problem on rows, standardised as all rows are."""
-        return self.estimator._make_problem(
-            *rows, self.columns, scaling=scaling, **options
-        )
+        return self.estimator._make_problem(*rows, self.columns, scaling=scaling)
 
 
 class _Gathered(NamedTuple):
@@ -76,27 +66,30 @@ def fit_parts(estimator, source):
     estimator : estimator of this package
     source : source of `Given` parts, with the methods of `skmoe.streaming.Stream`
     """
-    with restored_on_failure(estimator):
-        _check_parameters(estimator)
-        with block_map() as threads:
-            data = _read(estimator, source.with_threads(*threads))
-            best, fitted = _best_fit(estimator, data, threads)
-        for name, value in fitted.items():
-            setattr(estimator, name, value)
+    best = fit_task(estimator, partial(_task, estimator, source))
     estimator._warn(best, stacklevel=4)
     return estimator
 
 
-def _check_parameters(estimator):
-    """Valid parameters, for rows that are never all in one place."""
+def _task(estimator, source, passes):
+    """Task of a fit that starts from a sample and sums over the parts."""
     validate_parameters(estimator)
     estimator._check_structure()
-    if not isinstance(estimator.init, str):
-        raise ValueError(
-            f"init is of type {type(estimator.init).__name__}; rows that come in parts "
-            "have no responsibilities of their own. Name a strategy, or set "
-            "warm_start=True after a fit to some rows." + see("Starting points")
-        )
+    check_init_is_named(estimator)
+    model, rows, scaling, (gate_rows, start_rows) = _read(
+        estimator, source.with_threads(*passes)
+    )
+
+    def over(problem):
+        """Mixture on all rows."""
+        gate_sample = None
+        if gate_rows is not None:
+            gate_sample = model.problem(gate_rows, problem.scaling).mixture
+        parts = rows.map(_mixture_of, model, problem.scaling)
+        return on_parts(problem.mixture, parts, gate_sample)
+
+    how = {"over": over, "scaling": scaling, "passes": passes}
+    return task_of(estimator, start_rows, model.columns, scaling.total, **how)
 
 
 def _read(estimator, source):
@@ -169,53 +162,6 @@ def _sampling(model, found):
         widths[0],
         n_free,
         n_free * widths[0] + estimator.n_experts * n_targets * widths[1],
-    )
-
-
-def _best_fit(estimator, data, threads):
-    """The best descent of `n_init`, and the fitted attributes, a dict."""
-    gate_rows, start_rows = data.sample
-    is_warm = goes_on(estimator)
-    prior = estimator._fitted_prior() if is_warm else None
-    problem = data.model.problem(
-        start_rows, data.scaling, prior_noise=prior, passes=InMemory(*threads)
-    )
-    problem.learn_noise_prior()
-    sample = problem.mixture
-    gate_sample = None
-    if gate_rows is not None:
-        gate_sample = data.model.problem(gate_rows, problem.scaling).mixture
-    parts = data.rows.map(_mixture_of, data.model, problem.scaling)
-    mixture = on_parts(sample, parts, gate_sample)
-    rngs = start_rngs(estimator.random_state, 1 if is_warm else estimator.n_init)
-    best = None
-    for number, rng in enumerate(rngs):
-        if is_warm:
-            start = estimator._fitted_theta(problem)
-        else:
-            start = starting_point(sample, estimator.init, rng)
-        descent = _descent(estimator, mixture, start, number)
-        if best is None or last_objective(descent) < last_objective(best):
-            best = descent
-    descend = partial(_descent, estimator, mixture, number=len(rngs))
-    best = escaped(best, sample, estimator.tol, descend, not is_warm)
-    if not is_warm:
-        best = problem.ordered(best)
-    model = data.model
-    return best, estimator._after_fit(best, problem, model.dtype, data.scaling.total)
-
-
-def _descent(estimator, mixture, start, number):
-    """One descent."""
-
-    def report(*progress):
-        if estimator.verbose:
-            print_iteration(number, *progress)
-        return False
-
-    solver = make_solver(estimator.solver, estimator.step_size)
-    return minimise(
-        mixture, start, solver, estimator.max_iter, estimator.tol, report, confirm=True
     )
 
 

@@ -1,9 +1,8 @@
 """Starts of a fit: one after another, or in parallel through joblib."""
 
 import copy
-from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -15,6 +14,7 @@ from skmoe.engine.mixture import Mixture
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.problem import Problem
 from skmoe.engine.starts import starting_point, ways_out
+from skmoe.engine.state import Parameters
 from skmoe.engine.threads import block_map
 from skmoe.solvers import make_solver
 
@@ -24,41 +24,43 @@ _ROUNDING, _CLEAR = 1e-8, 1e-5
 
 
 class FitTask(NamedTuple):
-    """What one call of fit works on."""
+    """What one fit works on, wherever its rows are."""
 
-    problem: Problem
-    init: np.ndarray | None  # given responsibilities, (K, n)
-    warm: bool  # whether to go on from the fitted attributes
-    data: dict | None  # what callbacks see: X, y, metadata
-    describe: Callable | None  # Descent -> dict of fitted attributes
+    estimator: Any
+    problem: Problem  # on all rows, or on those that starts are made from
+    mixture: Mixture  # that of the problem, with passes over all rows
+    start: object  # a strategy's name, responsibilities (K, n) or Parameters
+    dtype: Any = None  # of X
+    n_seen: float | None = None  # rows, or their weight
+    data: dict | None = None  # what callbacks see: X, y, metadata
+
+    def describe(self, descent):
+        """Fitted attributes after a descent, a dict."""
+        if isinstance(self.start, str):
+            descent = self.problem.ordered(descent)
+        after = self.problem, self.dtype, self.n_seen
+        return self.estimator._after_fit(descent, *after)
 
 
 class _Plan(NamedTuple):
     """What every start has in common; it can be sent to another process."""
 
-    mixture: Mixture
-    start: object  # a strategy's name, responsibilities (K, n) or Parameters
+    sample: Mixture  # the rows in memory
+    mixture: Mixture  # all rows; the same object where they are in memory
+    start: object
     solver: str
     step_size: float | str
     max_iter: int
     tol: float
 
 
-def best_descent(estimator, task, warm_theta=None):
-    """The descent of the lowest objective among the starts of a fit.
-
-    Parameters
-    ----------
-    estimator : BaseMixtureOfExperts
-    task : FitTask of it
-    warm_theta : Parameters, default=None
-        Where to go on, in place of a start.
-    """
-    start = estimator.init if task.init is None else task.init
-    start = start if warm_theta is None else warm_theta
+def best_descent(task):
+    """The descent of the lowest objective among the starts of a fit."""
+    estimator, start = task.estimator, task.start
     n_init = estimator.n_init if isinstance(start, str) else 1
     plan = _Plan(
         task.problem.mixture,
+        task.mixture,
         start,
         estimator.solver,
         estimator.step_size,
@@ -68,35 +70,29 @@ def best_descent(estimator, task, warm_theta=None):
     rngs = start_rngs(estimator.random_state, n_init)
     progress = FitProgress(estimator, task.data, n_init, task.describe)
     n_jobs = min(effective_n_jobs(estimator.n_jobs), n_init)
-    if n_jobs == 1 or progress.is_watched:
+    if n_jobs == 1 or progress.is_watched or plan.mixture is not plan.sample:
         best = _in_turn(plan, rngs, progress)
     else:
         best = _in_parallel(plan, rngs, n_jobs, estimator)
-    descend = partial(_from_theta, plan.mixture, plan)
-    best = escaped(best, plan.mixture, plan.tol, descend, warm_theta is None)
+    report = partial(print_iteration, n_init) if estimator.verbose else None
+    best = _escaped(best, plan, report)
     progress.finish(best)
     return best
 
 
-def escaped(best, rows, tol, descend, may_restart=True):
-    """The best descent, or of more if it is no better than that of one expert.
-
-    Parameters
-    ----------
-    best : Descent
-    rows : Mixture, on all rows or many of them
-    tol : float
-    descend : callable, Parameters -> Descent
-    may_restart : bool, whether other starts are allowed
-    """
-    if rows.n_experts == 1 or not best.converged:
+def _escaped(best, plan, report):
+    """The best descent, or of more if it is no better than that of one expert."""
+    sample = plan.sample
+    if sample.n_experts == 1 or not best.converged:
         return best
-    one, margin = OneExpert(rows), np.clip(tol, _ROUNDING, _CLEAR)
-    if not one.is_as_good(rows, best.theta, margin):
+    one, margin = OneExpert(sample), np.clip(plan.tol, _ROUNDING, _CLEAR)
+    if not one.is_as_good(sample, best.theta, margin):
         return best
-    starts = ways_out(rows, np.random.RandomState(0)) if may_restart else []
-    best = min(best, *map(descend, starts), key=last_objective) if starts else best
-    return best._replace(is_collapsed=one.is_as_good(rows, best.theta, margin))
+    if not isinstance(plan.start, Parameters):
+        starts = ways_out(sample, np.random.RandomState(0))
+        others = (_from_theta(plan.mixture, plan, start, report) for start in starts)
+        best = min([best, *others], key=_last_objective)
+    return best._replace(is_collapsed=one.is_as_good(sample, best.theta, margin))
 
 
 def start_rngs(random_state, n_init):
@@ -117,26 +113,26 @@ def _in_turn(plan, rngs, progress):
     best = None
     for number, rng in enumerate(rngs):
         report, finish = progress.run(number)
-        descent = _descent(plan, rng, report, plan.mixture.passes)
+        descent = _descent(plan, rng, report, plan.sample.passes)
         finish(descent)
-        if best is None or last_objective(descent) < last_objective(best):
+        if best is None or _last_objective(descent) < _last_objective(best):
             best = descent
     return best
 
 
 def _in_parallel(plan, rngs, n_jobs, estimator):
     """As `_in_turn`, in processes or threads of the joblib backend in use."""
-    passes = plan.mixture.passes
+    passes = plan.sample.passes
     n_threads = max(1, passes.n_threads // n_jobs)
     # A pool cannot be pickled.
-    mixture = plan.mixture.afresh(passes._replace(map_threads=map))
-    plan = plan._replace(mixture=mixture)
+    mixture = plan.sample.afresh(passes._replace(map_threads=map))
+    plan = plan._replace(sample=mixture, mixture=mixture)
     # joblib's own: scikit-learn's sets filters of warnings, which threads share.
     descents = Parallel(n_jobs=estimator.n_jobs)(
         delayed(_elsewhere)(plan, rng, number, n_threads, estimator.verbose)
         for number, rng in enumerate(rngs)
     )
-    return min(descents, key=last_objective)
+    return min(descents, key=_last_objective)
 
 
 def _elsewhere(plan, rng, number, n_threads, verbose):
@@ -144,17 +140,20 @@ def _elsewhere(plan, rng, number, n_threads, verbose):
     report = partial(print_iteration, number) if verbose else None
     with block_map(n_threads) as (map_threads, _):
         # Blocks in as many runs as without `n_jobs`, so that sums round alike.
-        passes = plan.mixture.passes._replace(map_threads=map_threads)
+        passes = plan.sample.passes._replace(map_threads=map_threads)
         return _descent(plan, rng, report, passes)
 
 
 def _descent(plan, rng, report, passes):
     """One start and what follows from it."""
-    mixture, start = plan.mixture.afresh(passes), plan.start
+    sample, start = plan.sample.afresh(passes), plan.start
+    mixture = sample
+    if plan.mixture is not plan.sample:
+        mixture = plan.mixture.afresh(plan.mixture.passes)
     if isinstance(start, str):
-        start = starting_point(mixture, start, rng)
+        start = starting_point(sample, start, rng)
     elif isinstance(start, np.ndarray):
-        start = mixture.project_responsibilities(start)
+        start = sample.project_responsibilities(start)
     return _from_theta(mixture, plan, start, report)
 
 
@@ -166,6 +165,6 @@ def _from_theta(mixture, plan, theta, report=None):
     )
 
 
-def last_objective(descent):
+def _last_objective(descent):
     """F where a descent ended."""
     return descent.objective_curve[-1]

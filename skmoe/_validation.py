@@ -58,6 +58,26 @@ def check_weights(sample_weight, X):
     return weight
 
 
+def of_positive_weight(X, y, weight, group=None):
+    """The rows of positive weight; X, y, weight and codes of groups, or None."""
+    kept = np.flatnonzero(weight)
+    if kept.size == weight.size:
+        return X, y, weight, group
+    group = None if group is None else np.unique(group[kept], return_inverse=True)[1]
+    return X[kept], y[kept], weight[kept], group
+
+
+def check_init_is_named(estimator):
+    """Raise an error if `init` is of rows, which are not all in one place."""
+    if not isinstance(estimator.init, str):
+        raise ValueError(
+            f"init is an array of shape {np.shape(estimator.init)}, but in parts that "
+            "come one by one its rows cannot be told; name a strategy, such as "
+            "init='short_runs', or fit some rows first (before fit_batches or Dask "
+            "with warm_start=True)." + see("Starting points")
+        )
+
+
 def check_enough(n_experts, n_rows, group=None):
     """At least one row, or group of rows (codes, (n,)), for each expert."""
     kind, found = "n_samples", n_rows

@@ -126,9 +126,9 @@ class TestDefaultStart:
 
 
 def _problem(model, X, y, group=None):
-    from skmoe._task import make_task
+    from skmoe._fit import task_in_memory
 
-    return make_task(model, X, y, None, group).problem
+    return task_in_memory(model, X, y, None, group).problem
 
 
 class TestKinds:
@@ -309,7 +309,7 @@ class TestCollapse:
     def test_of_a_stream_is_left(self, monkeypatch):
         X, y, _ = lines(0)
         monkeypatch.setattr(
-            "skmoe._parts.starting_point", lambda mixture, *_: mixture.initial()
+            "skmoe._restarts.starting_point", lambda mixture, *_: mixture.initial()
         )
         model = MixtureOfLinearExperts(2, random_state=0)
         fit_batches(model, array_batches(X, y, batch_size=50))

@@ -256,7 +256,7 @@ def test_threads_change_nothing(solver, monkeypatch):
         with ThreadPoolExecutor(3) as executor:
             yield executor.map, 3
 
-    monkeypatch.setattr("skmoe._parts.block_map", three_threads)
+    monkeypatch.setattr("skmoe._fit.block_map", three_threads)
     assert_same_fit(fit_batches(estimator, batches), expected, 0.0)
 
 
@@ -324,7 +324,7 @@ def test_batches_that_change_are_told():
 def test_bad_estimator_and_init_are_told():
     with pytest.raises(TypeError, match="estimator is of type Pipeline"):
         fit_batches(make_pipeline(LINEAR), [(X, y)])
-    with pytest.raises(ValueError, match="init is of type ndarray"):
+    with pytest.raises(ValueError, match="init is an array of shape"):
         fit_batches(MixtureOfLogisticExperts(init=CODES), [(X, CODES)])
     with pytest.raises(ValueError, match="batch_size=0"):
         array_batches(X, y, batch_size=0)
