@@ -87,15 +87,14 @@ def feature_importances(estimator: Any) -> FloatArray:
 
 def _of_experts(estimator, mass, scale):
     """Mean square of the experts' coefficients for columns of a scale, (d,)."""
-    coef = estimator.coef_ * scale
-    if hasattr(estimator, "noise_variance_"):
-        unit = estimator._fitted["target_units"][1]
-        coef = coef / (unit if coef.ndim == 2 else unit[:, None])
-    if not hasattr(estimator, "classes_"):
-        square = np.square(coef)
-        return mass @ (square if coef.ndim == 2 else square.mean(axis=1))
-    # Two classes have the logits 0 and x~' beta.
-    return mass @ (np.square(coef) / 4 if coef.ndim == 2 else coef.var(axis=1))
+    model, unit = estimator._model(), estimator._fitted["target_units"][1]
+    coef = model.coef * scale
+    n_classes = model.distribution.n_categories
+    if not n_classes:
+        return mass @ np.square(coef / unit[:, None]).mean(axis=1)
+    if n_classes == 2:  # the logits 0 and x~' beta
+        coef = np.concatenate([np.zeros_like(coef), coef], axis=1)
+    return mass @ coef.var(axis=1)
 
 
 def _of_gate(estimator, mass, scale):

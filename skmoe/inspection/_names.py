@@ -73,7 +73,7 @@ def relative_names(estimator, y, intercepts, n_noises):
     labels = estimator._model().gate.relative_labels
     names = [f"{label}: {name}" for label in labels for name in gate]
     free_experts = range(1 if estimator.symmetric else n_experts)
-    if len(outputs) > 1 and hasattr(estimator, "classes_"):
+    if len(outputs) > 1 and estimator._model().distribution.n_categories:
         reference = outputs[0]
         outputs = [f"{output} - {reference}" for output in outputs[1:]]
     names += [
@@ -105,10 +105,10 @@ def _outputs(estimator, y):
 
     Outputs have the names of y's columns, if these tell them apart.
     """
-    if estimator.intercept_.ndim == 1:
+    if estimator._fitted["is_flat"]:
         return [None]
-    if hasattr(estimator, "classes_"):
+    if estimator._model().distribution.n_categories:
         return list(estimator.classes_)
     names = list(map(str, getattr(y, "columns", [])))
-    n_outputs = estimator.intercept_.shape[1]
+    n_outputs = estimator._fitted["n_targets"]
     return names if len(set(names)) == n_outputs else list(range(n_outputs))
