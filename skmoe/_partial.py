@@ -21,6 +21,7 @@ from skmoe._validation import (
 )
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.draws import n_coefs
+from skmoe.engine.m_step import project_responsibilities
 from skmoe.engine.parts import Rows
 from skmoe.engine.problem import canonical_rows
 from skmoe.engine.running import RunningMoments
@@ -222,7 +223,7 @@ class _Learner:
         if n_rows < n_experts:
             # Too few to tell experts apart: all are the same.
             shares = np.full((n_experts, mixture.weight.shape[0]), 1 / n_experts)
-            theta = mixture.project_responsibilities(shares)
+            theta = project_responsibilities(mixture, shares)
             state = mixture.evaluate(theta, curvature=False)
             return theta, state.stats.mass, state.objective
         task = FitTask(self.estimator, problem, mixture, self.estimator.init)

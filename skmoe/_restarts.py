@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from skmoe._callbacks import FitProgress, print_iteration
 from skmoe.engine.descent import minimise
+from skmoe.engine.m_step import project_responsibilities
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.problem import Problem
@@ -153,7 +154,7 @@ def _descent(plan, rng, report, passes):
     if isinstance(start, str):
         start = starting_point(sample, start, rng)
     elif isinstance(start, np.ndarray):
-        start = sample.project_responsibilities(start)
+        start = project_responsibilities(sample, start)
     return _from_theta(mixture, plan, start, report)
 
 

@@ -13,6 +13,7 @@ from skmoe.distributions import (
     Poisson,
     StudentT,
 )
+from skmoe.engine.m_step import project_responsibilities
 from skmoe.engine.problem import Problem
 from skmoe.engine.specification import Specification
 from skmoe.engine.state import Parameters
@@ -206,7 +207,7 @@ def soft_start(mixture, expert, certainty=0.8):
     """Parameters fitted to the latent labels, blurred: near one optimum."""
     onehot = np.arange(mixture.n_experts)[:, None] == expert
     blur = (1 - certainty) / (mixture.n_experts - 1)
-    return mixture.project_responsibilities(np.where(onehot, certainty, blur))
+    return project_responsibilities(mixture, np.where(onehot, certainty, blur))
 
 
 def flat(theta):

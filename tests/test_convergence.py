@@ -9,6 +9,7 @@ from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe._fit import task_in_memory
 from skmoe.engine.descent import minimise
 from skmoe.engine.information import information_matrices
+from skmoe.engine.m_step import project_responsibilities
 from skmoe.engine.outlook import outlook, way_down
 from skmoe.solvers import AcceleratedEM, make_solver
 
@@ -80,7 +81,7 @@ def test_a_saddle_is_seen_and_left_without_a_rise(solver):
     solver = make_solver(solver, "auto")
     # Twins, a little apart: EM creeps away from where both do the work of one.
     apart = np.random.RandomState(0).uniform(size=(2, len(y))) * 1e-4 + 0.5
-    theta = mixture.project_responsibilities(apart / apart.sum(axis=0))
+    theta = project_responsibilities(mixture, apart / apart.sum(axis=0))
     state = solver.evaluate(mixture, theta)
     seen = outlook(mixture, theta, TOL)
     assert seen.downhill is not None and seen.curvature < 0

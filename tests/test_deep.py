@@ -11,6 +11,7 @@ from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.engine import mixture as mixture_module
 from skmoe.engine.descent import Descent, minimise
 from skmoe.engine.gate import Gate, branches_of
+from skmoe.engine.m_step import project_exactly
 from skmoe.inspection import inference, information
 from skmoe.model_selection import n_experts_path
 from skmoe.solvers import MirrorDescent, make_solver
@@ -27,7 +28,7 @@ def make_mixture(name, seed=0, n=150, **options):
 
 def log_gate(mixture, coef):
     """Log-probabilities of the experts by paths from the root, (K, n)."""
-    logits = mixture.contrasts @ coef @ all_features(mixture.gate_design)
+    logits = mixture.gate.contrasts @ coef @ all_features(mixture.gate_design)
     gate = mixture.gate
     return log_softmax(tree_logits(logits, gate.n_branches, gate.n_experts), axis=0)
 
@@ -64,7 +65,7 @@ def test_curvature_of_the_gate_is_its_fisher_information(name):
         for j in range(flat.size):
             moved = coef.astype(complex)
             moved.ravel()[j] += 1e-30j
-            logits = mixture.contrasts @ moved @ all_features(mixture.gate_design)
+            logits = mixture.gate.contrasts @ moved @ all_features(mixture.gate_design)
             gate = mixture.gate
             leaves = tree_logits(logits, gate.n_branches, gate.n_experts)
             top = leaves.real.max(axis=0)
@@ -229,7 +230,7 @@ def test_rate_of_a_tree_is_that_of_its_information(noisy):
     moved = theta._replace(gate=theta.gate + 1e-3 * rng.standard_normal((3, 3)))
     mixture = problem.mixture
     best = minimise(mixture, theta, make_solver("em", "auto"), 500, 1e-15)
-    solver = MirrorDescent(1.0, lambda m, state, eta: m.project_exactly(state, eta))
+    solver = MirrorDescent(1.0, project_exactly)
     found = minimise(mixture, moved, solver, 40, 0.0)
     gap = found.objective_curve - best.objective_curve.min()
     last = np.flatnonzero(gap > 1e-12)[-1]

@@ -16,6 +16,7 @@ from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.descent import _remaining
 from skmoe.engine.design import column_moments
 from skmoe.engine.draws import Draw
+from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.penalty import Penalty
 from skmoe.engine.problem import Problem, canonical_rows
 from skmoe.engine.quantiles import mixture_quantile
@@ -316,7 +317,7 @@ def test_a_gate_that_needs_all_rows_of_parts_makes_do_with_those_of_starts(monke
     [
         lambda mixture, theta: mixture.row_moments(theta),
         lambda mixture, theta: mixture.take(np.arange(10)).evaluate(theta),
-        lambda mixture, theta: mixture.alone().evaluate(mixture.alone().initial()),
+        lambda mixture, theta: OneExpert(mixture),
     ],
 )
 def test_what_needs_single_rows_is_refused_over_parts(of_rows):

@@ -11,7 +11,7 @@ from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.engine.coordinates import coordinates
 from skmoe.engine.descent import minimise
 from skmoe.engine.information import information_matrices
-from skmoe.engine.mixture import Mixture
+from skmoe.engine.m_step import project_exactly, surrogate_gradient
 from skmoe.inspection import information, signal_to_noise
 from skmoe.solvers import AcceleratedEM, MirrorDescent, make_solver
 
@@ -77,7 +77,7 @@ def test_complete_information_is_the_hessian_of_the_surrogate(name):
     posterior = mixture.row_moments(theta).posterior
 
     def gradient(vector):
-        return flat(mixture.surrogate_gradient(unflat(vector, theta), posterior))
+        return flat(surrogate_gradient(mixture, unflat(vector, theta), posterior))
 
     expected = jacobian(gradient, flat(theta), 1e-5)
     matrices = information_matrices(mixture, theta)
@@ -107,7 +107,7 @@ def test_jacobian_of_the_mirror_map_is_predicted(name, step_size):
 
     def step(vector):
         state = mixture.evaluate(unflat(vector, theta), blend=step_size != 1)
-        return flat(mixture.project_exactly(state, step_size))
+        return flat(project_exactly(mixture, state, step_size))
 
     measured = jacobian(step, flat(theta), 1e-4)
     matrices = information_matrices(mixture, theta)
@@ -230,7 +230,7 @@ def test_measured_rates_are_the_predicted_ones(name, hardness, step_size):
     mixture, start = hard_problem(name, hardness)
     best = optimum(mixture, start)
     predicted = rate_of(information_matrices(mixture, best), step_size)
-    solver = MirrorDescent(step_size, Mixture.project_exactly)
+    solver = MirrorDescent(step_size, project_exactly)
     measured, of_gaps = tail_ratios(solver, mixture, start, best)
     assert measured == pytest.approx(predicted, rel=0.05)
     assert of_gaps == pytest.approx(predicted**2, rel=0.05)
@@ -248,7 +248,7 @@ def test_a_predicted_rate_above_one_is_a_step_that_is_too_long():
     values, vectors = np.linalg.eig(np.eye(change.shape[0]) - 1.5 * change)
     worst = vectors[:, np.abs(values).argmax()].real
     near = unflat(flat(best) + 1e-4 * worst, best)
-    after = mixture.project_exactly(mixture.evaluate(near, blend=True), 1.5)
+    after = project_exactly(mixture, mixture.evaluate(near, blend=True), 1.5)
     growth = np.linalg.norm(flat(after) - flat(best)) / 1e-4
     assert growth == pytest.approx(rate_of(matrices, 1.5), rel=0.01)
 

@@ -181,7 +181,7 @@ def objective(mixture, parts, gate_rows, expert_rows):
     total = mpf(mixture.offset)
     for i in range(weight.shape[0]):
         free = [sum_products(row, gate_rows[i]) for row in gate]
-        prior = log_softmax_of([sum_products(b, free) for b in mixture.contrasts])
+        prior = log_softmax_of([sum_products(b, free) for b in mixture.gate.contrasts])
         joint = []
         for k in range(K):
             sets = [(s, j) for j, s in enumerate(mixture.experts.tie[k]) if s]

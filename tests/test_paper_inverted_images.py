@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib")
 
 from _paper import load
 
-from skmoe.engine.mixture import Mixture
+from skmoe.engine.m_step import project_exactly
 from skmoe.solvers import GradientDescent, MirrorDescent
 
 paper = load("inverted_images")
@@ -72,7 +72,7 @@ def test_an_exact_m_step_does_not_help_em_from_a_random_start():
     rng = np.random.RandomState(0)
     task = paper.make_task(*paper.split_digits(0), rng)
     start = paper.make_start(task, "random", rng)
-    solver = MirrorDescent(1.0, project=Mixture.project_exactly)
+    solver = MirrorDescent(1.0, project=project_exactly)
     _, thetas, _ = paper.run(task, start, solver, 8)
     fitted = task.problem.attributes(thetas[-1], np.float64)
     assert paper.judge(task, fitted).gate < 0.9

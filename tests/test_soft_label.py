@@ -9,9 +9,9 @@ from scipy import sparse
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
+from skmoe.engine.blended_regression import SoftLabels, newton
 from skmoe.engine.design import column_moments, make_design
 from skmoe.engine.penalty import Penalty
-from skmoe.engine.soft_label import soft_label_regression
 from skmoe.engine.softmax import class_contrasts, orthonormal_contrasts
 
 every_form = pytest.mark.parametrize("dense", [True, False])
@@ -51,6 +51,13 @@ def value(design, mass, target, coef, contrasts, penalty):
     logits = contrasts @ coef @ all_features(design)
     likelihood = (target * logits).sum() - mass @ logsumexp(logits, axis=0)
     return 0.5 * (penalty.ridge * coef**2).sum() - likelihood
+
+
+def soft_label_regression(
+    design, mass, target, coef, contrasts, penalty, *, dense, **options
+):
+    loss = SoftLabels(design, mass, target, contrasts, dense)
+    return newton(loss, penalty, coef, **options)
 
 
 converged = partial(soft_label_regression, max_iter=200, tol=1e-18)

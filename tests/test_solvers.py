@@ -10,7 +10,7 @@ from _data import MODELS, Data, Model, flat, random_theta, soft_start
 from skmoe.distributions.normal import NOISE_FLOOR
 from skmoe.engine import mixture as mixture_module
 from skmoe.engine.descent import minimise
-from skmoe.engine.mixture import Mixture
+from skmoe.engine.m_step import project_exactly, project_responsibilities
 from skmoe.solvers import GradientDescent, MirrorDescent, make_solver
 
 # Models and data of well-conditioned optima.  An intercept that only one class needs
@@ -29,7 +29,7 @@ every_mild_model = pytest.mark.parametrize("name", MILD)
 SOLVERS = {
     "em": partial(make_solver, "em", "auto"),
     "em-plain": partial(MirrorDescent, 1.0),
-    "em-exact": partial(MirrorDescent, 1.0, Mixture.project_exactly),
+    "em-exact": partial(MirrorDescent, 1.0, project_exactly),
     "md-auto": partial(make_solver, "md", "auto"),
     "md-short": partial(make_solver, "md", 0.5),
     "md-long": partial(make_solver, "md", 1.5),
@@ -329,7 +329,7 @@ def test_implicit_curvature_takes_the_exact_step_of_stored_curvature(
     implicit, _ = make_mixture(name, alpha=0.1, signal=0.5)
     assert stored.gate_curvature.dense and not implicit.gate_curvature.dense
     steps = [
-        flat(mixture.project_exactly(mixture.evaluate(theta, blend=True), eta))
+        flat(project_exactly(mixture, mixture.evaluate(theta, blend=True), eta))
         for mixture in (stored, implicit)
     ]
     np.testing.assert_allclose(*steps, rtol=1e-5, atol=1e-6)
@@ -344,8 +344,8 @@ def test_many_features_and_classes_never_store_the_curvature():
     try:
         mixture = model.problem(data, alpha=1.0, gate_alpha=1.0).mixture
         responsibilities = rng.uniform(0.2, 0.8, size=300)
-        theta = mixture.project_responsibilities(
-            np.stack([responsibilities, 1 - responsibilities])
+        theta = project_responsibilities(
+            mixture, np.stack([responsibilities, 1 - responsibilities])
         )
         descent = run(mixture, theta, "em", max_iter=2, tol=0)
         _, peak = tracemalloc.get_traced_memory()

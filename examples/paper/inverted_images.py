@@ -48,6 +48,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skmoe import MixtureOfLogisticExperts
 from skmoe.engine.fitted import FittedModel
+from skmoe.engine.m_step import project_responsibilities
 from skmoe.engine.problem import Problem
 from skmoe.engine.starts import starting_point
 from skmoe.solvers import GradientDescent, GradientSteps, MirrorDescent
@@ -219,7 +220,7 @@ def make_start(task, name, rng):
         return type(zero)(*(_SMALL * rng.standard_normal(part.shape) for part in zero))
     is_right = rng.uniform(size=len(task.train.X)) < _RIGHT_LABELS
     weight = np.where(task.train.inverted == is_right, _LABEL_WEIGHT, 1 - _LABEL_WEIGHT)
-    return mixture.project_responsibilities(np.stack([1 - weight, weight]))
+    return project_responsibilities(mixture, np.stack([1 - weight, weight]))
 
 
 def judge(task, fitted):

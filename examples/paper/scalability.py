@@ -29,6 +29,7 @@ from matplotlib.ticker import LogLocator
 from threadpoolctl import threadpool_limits
 
 from skmoe.engine.descent import minimise
+from skmoe.engine.m_step import project_responsibilities
 from skmoe.solvers import AcceleratedEM, GradientDescent, MirrorDescent
 
 SOLVERS = {
@@ -50,7 +51,7 @@ def blurred_start(mixture, expert, blur=0.6):
     """Parameters fitted to the latent labels (n,), mixed with uniform ones."""
     n_experts = mixture.n_experts
     onehot = np.arange(n_experts)[:, None] == expert
-    return mixture.project_responsibilities((1 - blur) * onehot + blur / n_experts)
+    return project_responsibilities(mixture, (1 - blur) * onehot + blur / n_experts)
 
 
 def timed_run(mixture, theta, solver, max_iter):

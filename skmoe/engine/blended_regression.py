@@ -1,87 +1,159 @@
-"""The exact M-step with a log link: maximum likelihood on blended moments."""
+"""Maximum likelihood on blended moments by Newton's method, to the end.
+
+The projection of a gate and of logistic experts is a softmax regression on soft labels,
+that of experts with a log link one in which each row comes twice.
+"""
 
 import numpy as np
 
-from skmoe.engine.curvature import DenseCurvature
+from skmoe.engine.curvature import DenseCurvature, SoftmaxCurvature
+from skmoe.engine.design import block_rows, blocks_of
+from skmoe.engine.softmax import logsumexp, softmax_in_place
 
-_MAX_ALTERNATIONS, _MAX_HALVINGS = 50, 30
-_SETTLED, _ROUNDING = 1e-13, 1e-13
+_SUFFICIENT_DECREASE, _MAX_HALVINGS = 1e-4, 30
+_ROUNDING = 1e-13
 
 
-class BlendedRegression:
-    """Rows of one expert, minimised by Newton's method.
+def newton(loss, penalty, coef, max_iter, tol=0.0):
+    """Coefficients (q, p) after at most `max_iter` Newton steps from `coef`.
 
-    Each row comes twice, with its target and with the mean that the model gave it:
-    targets enter a log-density by their means, but for terms of the dispersion alone.
+    A line search keeps loss and penalty from rising; the steps end once the predicted
+    decrease of one is at most `tol`.
 
     Parameters
     ----------
-    family : Poisson or Gamma
+    loss : SoftLabels or TwiceSeen, or an object with their `value` and `slope`
+    penalty : Penalty
+    """
+    value = loss.value(coef) + penalty.value(coef)
+    for _ in range(max_iter):
+        pull, curvature = loss.slope(coef)
+        step = penalty.solve(curvature, pull, coef)
+        rough = penalty.rough_value(coef) - penalty.rough_value(coef + step)
+        decrease = rough + np.vdot(pull - penalty.ridge * coef, step)
+        if decrease <= tol:
+            break
+        if decrease <= _ROUNDING * max(1.0, abs(value)):
+            # Too small for the line search to see; Newton's method is safe here.
+            coef = coef + step
+            continue
+        for length in 0.5 ** np.arange(_MAX_HALVINGS):
+            trial = coef + length * step
+            trial_value = loss.value(trial) + penalty.value(trial)
+            if trial_value <= value - _SUFFICIENT_DECREASE * length * decrease:
+                break
+        else:
+            break
+        coef, value = trial, trial_value
+    return coef
+
+
+class SoftLabels:
+    """Softmax regression, sum_i [ a_i lse(B V x_i) - s_i <t_i, B V x_i> ].
+
+    Each value and slope is one pass over the rows; ``s_i sum_c t_ic = a_i``.
+
+    Parameters
+    ----------
+    design : DenseDesign or SparseDesign
+    mass : ndarray `a` of shape (n,)
+    target : ndarray `t` of shape (C, n)
+    contrasts : ndarray `B` of shape (C, q)
+    dense : bool, whether the (q * p, q * p) curvature may be stored
+    scale : ndarray `s` of shape (n,) or 1.0
+        Factor of the target, so that a large one need not be copied.
+    closed : ndarray of bool of shape (C, n), default=None
+        Categories that a row cannot have; their target is 0.
+    exact : bool, default=False
+        Solve Newton systems that are not stored to the end.
+    """
+
+    def __init__(
+        self,
+        design,
+        mass,
+        target,
+        contrasts,
+        dense,
+        scale=1.0,
+        closed=None,
+        exact=False,
+    ):
+        self.design, self.mass, self.target = design, mass, target
+        self.contrasts, self.dense, self.exact = contrasts, dense, exact
+        self.scale, self.closed = np.broadcast_to(scale, mass.shape), closed
+        self.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
+
+    def value(self, coef):
+        """Loss at coefficients (q, p), a float."""
+        total = 0.0
+        for rows in self.blocks:
+            logits = self.design.block(rows).dot(self.contrasts @ coef)
+            total -= np.vdot(self._scaled_target(rows), logits)
+            total += self.mass[rows] @ logsumexp(self._open(logits, rows))
+        return total
+
+    def slope(self, coef):
+        """Minus the gradient (q, p), and the curvature."""
+        pull = np.zeros_like(coef)
+        total = SoftmaxCurvature(self.design, self.mass, self.contrasts, self.dense)
+        for rows in self.blocks:
+            block = self.design.block(rows)
+            local = self._open(block.dot(self.contrasts @ coef), rows)
+            softmax_in_place(local)
+            lack = self._scaled_target(rows) - self.mass[rows] * local
+            pull += block.adjoint(self.contrasts.T @ lack)
+            total.add(rows, block, local)
+        return pull, total.collected(self.exact)
+
+    def _open(self, logits, rows):
+        """Logits (C, b) without those of closed categories, in place."""
+        if self.closed is not None:
+            logits[self.closed[:, rows]] = -np.inf
+        return logits
+
+    def _scaled_target(self, rows):
+        """Target of a slice of rows, (C, b)."""
+        return self.scale[rows] * self.target[:, rows]
+
+
+class TwiceSeen:
+    """Rows of one expert, each with its target and with the mean the model gave it.
+
+    Targets enter the log-density of a log link by their means, but for terms of the
+    dispersion alone.  The loss is multiplied by the dispersion.
+
+    Parameters
+    ----------
+    distribution : LogLink
     block : all rows of the design
     mass : ndarray of shape (2, n), eta times the posterior's and 1 - eta the model's
     target : ndarray of shape (2, n), targets and the model's means
-    beyond : pair of float, mass and deviance beside those of the rows: of the prior on
-        the dispersion, and what the model expects about its means, times 1 - eta
-    penalty : Penalty
+    dispersion : float
     """
 
-    def __init__(self, family, block, mass, target, beyond, penalty):
-        self.family, self.block, self.penalty = family, block, penalty
-        self.mass, self.target, self.beyond = mass, target, beyond
+    def __init__(self, distribution, block, mass, target, dispersion):
+        self.distribution, self.block, self.dispersion = distribution, block, dispersion
+        self.mass, self.target = mass, target
 
-    def solve(self, coef, dispersion, max_iter, tol):
-        """Coefficients (1, p) and dispersion, which a penalty couples."""
-        for _ in range(_MAX_ALTERNATIONS):
-            coef = self._newton(coef, dispersion, max_iter, tol)
-            if not self.family.has_dispersion:
-                break
-            before, dispersion = dispersion, self._dispersion(coef)
-            if abs(np.log(dispersion / before)) < _SETTLED or max_iter == 1:
-                break
-        return coef, dispersion
+    def value(self, coef):
+        """Loss at coefficients (1, p), a float."""
+        return -self.dispersion * np.vdot(self.mass, self._at(coef).log_density)
 
-    def _newton(self, coef, dispersion, max_iter, tol):
-        """Coefficients at a dispersion, whose multiple is minimised."""
-        penalty = self.penalty.times(dispersion)
-        value = self._value(coef, dispersion, penalty)
-        for _ in range(max_iter):
-            pull, curvature = self._slope(coef)
-            step = penalty.solve(curvature, pull, coef)
-            rough = penalty.rough_value(coef) - penalty.rough_value(coef + step)
-            decrease = rough + np.vdot(pull - penalty.ridge * coef, step)
-            if decrease <= tol:
-                break
-            if decrease <= _ROUNDING * max(1.0, abs(value)):
-                coef = coef + step  # too small for the line search to see
-                continue
-            for _ in range(_MAX_HALVINGS):
-                trial = self._value(coef + step, dispersion, penalty)
-                if trial <= value:
-                    break
-                step = step / 2
-            coef, value = coef + step, trial
-        return coef
-
-    def _value(self, coef, dispersion, penalty):
-        """What is minimised, the dispersion times the loss."""
-        predictor = self.block.dot(coef)[0]
-        log_density = self.family.log_density(
-            predictor, np.exp(predictor), self.target, dispersion
-        )
-        return penalty.value(coef) - dispersion * np.vdot(self.mass, log_density)
-
-    def _slope(self, coef):
+    def slope(self, coef):
         """Weighted residuals times features (1, p), and the curvature."""
-        mean = np.exp(self.block.dot(coef)[0])
-        residual = self.family.residual(mean, self.target)
-        weights = self.mass * self.family.curvature(mean, self.target)
+        local = self._at(coef)
+        residual, weight = local.residual()[:, 0], local.curvature()[:, 0]
         pull = self.block.adjoint((self.mass * residual).sum(axis=0)[None])
-        gram = self.block.gram(weights.sum(axis=0)[None])
+        gram = self.block.gram((self.mass * weight).sum(axis=0)[None])
         return pull, DenseCurvature(gram[0])
 
-    def _dispersion(self, coef):
-        """Dispersion at the coefficients."""
-        mean = np.exp(self.block.dot(coef)[0])
-        deviance = np.vdot(self.mass, self.family.deviance(mean, self.target))
-        mass = self.mass.sum() + self.beyond[0]
-        return float(self.family.dispersion_of((deviance + self.beyond[1]) / mass))
+    def deviance(self, coef):
+        """Weighted deviance, a float."""
+        return np.vdot(self.mass, self._at(coef).deviance()[:, 0])
+
+    def _at(self, coef):
+        """The distribution's rows."""
+        dispersion = np.full((1, 1), self.dispersion)
+        predictor = self.block.dot(coef)[None]
+        return self.distribution.at(predictor, self.target, dispersion)

@@ -11,6 +11,7 @@ from sklearn.cluster import kmeans_plusplus
 
 from skmoe.engine.design import n_varying
 from skmoe.engine.draws import in_units, n_units
+from skmoe.engine.m_step import first_experts
 
 _TINY = np.finfo(np.float64).tiny
 _KMEANS_ITER = 300
@@ -87,7 +88,7 @@ def _elemental(mixture, draw):
 
 def _best_experts(mixture, responsibilities):
     """Labels by the density, at unit noise, of experts fitted to (K, u)."""
-    experts, _ = mixture.first_experts(responsibilities, *expert_steps(mixture))
+    experts, _ = first_experts(mixture, responsibilities, *expert_steps(mixture))
     theta = mixture.initial()._replace(experts=experts)
     labels = np.empty(n_units(mixture), dtype=np.intp)
     for block in mixture.blocks:

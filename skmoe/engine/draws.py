@@ -29,7 +29,7 @@ def in_units(mixture, n_rows):
 def n_coefs(mixture):
     """Numbers of coefficients of gate and experts, none of constant columns."""
     gate, experts = mixture.gate_design, mixture.expert_design
-    sets = mixture.contrasts.shape[1], mixture.experts.n_coefs // experts.n_columns
+    sets = mixture.gate.contrasts.shape[1], mixture.experts.n_coefs // experts.n_columns
     return tuple(
         n_sets * (n_varying(design) + design.intercept)
         for n_sets, design in zip(sets, (gate, experts))

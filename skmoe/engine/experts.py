@@ -10,7 +10,7 @@ import copy
 import numpy as np
 from scipy.linalg import block_diag
 
-from skmoe.engine.blended_regression import BlendedRegression
+from skmoe.engine.blended_regression import TwiceSeen, newton
 from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature, InfeasibleStep
 from skmoe.engine.penalty import NoisePrior
 from skmoe.engine.softmax import join_pairs
@@ -18,7 +18,7 @@ from skmoe.engine.tie import expand, fold, tie_matrix, untied
 
 # Below this share of all mass an expert has nothing to learn from; it is left as it is.
 DEAD_MASS = 1e-10
-_MAX_ALTERNATIONS = 50
+_MAX_ALTERNATIONS, _SETTLED = 50, 1e-13
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -284,28 +284,30 @@ class LinearExperts:
         `rows` are all features, targets and two masses (K, n), of posterior and model.
         """
         block, target, posterior, model = rows
-        mean = np.exp(block.dot(theta.experts[:, 0]))
+        mean = self.at(theta, block, target).local.mean
+        targets = np.stack([np.broadcast_to(target, mean.shape), mean], axis=1)
         mass = np.stack([step_size * posterior, (1 - step_size) * model], axis=1)
-        beyond = np.zeros((mass.shape[0], 2))
+        prior_mass, beyond = self._prior_moments(step_size)
         if self.n_noises:
-            expected = self.expected_deviance(theta, stats.model_mass)
-            prior_mass, prior_deviance = self._prior_moments(step_size)
-            beyond[:, 0] = prior_mass
-            beyond[:, 1] = (1 - step_size) * expected[:, 0] + prior_deviance
-        log_variance, coef = theta.log_variance.copy(), theta.experts.copy()
-        dispersion = 1 / self._precision(theta.log_variance)[:, 0]
-        penalty = self.penalty.times(step_size)
+            expected = self.expected_deviance(theta, stats.model_mass)[:, 0]
+            beyond = beyond + (1 - step_size) * expected
+        coef, log_variance = theta.experts.copy(), theta.log_variance.copy()
+        dispersion = 1 / self._precision(log_variance)[:, 0]
         for k in np.flatnonzero(mass.sum(axis=(1, 2)) > DEAD_MASS):
-            regression = BlendedRegression(
-                self.distribution.family,
-                block,
-                mass[k],
-                np.stack([target, mean[k]]),
-                beyond[k],
-                penalty,
-            )
-            coef[k], found = regression.solve(coef[k], dispersion[k], max_iter, tol)
-            log_variance[k : k + 1] = np.log(found)
+            for _ in range(_MAX_ALTERNATIONS):
+                rows = mass[k], targets[k], dispersion[k]
+                loss = TwiceSeen(self.distribution, block, *rows)
+                penalty = self.penalty.times(step_size * dispersion[k])
+                coef[k] = newton(loss, penalty, coef[k], max_iter, tol)
+                if not self.n_noises:
+                    break
+                deviance = loss.deviance(coef[k]) + beyond[k]
+                mean_deviance = deviance / (mass[k].sum() + prior_mass)
+                dispersion[k] = self.distribution.dispersion_of(mean_deviance)
+                change = np.log(dispersion[k]) - log_variance[k, 0]
+                log_variance[k] += change
+                if abs(change) < _SETTLED or max_iter == 1:
+                    break
         return coef, log_variance
 
     def recentred(self, stats, curvatures, change):

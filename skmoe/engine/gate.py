@@ -107,6 +107,8 @@ class Gate:
 
     def with_all_experts(self):
         """The same gate, of which all experts count."""
+        if self.is_continuous:
+            return self
         dense = copy.copy(self)
         dense._count(self.n_experts)
         return dense

@@ -38,11 +38,13 @@ class GateCurvature:
         self.gate, self.dense = gate, dense
         self.design, self.weight = _sampled(design, weight, gate.contrasts.shape[1])
         self.blocks = blocks_of(self.design.n_rows, block_rows(design.n_columns))
-        self.forget()
-
-    def forget(self):
-        """Forget the curvature of earlier coefficients."""
         self._known_at, self._known = None, None
+
+    def afresh(self):
+        """The same, knowing nothing of earlier coefficients."""
+        fresh = copy.copy(self)
+        fresh._known_at, fresh._known = None, None
+        return fresh
 
     def on(self, design, weight):
         """The same on given rows, all of them."""
@@ -56,13 +58,6 @@ class GateCurvature:
         # In standardised features the norm is the root mean square of the logits.
         moved = np.inf if self._known is None else np.linalg.norm(coef - self._known_at)
         return self.at(coef) if moved > _STALE else self._known
-
-    def through(self, gate):
-        """The same for another gate on the same coefficients."""
-        other = copy.copy(self)
-        other.gate = gate
-        other.forget()
-        return other
 
     def at(self, coef):
         """Curvature at coefficients (K - 1, p), a pass over the sample."""

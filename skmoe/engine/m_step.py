@@ -1,14 +1,13 @@
-"""The complete M-step of given responsibilities, which fits begin with.
+"""M-steps: of given responsibilities, which fits begin with, and to the end.
 
-The loop of a fit takes one Newton step towards it at a time.  Here regressions are
-solved to the end: where the experts are one step from the neutral ones, which is far
-from where responsibilities put them, EM may not find back.
+The loop of a fit takes one Newton step towards an M-step at a time.  Where fits begin
+regressions are solved to the end: where the experts are one step from the neutral ones,
+which is far from where responsibilities put them, EM may not find back.
 """
-
-import copy
 
 import numpy as np
 
+from skmoe.engine.blended_regression import SoftLabels, newton
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.state import Parameters, State
 from skmoe.engine.sweep import sweep
@@ -16,16 +15,134 @@ from skmoe.engine.sweep import sweep
 _MAX_HALVINGS = 30
 
 
-def neutral_state(mixture, responsibilities):
+def project_exactly(mixture, state, step_size=1.0, max_iter=100, tol=1e-22):
+    """As `Mixture.project`, with the regressions solved to the end."""
+    theta = state.theta
+    rows = state.rows or mixture.row_moments(theta)
+    blended = (1 - step_size) * rows.model + step_size * rows.posterior
+    closed = mixture.gate.closed(rows.model)
+    gate = _regressed_gate(
+        mixture, blended, theta.gate, step_size, max_iter, tol, closed, exact=True
+    )
+    if mixture.experts.distribution.is_quadratic:
+        experts = mixture.project_experts(state, step_size, exact=True)
+    else:
+        regress = (
+            _regressed_classes if mixture.experts.is_coupled else _regressed_experts
+        )
+        experts = regress(mixture, state, rows, step_size, max_iter, tol)
+    return Parameters(gate, *experts)
+
+
+def project_responsibilities(mixture, responsibilities, max_iter=50, tol=1e-10):
+    """Complete M-step of responsibilities (K, u), from the neutral start.
+
+    At most `max_iter` Newton steps of gate and experts, until one gains no more than
+    `tol`, in nats per sample.
+    """
+    # Where gates choose all are equal at first: none is to be left out.
+    mixture = mixture.replaced(gate=mixture.gate.with_all_experts())
+    start = mixture.initial().gate
+    gate = _regressed_gate(mixture, responsibilities, start, 1.0, max_iter, tol)
+    return Parameters(gate, *first_experts(mixture, responsibilities, max_iter, tol))
+
+
+def first_step(mixture, responsibilities, max_iter=1, tol=0.0):
+    """One step of the gate, and up to `max_iter` of the experts.
+
+    As `project_responsibilities`.
+    """
+    neutral = _neutral_state(mixture, responsibilities)
+    experts = _fitted_experts(mixture, neutral, responsibilities, max_iter, tol)
+    return Parameters(mixture.project_gate(neutral), *experts)
+
+
+def first_experts(mixture, responsibilities, max_iter=1, tol=0.0):
+    """As `first_step`, the experts alone: coefficients and log-variances."""
+    neutral = _neutral_state(mixture, responsibilities)
+    return _fitted_experts(mixture, neutral, responsibilities, max_iter, tol)
+
+
+def settled_experts(mixture, theta, responsibilities, max_iter, tol):
+    """Parameters after Newton steps of the experts, until one gains at most `tol`."""
+    state = _state(mixture, mixture, theta, responsibilities)
+    return _settled(mixture, state, responsibilities, max_iter, tol).theta
+
+
+def surrogate_gradient(mixture, theta, responsibilities):
+    """Gradient of the M-step's objective at given responsibilities (K, u)."""
+    stats = sweep(mixture, theta, False, False, None, responsibilities)
+    return mixture.gradient(State(theta, np.nan, stats, None))
+
+
+def _regressed_gate(
+    mixture, blended, coef, step_size, max_iter, tol, closed=None, exact=False
+):
+    """Soft-label softmax regressions of the gate's nodes on moments (K, u)."""
+    gate, weight = mixture.gate, mixture.units.weight
+    penalty = mixture.gate_penalty.times(step_size)
+
+    def solve(share, target, start):
+        loss = SoftLabels(
+            mixture.gate_design,
+            weight * share,
+            target,
+            gate.node_contrasts,
+            mixture.gate_curvature.dense,
+            weight,
+            closed,
+            exact,
+        )
+        return newton(loss, penalty, start, max_iter, tol)
+
+    return gate.regress(solve, blended, coef)
+
+
+def _regressed_experts(mixture, state, rows, step_size, max_iter, tol):
+    """Experts with a log link after regressions on blended moments."""
+    units, design = mixture.units, mixture.expert_design
+    masses = (
+        units.spread(units.weight * share) for share in (rows.posterior, rows.model)
+    )
+    given = design.block(slice(0, design.n_rows)), mixture.target, *masses
+    return mixture.experts.m_step_exactly(
+        state.theta, state.stats, given, step_size, max_iter, tol
+    )
+
+
+def _regressed_classes(mixture, state, rows, step_size, max_iter, tol):
+    """Logistic experts after soft-label softmax regressions on blended moments."""
+    experts, theta = mixture.experts, state.theta
+    model, posterior = map(mixture.units.repeat, (rows.model, rows.posterior))
+    moments = (1 - step_size) * model[:, None] * rows.expert
+    observed = experts.distribution.moments(mixture.target)
+    moments += step_size * posterior[:, None] * observed
+    if len(theta.experts) < len(moments):
+        # Symmetric: z = -1 sees the classes reflected; one regression on all mass.
+        moments = moments[:1] + moments[1:, ::-1]
+    penalty, fitted = experts.penalty.times(step_size), []
+    for target, coef in zip(mixture.weight * moments, theta.experts):
+        loss = SoftLabels(
+            mixture.expert_design,
+            target.sum(axis=0),
+            target,
+            experts.distribution.contrasts,
+            mixture.experts_are_dense,
+            exact=True,
+        )
+        fitted.append(newton(loss, penalty, coef, max_iter, tol))
+    return np.stack(fitted), theta.log_variance
+
+
+def _neutral_state(mixture, responsibilities):
     """The neutral start with given responsibilities (K, u) for posterior ones."""
     rows_of = mixture
     if mixture.experts.distribution.first_predictor is not None:
-        rows_of = copy.copy(mixture)
-        rows_of.experts = mixture.experts.near_targets()
+        rows_of = mixture.replaced(experts=mixture.experts.near_targets())
     return _state(mixture, rows_of, mixture.initial(), responsibilities)
 
 
-def fitted_experts(mixture, neutral, responsibilities, max_iter, tol):
+def _fitted_experts(mixture, neutral, responsibilities, max_iter, tol):
     """Experts, coefficients and log-variances, after up to `max_iter` steps.
 
     Newton steps from the neutral state, until one gains at most `tol`; the first is
@@ -38,11 +155,16 @@ def fitted_experts(mixture, neutral, responsibilities, max_iter, tol):
     state = _state(mixture, mixture, theta, responsibilities)
     if not state.objective <= neutral.objective:
         state = _state(mixture, mixture, neutral.theta, responsibilities)
-    for _ in range(max_iter - 1):
+    return _settled(mixture, state, responsibilities, max_iter - 1, tol).theta[1:]
+
+
+def _settled(mixture, state, responsibilities, max_iter, tol):
+    """State after Newton steps of the experts, until one gains at most `tol`."""
+    for _ in range(max_iter):
         before, state = state, _lower(mixture, state, responsibilities)
         if before.objective - state.objective <= tol:
             break
-    return state.theta[1:]
+    return state
 
 
 def _one_step(mixture, neutral, responsibilities):
@@ -78,7 +200,7 @@ def _state(mixture, rows_of, theta, responsibilities):
 
     The gate's part of it does not change with the experts.
     """
-    rows = mixture.allocate_rows()
+    rows = mixture.kept_rows()
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         stats = sweep(rows_of, theta, True, False, rows, responsibilities)
         objective = mixture.offset - float(stats.log_likelihood)

@@ -10,7 +10,7 @@ import numpy as np
 from skmoe.engine.design import n_varying
 from skmoe.engine.draws import sampled
 from skmoe.engine.one_expert import OneExpert
-from skmoe.engine.starts import best_of_short_runs, sample_size, settled
+from skmoe.engine.starts import best_of_short_runs, for_starts, sample_size, settled
 from skmoe.engine.sweep import sweep
 
 
@@ -30,7 +30,8 @@ def equal_noise(mixture, n_rows):
     """
     rng, start = np.random.RandomState(0), None
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        whole = mixture.for_starts().with_equal_noise()
+        whole = for_starts(mixture)
+        whole = whole.replaced(experts=whole.experts.with_equal_noise())
         sample = sampled(whole, sample_size(whole), rng)
         if sample is not whole:
             n_rows = sample.weight.shape[0]
@@ -67,7 +68,7 @@ def _n_coefs(mixture):
         n_varying(design) + design.intercept
         for design in (mixture.gate_design, mixture.expert_design)
     )
-    return mixture.contrasts.shape[1] * gate, expert
+    return mixture.gate.contrasts.shape[1] * gate, expert
 
 
 def _expected(theta, n_rows, n_coefs):

@@ -4,7 +4,8 @@ from functools import cached_property
 
 import numpy as np
 
-from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.gate import Gate
+from skmoe.engine.m_step import project_responsibilities, settled_experts
 from skmoe.engine.softmax import free_pairs
 from skmoe.engine.state import Parameters
 from skmoe.engine.tie import is_tied
@@ -35,10 +36,13 @@ class OneExpert:
         self.is_tied = is_tied(experts.tie)
         # Whether experts may differ in their noise alone.
         self.has_scale = experts.n_noises > 0 and not experts.shares_noise
-        self.mixture = mixture if self.is_tied else mixture.alone()
+        self.mixture = mixture
+        if not self.is_tied:
+            gate = Gate(1, smooth=mixture.gate.smooth)
+            self.mixture = mixture.replaced(experts=experts.alone(), gate=gate)
         shape = self.mixture.n_experts, self.mixture.units.weight.shape[0]
         shares = np.full(shape, 1 / shape[0])
-        self.theta = self.mixture.project_responsibilities(shares, tol=_TOL)
+        self.theta = project_responsibilities(self.mixture, shares, tol=_TOL)
         self.objective = self._objective_of_copies(mixture)
 
     def is_as_good(self, mixture, theta, margin):
@@ -55,19 +59,9 @@ class OneExpert:
         theta = Parameters(
             theta.gate, *(np.broadcast_to(own, part.shape) for part, own in parts)
         )
-        state = mixture.evaluate(theta)
-        for _ in range(_MAX_STEPS):
-            try:
-                projected = mixture.project_experts(state)
-            except InfeasibleStep:
-                break
-            trial = mixture.evaluate(Parameters(theta.gate, *projected))
-            if not trial.objective < state.objective:
-                break
-            state, gain = trial, state.objective - trial.objective
-            if gain < _TOL:
-                break
-        return state.objective
+        shares = mixture.row_moments(theta).posterior
+        theta = settled_experts(mixture, theta, shares, _MAX_STEPS, _TOL)
+        return _objective(mixture, theta)
 
     @property
     def has_shifts(self):

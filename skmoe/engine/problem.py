@@ -198,10 +198,9 @@ class Problem:
     def _take_prior(self, noise):
         """Take the prior of some noise (m,) in standardised units."""
         log_unit = 2 * np.log(self._unit())
-        self.mixture = self.mixture.with_noise_prior(
-            NoisePrior(self._prior_rows, noise, log_unit)
-        )
-        self.experts = self.mixture.experts
+        prior = NoisePrior(self._prior_rows, noise, log_unit)
+        self.experts = self.experts.with_noise_prior(prior)
+        self.mixture = self.mixture.replaced(experts=self.experts)
 
     @property
     def _noise_name(self):

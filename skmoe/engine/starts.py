@@ -23,8 +23,10 @@ from skmoe.engine.clustering import (
 from skmoe.engine.descent import minimise, still_to_come
 from skmoe.engine.design import n_varying
 from skmoe.engine.draws import Draw, n_coefs, n_units, sampled
+from skmoe.engine.m_step import first_step, project_responsibilities
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.state import Parameters
+from skmoe.engine.tie import is_tied
 from skmoe.solvers.accelerated import AcceleratedEM
 
 SHORT_RUNS = "short_runs"
@@ -60,18 +62,18 @@ def starting_point(mixture, strategy, rng):
     """Parameters to start from, by the name of a strategy in `STRATEGIES`."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # Experts of a few rows may overflow on others; they are not the best there.
-        return _starting_point(mixture.for_starts(), strategy, rng)
+        return _starting_point(for_starts(mixture), strategy, rng)
 
 
 def _starting_point(mixture, strategy, rng):
     """The start itself."""
     if mixture.n_experts == 1:
-        return mixture.project_responsibilities(np.ones((1, n_units(mixture))))
+        return project_responsibilities(mixture, np.ones((1, n_units(mixture))))
     if strategy == SHORT_RUNS:
-        return mixture.lighter(_short_runs(mixture, rng))
+        return lighter(mixture, _short_runs(mixture, rng))
     if strategy == "random":
         drawn = rng.uniform(size=(mixture.n_experts, n_units(mixture)))
-        return mixture.project_responsibilities(drawn / drawn.sum(axis=0))
+        return project_responsibilities(mixture, drawn / drawn.sum(axis=0))
     sample = sampled(mixture, sample_size(mixture), rng)
     draw = Draw(sample, rng)
     if strategy == "regression_clustering":
@@ -84,10 +86,33 @@ def _starting_point(mixture, strategy, rng):
 def ways_out(mixture, rng):
     """Starts of all kinds, a list, for a fit that is no better than one expert."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        mixture = mixture.for_starts()
+        mixture = for_starts(mixture)
         starts = Starts(mixture, Draw(mixture, rng))
         kinds = [*starts.kinds, *["random"] * _N_WAYS_OUT]
-        return [mixture.lighter(starts.theta(kind, 0)) for kind in kinds]
+        return [lighter(mixture, starts.theta(kind, 0)) for kind in kinds]
+
+
+def for_starts(mixture):
+    """The mixture that starts are tried on: of all experts, without outliers."""
+    target = mixture.experts.distribution.without_outliers(
+        mixture.target, mixture.weight
+    )
+    return mixture.replaced(gate=mixture.gate.with_all_experts(), target=target)
+
+
+def lighter(mixture, theta):
+    """The same model with the lesser penalty, where one can be written in two ways.
+
+    Symmetric logistic experts do not tell w from beta, since
+    ``P(y=1 | x) = (1 + tanh(x'w/2) tanh(x'beta/2)) / 2``.
+    """
+    experts, gate_design = mixture.experts, mixture.gate_design
+    shares_columns = gate_design is mixture.expert_design
+    if not (experts.is_coupled and is_tied(experts.tie) and shares_columns):
+        return theta
+    gap = -mixture.gate.relative[0, 0]
+    other = theta._replace(gate=theta.experts[0] / gap, experts=gap * theta.gate[None])
+    return min(theta, other, key=mixture.penalties.value)
 
 
 class _Run(NamedTuple):
@@ -315,7 +340,7 @@ def _from_labels(mixture, labels):
     labels = _arranged(mixture, labels)
     rest = (1 - _LABEL_WEIGHT) / (mixture.n_experts - 1)
     softened = np.where(onehot(mixture, labels) > 0, _LABEL_WEIGHT, rest)
-    return mixture.first_step(softened, *expert_steps(mixture))
+    return first_step(mixture, softened, *expert_steps(mixture))
 
 
 def _arranged(mixture, labels):

@@ -94,7 +94,7 @@ def _block_statistics(mixture, block, theta, curvature, blend, keep, given):
     return Statistics(
         weight @ log_density,
         *(mass.sum(axis=1) for mass in masses),
-        mixture.contrasts.T @ gate_block.adjoint(gate.score(model - posterior)),
+        mixture.gate.contrasts.T @ gate_block.adjoint(gate.score(model - posterior)),
         *sums,
     )
 

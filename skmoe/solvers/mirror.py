@@ -6,6 +6,7 @@
 import numpy as np
 
 from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.m_step import surrogate_gradient
 from skmoe.engine.state import Parameters
 
 # How over-relaxed steps grow.
@@ -29,7 +30,7 @@ class MirrorDescent:
         ``eta``.  'auto' lengthens the step while F falls and returns to 1, where
         relative smoothness guarantees descent, when it does not.
     project : callable(mixture, state, step_size) -> Parameters, default=None
-        Another projection than one Newton step: `Mixture.project_exactly`, or
+        Another projection than one Newton step: `project_exactly` of `m_step`, or
         `GradientSteps`, which makes it gradient EM.
     """
 
@@ -117,7 +118,7 @@ class GradientSteps:
         posterior = mixture.row_moments(theta).posterior if self.n_steps > 1 else None
         for number in range(self.n_steps):
             if number > 0:
-                gradient = mixture.surrogate_gradient(theta, posterior)
+                gradient = surrogate_gradient(mixture, theta, posterior)
             theta = mixture.feasible(theta.plus(gradient, -self.length))
         return theta
 
