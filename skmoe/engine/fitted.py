@@ -37,27 +37,19 @@ class FittedModel:
 
     def gate_probability(self, X):
         """Gate probabilities, (n, K)."""
-        proba = np.empty((X.shape[0], self.gate.n_experts))
-        for rows in blocks_of(X.shape[0], _BLOCK_ROWS):
-            local = GateRows(self.gate, self._gate_predictor(X[rows]))
-            local.normalise()
-            proba[rows] = local.probability.T
-        return proba
+        return _by_blocks(lambda X: self._gate(X).T, X)
 
     def log_joint(self, X, target):
         """Logarithms of gate and experts' densities of targets (..., n), two (n, K)."""
-        shape = X.shape[0], self.gate.n_experts
-        log_gate, log_density = np.empty(shape), np.empty(shape)
-        for rows in blocks_of(X.shape[0], _BLOCK_ROWS):
-            log_gate[rows] = self._log_gate(X[rows])
-            log_density[rows] = self._log_density(X[rows], target[..., rows])
-        return log_gate, log_density
+        return (
+            _by_blocks(self._log_gate, X),
+            _by_blocks(self._log_density, X, target),
+        )
 
     def mean(self, X):
         """Mean of y, or class probabilities, (n, c)."""
         mean_of = _routed_mean if is_worthwhile(self.gate) else _dense_mean
-        blocks = blocks_of(X.shape[0], _BLOCK_ROWS)
-        return np.concatenate([mean_of(self, X[rows]) for rows in blocks])
+        return _by_blocks(lambda X: mean_of(self, X), X)
 
     def expert_mean(self, X):
         """Mean of y, or class probabilities, under each expert, (K, c, n)."""
@@ -65,33 +57,51 @@ class FittedModel:
 
     def log_mean(self, X):
         """Logarithms of class probabilities, (n, C)."""
-        log_class = self.distribution.log_mean(self.predictor(X))
-        return logsumexp(self._log_gate(X).T[:, None] + log_class, axis=0).T
+
+        def of_rows(X):
+            log_class = self.distribution.log_mean(self.predictor(X))
+            return logsumexp(self._log_gate(X).T[:, None] + log_class, axis=0).T
+
+        return _by_blocks(of_rows, X)
 
     def std(self, X):
         """Standard deviation of y, (n, m)."""
-        gate, mean = self.gate_probability(X), self.expert_mean(X)
         variance = self.dispersion * self.distribution.variance
-        noise = np.sqrt(gate @ variance)
-        gap = mean - np.einsum("nk,kmn->mn", gate, mean)
-        # Squares may overflow.
-        gap = np.hypot.reduce(np.sqrt(gate).T[:, None] * gap, axis=0)
-        return np.hypot(noise, gap.T)
+
+        def of_rows(X):
+            gate, mean = self._gate(X), self.expert_mean(X)
+            noise = np.sqrt(variance.T @ gate)
+            gap = mean - np.einsum("kn,kmn->mn", gate, mean)
+            # Squares may overflow.
+            gap = np.hypot.reduce(np.sqrt(gate)[:, None] * gap, axis=0)
+            return np.hypot(noise, gap).T
+
+        return _by_blocks(of_rows, X)
 
     def cdf(self, X, target):
         """P(Y <= target) of each output, (m, n) -> (n, m)."""
-        gate, mean = self.gate_probability(X).T, self.expert_mean(X)
-        below = self.distribution.cdf(target, mean, self.dispersion[:, :, None])
-        return np.minimum((gate[:, None] * below).sum(axis=0), 1).T
+        dispersion = self.dispersion[:, :, None]
+
+        def of_rows(X, target):
+            gate, mean = self._gate(X), self.expert_mean(X)
+            below = self.distribution.cdf(target, mean, dispersion)
+            return np.minimum((gate[:, None] * below).sum(axis=0), 1).T
+
+        return _by_blocks(of_rows, X, target)
 
     def quantile(self, X, levels):
         """Quantiles of each output, (r,) -> (n, m, r)."""
-        gate, mean = self.gate_probability(X).T, self.expert_mean(X)
-        outputs = [
-            mixture_quantile(levels, gate, mean[:, j], dispersion, self.distribution)
-            for j, dispersion in enumerate(self.dispersion.T[:, :, None])
-        ]
-        return np.stack(outputs).transpose(2, 0, 1)
+        distribution, dispersions = self.distribution, self.dispersion.T[:, :, None]
+
+        def of_rows(X):
+            gate, mean = self._gate(X), self.expert_mean(X)
+            outputs = [
+                mixture_quantile(levels, gate, mean[:, j], dispersion, distribution)
+                for j, dispersion in enumerate(dispersions)
+            ]
+            return np.stack(outputs).transpose(2, 0, 1)
+
+        return _by_blocks(of_rows, X)
 
     def sample(self, X, n_samples, rng):
         """Draws of y, (n, n_samples, m)."""
@@ -106,6 +116,12 @@ class FittedModel:
         is_softmax = self.distribution.n_categories > 0
         values = self.coef[experts], self.intercept[experts]
         return linear_predictor(X, *values, is_softmax)
+
+    def _gate(self, X):
+        """Gate probabilities of a block, (K, n)."""
+        local = GateRows(self.gate, self._gate_predictor(X))
+        local.normalise()
+        return local.probability
 
     def _gate_predictor(self, X):
         """Logits of all branches of the gate, (R, n)."""
@@ -135,6 +151,13 @@ class FittedModel:
         return found.T
 
 
+def _by_blocks(of_rows, X, *target):
+    """What a function gives for all rows, block by block, (n, ...)."""
+    blocks = blocks_of(X.shape[0], _BLOCK_ROWS)
+    found = [of_rows(X[b], *(values[..., b] for values in target)) for b in blocks]
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
 def _seen(X, columns):
     """Columns of X that a part of the model sees."""
     return X if columns is None else X[:, columns]
@@ -142,9 +165,7 @@ def _seen(X, columns):
 
 def _dense_mean(model, X):
     """Mean of the values of all experts, (b, c)."""
-    gate = GateRows(model.gate, model._gate_predictor(X))
-    gate.normalise()
-    return np.einsum("kb,kcb->bc", gate.probability, model.expert_mean(X))
+    return np.einsum("kb,kcb->bc", model._gate(X), model.expert_mean(X))
 
 
 def _routed_mean(model, X):
