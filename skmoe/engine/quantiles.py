@@ -34,45 +34,54 @@ def _quantile_of_rows(q, gate, mean, dispersion, distribution):
     low = np.where(gate > 0, ends, np.inf).min(axis=0)
     high = np.where(gate > 0, ends, -np.inf).max(axis=0)
 
-    def cdf(y):
-        return (gate * distribution.cdf(y, mean, dispersion)).sum(axis=0)
+    def cdf(y, rows):
+        below = distribution.cdf(y, mean[:, rows], dispersion)
+        return (gate[:, rows] * below).sum(axis=0)
 
     if distribution.is_discrete:
         return _least_count(q, cdf, low, high)
 
-    def density(y):
-        return (gate * distribution.density(y, mean, dispersion)).sum(axis=0)
+    def density(y, rows):
+        of_experts = distribution.density(y, mean[:, rows], dispersion)
+        return (gate[:, rows] * of_experts).sum(axis=0)
 
     return _root(q, cdf, density, low, high)
 
 
 def _root(q, cdf, density, low, high):
-    """Where the cdf is q, by Newton's method within brackets, (n,)."""
-    at, step = (low + high) / 2, high - low
+    """Where the cdf is q, by Newton's method within brackets, (n,).
+
+    Rows that have settled are left out: rows do not see each other.
+    """
+    found, rows = (low + high) / 2, np.arange(low.shape[0])
+    at, step = found, high - low
     for _ in range(_MAX_ROOT_STEPS):
-        excess = cdf(at) - q
+        excess = cdf(at, rows) - q
         low, high = np.where(excess < 0, at, low), np.where(excess < 0, high, at)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            newton = at - excess / density(at)
+            newton = at - excess / density(at, rows)
         # Newton's step if it stays inside and shrinks, else half the bracket.
         good = (newton > low) & (newton < high) & (np.abs(newton - at) < step / 2)
         following = np.where(good, newton, (low + high) / 2)
-        # A row that has settled stays: rows do not see each other.
-        following = np.where(step <= 4 * np.spacing(np.abs(at)), at, following)
-        step = np.abs(following - at)
-        if not step.any():
+        moving = (step > 4 * np.spacing(np.abs(at))) & (following != at)
+        rows, step = rows[moving], np.abs(following - at)[moving]
+        if not rows.size:
             break
-        at = following
-    return at
+        low, high, at = low[moving], high[moving], following[moving]
+        found[rows] = at
+    return found
 
 
 def _least_count(q, cdf, low, high):
     """Least count whose cdf reaches q, by bisection, (n,)."""
-    low = low - 1
+    found, rows, low = high.copy(), np.arange(low.shape[0]), low - 1
     for _ in range(_MAX_ROOT_STEPS):
         middle = np.floor((low + high) / 2)
-        if ((middle <= low) | (middle >= high)).all():
+        moving = (middle > low) & (middle < high)
+        rows, low, high, middle = (a[moving] for a in (rows, low, high, middle))
+        if not rows.size:
             break
-        reached = cdf(middle) >= q
+        reached = cdf(middle, rows) >= q
         low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-    return high
+        found[rows] = high
+    return found
