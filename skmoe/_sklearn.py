@@ -1,8 +1,10 @@
 """The private names of scikit-learn that this package uses, each with the reason.
 
-No other module imports one.  Besides, estimators override three private attributes:
-`_parameter_constraints`, without which parameters are not validated, and
-`_doc_link_module` and `_doc_link_template`, without which diagrams link nowhere.
+No other module imports one.  Besides, classes have four private attributes that
+scikit-learn looks for: `_parameter_constraints`, without which parameters are not
+validated, `_doc_link_module` and `_doc_link_template`, without which diagrams link
+nowhere, and `_accept_sample_weight`, without which searches with several scorers do not
+give log_likelihood_scorer their weights.
 """
 
 # Validates parameters at the door of fit, and honours skip_parameter_validation of
@@ -30,22 +32,6 @@ from sklearn.utils._set_output import _get_adapter_from_container
 # Numbers for all rows, shapes and messages of `sample_weight` as everywhere in
 # scikit-learn.  Without it there is no fit.
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
-
-__all__ = [
-    "HasMethods",
-    "Hidden",
-    "Interval",
-    "StrOptions",
-    "callback_attributes",
-    "callback_context",
-    "check_sample_weight",
-    "safe_indexing",
-    "fit_context",
-    "frame_like",
-    "has_callbacks",
-    "validate_parameter_constraints",
-    "validate_parameters",
-]
 
 
 def validate_parameters(estimator):

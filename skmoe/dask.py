@@ -111,8 +111,7 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         """Fitted attributes of the plain estimator."""
         fitted = self.__dict__.get("estimator_")
         if fitted is None or name[0] == "_" or name[-1] != "_":
-            kind = type(self).__name__
-            raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+            return self.__getattribute__(name)  # the error, with its reason
         return getattr(fitted, name)
 
     @property

@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import traceback
 
 import dask.array as da
 import dask.dataframe as dd
@@ -344,6 +345,15 @@ def test_conventions_of_a_meta_estimator(kind, client):
         model.to_local()
     with pytest.raises(NotFittedError):
         model.predict(X)
+    with pytest.raises(AttributeError, match="'DaskMixture' .* has no attribute 'foo'"):
+        model.foo()
+
+
+def test_predict_proba_of_a_regressor_says_why_it_is_missing(client):
+    with pytest.raises(AttributeError, match="predict_proba") as caught:
+        DaskMixture(LINEAR).predict_proba(X)
+    assert "probability=False" in "".join(traceback.format_exception(caught.value))
+    assert hasattr(DaskMixture(MixtureOfLinearExperts(probability=True)), OF_X[2])
 
 
 def test_fitted_attributes_are_those_of_the_plain_estimator(client):
