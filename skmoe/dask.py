@@ -442,7 +442,7 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         if criterion == "log_likelihood":
             return total
         per_parameter = 2.0 if criterion == "aic" else np.log(n_samples)
-        return float(local._n_free_parameters * per_parameter - 2 * total)
+        return float(local._fitted["n_parameters"] * per_parameter - 2 * total)
 
     def __sklearn_tags__(self):
         tags = get_tags(self.estimator)
