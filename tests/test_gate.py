@@ -24,8 +24,8 @@ def curvature_of(mixture, weight, dense=True):
 
 def test_few_rows_are_all_taken():
     mixture, _ = mixture_of("linear-3")
-    assert mixture.gate_curvature.design is mixture.gate_design
-    assert mixture.gate_curvature.weight is mixture.weight
+    design, weight = mixture.gate_curvature.rows
+    assert design is mixture.gate_design and weight is mixture.weight
 
 
 @pytest.mark.parametrize("name", ["linear-2", "binary-4"])
@@ -33,12 +33,12 @@ def test_sample_of_many_rows_has_nearly_the_curvature_of_all(name):
     mixture, _ = mixture_of(name, n=MANY)
     theta = random_theta(mixture, 0)
     sampled = mixture.gate_curvature
-    assert sampled.design.n_rows < MANY / 2
-    assert sampled.weight.sum() == pytest.approx(1)
+    design, of_sample = sampled.rows
+    assert design.n_rows < MANY / 2
+    assert of_sample.sum() == pytest.approx(1)
     found = sampled.at(theta.gate).matrix
     everything = curvature_of(mixture, mixture.weight)
-    everything.design, everything.weight = mixture.gate_design, mixture.weight
-    everything.blocks = [block.units for block in mixture.blocks]
+    everything.rows = mixture.gate_design, mixture.weight
     expected = everything.at(theta.gate).matrix
     np.testing.assert_allclose(found, expected, atol=0.05 * np.abs(expected).max())
 
@@ -47,7 +47,7 @@ def test_sample_is_not_taken_where_few_rows_weigh_much():
     mixture, _ = mixture_of("linear-2", n=MANY)
     weight = np.full(MANY, 0.5 / (MANY - 1))
     weight[17] = 0.5
-    assert curvature_of(mixture, weight).design is mixture.gate_design
+    assert curvature_of(mixture, weight).rows[0] is mixture.gate_design
 
 
 def test_stored_and_implicit_curvature_agree_on_a_sample():

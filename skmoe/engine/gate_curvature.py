@@ -6,6 +6,7 @@ step: K (K - 1) / 2 Gram matrices where the experts need K.
 """
 
 import copy
+from functools import cached_property
 
 import numpy as np
 
@@ -36,9 +37,13 @@ class GateCurvature:
 
     def __init__(self, design, weight, gate, dense):
         self.gate, self.dense = gate, dense
-        self.design, self.weight = _sampled(design, weight, gate.contrasts.shape[1])
-        self.blocks = blocks_of(self.design.n_rows, block_rows(design.n_columns))
+        self._all_rows = design, weight
         self._known_at, self._known = None, None
+
+    @cached_property
+    def rows(self):
+        """Design and weights of the sample; not every mixture needs them."""
+        return _sampled(*self._all_rows, self.gate.contrasts.shape[1])
 
     def afresh(self):
         """The same, knowing nothing of earlier coefficients."""
@@ -49,8 +54,7 @@ class GateCurvature:
     def on(self, design, weight):
         """The same on given rows, all of them."""
         moved = copy.copy(self)
-        moved.design, moved.weight = design, weight
-        moved.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
+        moved.rows = design, weight
         return moved
 
     def near(self, coef):
@@ -63,9 +67,10 @@ class GateCurvature:
         """Curvature at coefficients (K - 1, p), a pass over the sample."""
         if coef is self._known_at:  # a refused step is tried again, shorter
             return self._known
-        total = self.gate.curvature(self.design, self.weight, self.dense)
-        for rows in self.blocks:
-            block = self.design.block(rows)
+        design, weight = self.rows
+        total = self.gate.curvature(design, weight, self.dense)
+        for rows in blocks_of(design.n_rows, block_rows(design.n_columns)):
+            block = design.block(rows)
             local = self.gate.at(coef, block)
             local.normalise()
             total.add(rows, block, local)
