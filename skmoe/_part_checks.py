@@ -1,13 +1,13 @@
 """Validation of rows that come in parts; what is wrong is told with the part's name."""
 
+import copy
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_array
 
-from skmoe._rows import rows_to_fit
-from skmoe._validation import of_positive_weight
+from skmoe._rows import DTYPES, rows_to_fit
+from skmoe._validation import check_weights, of_positive_weight
 from skmoe.engine.scaling import Means
 
 
@@ -18,6 +18,7 @@ class Given(NamedTuple):
     X: Any
     y: Any
     sample_weight: Any
+    is_known: bool = False  # whether an earlier pass has validated it
 
 
 class Checked(NamedTuple):
@@ -47,17 +48,41 @@ class Summary(NamedTuple):
 
 
 def checked(given, estimator):
-    """Validated part; `estimator` is a copy that may be changed."""
+    """Validated part; names and columns of it only where it is the first time."""
+    names = columns = None
     with _named(given.label):
-        X, y, columns = rows_to_fit(
-            estimator, given.X, given.y, accept_sparse=False, ensure_min_samples=0
-        )
-        weight = _weights(given.sample_weight, X.shape[0])
+        rows = _as_before(given, estimator) if given.is_known else None
+        if rows is None:
+            learner = copy.copy(estimator)  # threads share the estimator
+            X, y, columns = rows_to_fit(
+                learner, given.X, given.y, accept_sparse=False, ensure_min_samples=0
+            )
+            names = getattr(learner, "feature_names_in_", None)
+        else:
+            X, y = rows
+        weight = check_weights(given.sample_weight, X, of_part=True)
     X, y, weight, _ = of_positive_weight(X, y, weight)
-    names = getattr(estimator, "feature_names_in_", None)
-    return Checked(
-        given.label, X, y, weight, None if names is None else tuple(names), columns
-    )
+    names = None if names is None else tuple(names)
+    return Checked(given.label, X, y, weight, names, columns)
+
+
+def _as_before(given, estimator):
+    """X and y of a part that were valid in an earlier pass; None if unlike arrays then.
+
+    What has become of their types the whole validation says, and what is at fault.
+    """
+    choices = estimator.gate_features, estimator.expert_features
+    sees_all = any(chosen is None for chosen in choices)
+    if not (sees_all or isinstance(given.X, np.ndarray)):
+        return None
+    X, y = np.asarray(given.X), np.asarray(given.y)
+    is_flat = y.ndim == 1 or "multi_output" in estimator._target_checks
+    is_plain = X.dtype in DTYPES and y.dtype.kind != "O" and is_flat
+    if not is_plain or X.shape != (len(y), estimator.n_features_in_):
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = [values.sum() for values in (X, y) if values.dtype.kind == "f"]
+    return (X, y) if np.isfinite(sums).all() else None
 
 
 def summary(part, estimator):
@@ -124,31 +149,3 @@ def _named(label):
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{label}: {error}") from error
-
-
-def _weights(sample_weight, n_rows):
-    """Non-negative weights of a part, (n,); all may be zero."""
-    if sample_weight is None:
-        return np.ones(n_rows)
-    weight = check_array(
-        sample_weight,
-        dtype=np.float64,
-        ensure_2d=False,
-        ensure_min_samples=0,
-        input_name="sample_weight",
-    )
-    if weight.shape != (n_rows,):
-        raise ValueError(
-            f"sample_weight has shape {weight.shape}, X has {n_rows} rows; give "
-            f"weights of shape ({n_rows},)."
-        )
-    if not np.isfinite(weight).all():
-        raise ValueError(
-            "sample_weight contains NaN or infinite values; give 0 to leave a row out."
-        )
-    if (weight < 0).any():
-        raise ValueError(
-            f"sample_weight has a negative value, {weight.min()}; weights must be "
-            "positive or zero."
-        )
-    return weight

@@ -4,7 +4,6 @@ The passes over the parts are: means, with validation; squares for scales, with
 samples of the rows; and one for each evaluation of the objective.
 """
 
-import copy
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -95,7 +94,7 @@ def _task(estimator, source, passes):
 def _read(estimator, source):
     """The first two passes, and one for the weights of classes."""
     bare = type(estimator)(**estimator.get_params(deep=False))
-    source = source.map(_checked, bare)
+    source = source.map(checked, bare)
     found = source.collect(summary, bare)
     filled = [number for number, part in enumerate(found) if part.n_rows]
     source, found = source.select(filled), [found[number] for number in filled]
@@ -120,6 +119,7 @@ def _learnt(estimator, bare, found):
         del estimator.feature_names_in_
     summaries = np.concatenate([part.y for part in found])
     encoder = estimator._learn_target(summaries)
+    bare.n_features_in_ = first.n_features
     vars(bare).update(encoder.attributes())
     dtype = np.result_type(*(part.dtype for part in found))
     return _Model(bare, encoder, first.columns, dtype)
@@ -166,11 +166,6 @@ def _sampling(model, found):
 
 
 # Functions of one part, which may run in another process.
-
-
-def _checked(given, estimator):
-    """Validated part; threads share the estimator."""
-    return checked(given, copy.copy(estimator))
 
 
 def _class_totals(part, encoder):

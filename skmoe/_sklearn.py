@@ -29,10 +29,6 @@ from sklearn.utils._param_validation import (
 # that select columns by name cannot be drawn.
 from sklearn.utils._set_output import _get_adapter_from_container
 
-# Numbers for all rows, shapes and messages of `sample_weight` as everywhere in
-# scikit-learn.  Without it there is no fit.
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
-
 
 def validate_parameters(estimator):
     """Raise an error if a constructor parameter is invalid.

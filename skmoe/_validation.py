@@ -1,12 +1,13 @@
 """Checks at the door that scikit-learn does not have."""
 
 from contextlib import contextmanager
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils.validation import check_array
 
 from skmoe._docs import see
-from skmoe._sklearn import callback_attributes, check_sample_weight
+from skmoe._sklearn import callback_attributes
 
 
 @contextmanager
@@ -33,15 +34,35 @@ def restored_on_failure(estimator):
         raise
 
 
-def check_weights(sample_weight, X):
-    """Non-negative weights that are not all zero, (n,) float64."""
-    weight = check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+def check_weights(sample_weight, X, of_part=False):
+    """Non-negative weights (n,) float64; not all zero, but those of a part may be."""
+    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    if sample_weight is None:
+        return np.ones(n_rows)
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_rows, sample_weight)
+    weight = check_array(
+        sample_weight,
+        dtype=np.float64,
+        order="C",
+        ensure_2d=False,
+        ensure_min_samples=0,
+        input_name="sample_weight",
     )
-    if not weight.any():
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight has shape {weight.shape}, X has {n_rows} rows; give "
+            f"weights of shape ({n_rows},)." + see("Sample weights")
+        )
+    if not (weight.any() or of_part):
         raise ValueError(
             "sample_weight: all weights are zero; at least one must be positive."
             + see("Sample weights")
+        )
+    if (weight < 0).any():
+        raise ValueError(
+            f"sample_weight has a negative value, {weight.min()}; weights must be "
+            "positive or zero." + see("Sample weights")
         )
     with np.errstate(over="ignore"):
         total = weight.sum()

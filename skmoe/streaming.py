@@ -259,7 +259,8 @@ class _Batched:
                     f"batch {number} is {_kind(batch)}; give tuples (X, y) or "
                     "(X, y, sample_weight)."
                 )
-            given = Given(f"batch {number}", *batch, *[None] * (3 - len(batch)))
+            rows = (*batch, None)[:3]
+            given = Given(f"batch {number}", *rows, is_known=self.sizes is not None)
             sizes.append(np.shape(given.X)[:1])
             if self.sizes is not None and sizes != self.sizes[: number + 1]:
                 self._differ(sizes)

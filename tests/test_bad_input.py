@@ -149,7 +149,7 @@ class TestData:
 class TestWeights:
     @both
     def test_must_not_be_negative(self, estimator, y):
-        with pytest.raises(ValueError, match="[Nn]egative values.*sample_weight"):
+        with pytest.raises(ValueError, match="sample_weight has a negative value"):
             clone(estimator).fit(X, y, sample_weight=with_entry(np.ones(N), -1))
 
     @both

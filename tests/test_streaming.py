@@ -298,6 +298,20 @@ def test_bad_batch_is_named(estimator, batches, message):
 
 
 @pytest.mark.parametrize(
+    "later, message",
+    [
+        ((NAN, y, None), "batch 0: Input X contains NaN"),
+        ((X, np.full_like(y, np.inf), None), "batch 0: Input y contains infinity"),
+        ((X, y, -np.ones(60)), "batch 0: .*negative value, -1"),
+    ],
+)
+def test_batch_that_goes_bad_in_a_later_pass_is_named(later, message):
+    passes = iter([(X, y, None), (X, y, None), later])
+    with pytest.raises(ValueError, match=message):
+        fit_batches(clone(LINEAR), lambda: [next(passes)])
+
+
+@pytest.mark.parametrize(
     "batches, message",
     [
         (iter([(X, y)]), "batches is an iterator of type list_iterator"),
