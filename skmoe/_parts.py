@@ -4,23 +4,19 @@ The passes over the parts are: means, with validation; squares for scales, with
 samples of the rows; and one for each evaluation of the objective.
 """
 
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from skmoe._fit import fit_task, task_of
-from skmoe._part_checks import (
-    check_alike,
-    checked,
-    summary,
-)
+from skmoe._part_checks import check_alike, checked, summary
 from skmoe._sklearn import validate_parameters
 from skmoe._validation import check_enough, check_init_is_named
 from skmoe.engine.gate import Gate
 from skmoe.engine.parts import Rows, Sampling, added, on_parts
 from skmoe.engine.problem import canonical_rows
-from skmoe.engine.scaling import Means, Scaling, Squares, scaling_from
+from skmoe.engine.scaling import Means, Squares, scaling_from
 
 
 class _Model(NamedTuple):
@@ -31,30 +27,9 @@ class _Model(NamedTuple):
     columns: list  # of gate and experts
     dtype: Any  # of X
 
-    def rows(self, part):
-        """The engine's rows of a checked part."""
-        X = part.X.astype(self.dtype, copy=False)
-        return Rows(X, self.encoder.encode(part.y), part.weight)
-
     def problem(self, rows, scaling):
         """The engine's problem on rows, standardised as all rows are."""
         return self.estimator._make_problem(*rows, self.columns, scaling=scaling)
-
-
-class _Gathered(NamedTuple):
-    """What the second pass finds in a part."""
-
-    squares: Squares
-    sample: tuple[Rows, Rows]
-
-
-class _Data(NamedTuple):
-    """All rows: the parts, and what was gathered from them."""
-
-    model: _Model
-    rows: Any  # source of Rows
-    scaling: Scaling
-    sample: tuple[Rows | None, Rows]  # for the gate's curvature, for starts
 
 
 def fit_parts(estimator, source):
@@ -75,9 +50,8 @@ def _task(estimator, source, passes):
     validate_parameters(estimator)
     estimator._check_structure()
     check_init_is_named(estimator)
-    model, rows, scaling, (gate_rows, start_rows) = _read(
-        estimator, source.with_threads(*passes)
-    )
+    model, rows, found = _read(estimator, source.with_threads(*passes))
+    scaling, gate_rows, start_rows = _standardised(model, rows, found)
 
     def over(problem):
         """Mixture on all rows."""
@@ -92,7 +66,7 @@ def _task(estimator, source, passes):
 
 
 def _read(estimator, source):
-    """The first two passes, and one for the weights of classes."""
+    """Model, source of Rows and summaries: a pass, and two for weights of classes."""
     bare = type(estimator)(**estimator.get_params(deep=False))
     source = source.map(checked, bare)
     found = source.collect(summary, bare)
@@ -101,12 +75,13 @@ def _read(estimator, source):
     check_alike(found)
     check_enough(estimator.n_experts, sum(part.n_rows for part in found))
     model = _learnt(estimator, bare, found)
+    rows = source.map(_rows_of, model)
     if bare.class_weight is not None:
-        totals = np.sum(source.collect(_class_totals, model.encoder), axis=0)
-        weights = model.encoder.weights(totals)
-        source = source.map(_class_weighted, model.encoder, weights)
-        found = source.collect(summary, bare)
-    return _standardised(model, source.map(_rows_of, model), found)
+        totals = np.sum(rows.collect(_class_totals, model.encoder), axis=0)
+        rows = rows.map(_class_weighted, model.encoder.weights(totals))
+        means = rows.collect(_means)
+        found = [part._replace(means=own) for part, own in zip(found, means)]
+    return model, rows, found
 
 
 def _learnt(estimator, bare, found):
@@ -126,7 +101,7 @@ def _learnt(estimator, bare, found):
 
 
 def _standardised(model, rows, found):
-    """The second pass: scales of all rows, and samples of them."""
+    """A pass for scales of all rows, and samples for the gate, or None, and starts."""
     means, estimator = Means.joined([part.means for part in found]), model.estimator
     spec = estimator._specification(model.columns)
     origin = (
@@ -135,14 +110,12 @@ def _standardised(model, rows, found):
     )
     sampling = _sampling(model, found)
     gathered = rows.collect(_gathered, origin, each=sampling.shares())
-    squares = gathered[0].squares
-    for part in gathered[1:]:
-        squares = added(squares, part.squares)
-    scaling = scaling_from(means, squares, origin, model.dtype)
-    gate_rows, start_rows = sampling.gathered([part.sample for part in gathered])
+    squares, samples = zip(*gathered)
+    scaling = scaling_from(means, reduce(added, squares), origin, model.dtype)
+    gate_rows, start_rows = sampling.gathered(samples)
     if gate_rows is None:
         start_rows = Rows(*canonical_rows(*start_rows)[:3])
-    return _Data(model, rows, scaling, (gate_rows, start_rows))
+    return scaling, gate_rows, start_rows
 
 
 def _sampling(model, found):
@@ -168,25 +141,30 @@ def _sampling(model, found):
 # Functions of one part, which may run in another process.
 
 
-def _class_totals(part, encoder):
-    """Weight of the rows of each class in a checked part, (C,)."""
-    return encoder.totals(encoder.encode(part.y), part.weight)
-
-
-def _class_weighted(part, encoder, weights):
-    """A checked part whose rows have their own weights times those of classes (C,)."""
-    codes = encoder.encode(part.y)
-    return part._replace(weight=part.weight * weights[codes])
-
-
 def _rows_of(part, model):
     """The engine's rows of a checked part."""
-    return model.rows(part)
+    X = part.X.astype(model.dtype, copy=False)
+    return Rows(X, model.encoder.encode(part.y), part.weight)
+
+
+def _class_totals(rows, encoder):
+    """Weight of the rows of each class in a part, (C,)."""
+    return encoder.totals(rows.target, rows.weight)
+
+
+def _class_weighted(rows, weights):
+    """A part whose rows have their own weights times those of classes (C,)."""
+    return rows._replace(weight=rows.weight * weights[rows.target])
+
+
+def _means(rows):
+    """Means of a part."""
+    return Means.of(*rows)
 
 
 def _gathered(rows, share, origin):
     """Squares and samples of a part."""
-    return _Gathered(Squares.of(*rows, *origin), share.of(rows))
+    return Squares.of(*rows, *origin), share.of(rows)
 
 
 def _mixture_of(rows, model, scaling):
