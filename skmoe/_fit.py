@@ -14,6 +14,7 @@ from skmoe._validation import (
 from skmoe.engine.problem import canonical_rows
 from skmoe.engine.sweep import IN_MEMORY, InMemory
 from skmoe.engine.threads import block_map
+from skmoe.solvers import AcceleratedEM
 
 
 def fit_task(estimator, make_task):
@@ -41,7 +42,7 @@ def task_of(
     is_warm = goes_on(estimator)
     prior = estimator._fitted_prior() if is_warm else None
     problem = estimator._make_problem(*rows, columns, prior_noise=prior, **how)
-    problem.learn_noise_prior()
+    problem.learn_noise_prior(AcceleratedEM)
     start = estimator.init if init is None else init
     if is_warm:
         start = estimator._fitted_theta(problem)

@@ -30,6 +30,7 @@ from skmoe.engine.starts import sample_size
 from skmoe.engine.state import Parameters, Statistics
 from skmoe.engine.sweep import InMemory
 from skmoe.engine.threads import block_map
+from skmoe.solvers import AcceleratedEM
 
 # Moments of the rows before a batch of b, N in all, keep a share (1 - b / N)**POWER:
 # the n-th row counts like n**(POWER - 1), however rows come in batches.  This is the
@@ -195,7 +196,7 @@ class _Learner:
         is_enough = self._is_enough(rows, sample_size(problem.mixture))
         if n_rows < _GROWTH * before.n_fitted and not is_enough:
             return before._replace(rows=tuple(rows)), self._objective(fresh)
-        problem.learn_noise_prior()
+        problem.learn_noise_prior(AcceleratedEM)
         theta, mass, objective = self._fit(problem, n_rows)
         self._publish(problem, theta, mass, rows.X.dtype)
         if not is_enough:

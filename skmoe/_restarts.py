@@ -17,7 +17,7 @@ from skmoe.engine.problem import Problem
 from skmoe.engine.starts import starting_point, ways_out
 from skmoe.engine.state import Parameters
 from skmoe.engine.threads import block_map
-from skmoe.solvers import make_solver
+from skmoe.solvers import AcceleratedEM, make_solver
 
 _SEEDS = 2**31 - 1
 # Objectives that differ by `tol` are the same, within these bounds.
@@ -152,7 +152,7 @@ def _descent(plan, rng, report, passes):
     if plan.mixture is not plan.sample:
         mixture = plan.mixture.afresh(plan.mixture.passes)
     if isinstance(start, str):
-        start = starting_point(sample, start, rng)
+        start = starting_point(sample, start, rng, AcceleratedEM)
     elif isinstance(start, np.ndarray):
         start = project_responsibilities(sample, start)
     return _from_theta(mixture, plan, start, report)

@@ -11,6 +11,7 @@ from skmoe import MixtureOfGLMExperts, MixtureOfLinearExperts
 from skmoe.engine.information import information_matrices
 from skmoe.engine.m_step import project_exactly, surrogate_gradient
 from skmoe.model_selection import n_experts_path
+from skmoe.solvers import AcceleratedEM
 from skmoe.streaming import array_batches, fit_batches
 
 WITH_NOISE = {
@@ -39,7 +40,7 @@ def with_prior(model, **options):
     problem = model.problem(
         data, alpha=0.02, gate_alpha=0.03, noise_prior=6.0, **options
     )
-    problem.learn_noise_prior()
+    problem.learn_noise_prior(AcceleratedEM)
     return problem, data
 
 

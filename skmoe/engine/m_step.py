@@ -10,7 +10,7 @@ import numpy as np
 from skmoe.engine.blended_regression import SoftLabels, newton
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.state import Parameters, State
-from skmoe.engine.sweep import sweep
+from skmoe.engine.sweep import kept_rows, sweep
 
 _MAX_HALVINGS = 30
 
@@ -200,7 +200,7 @@ def _state(mixture, rows_of, theta, responsibilities):
 
     The gate's part of it does not change with the experts.
     """
-    rows = mixture.kept_rows()
+    rows = kept_rows(mixture)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         stats = sweep(rows_of, theta, True, False, rows, responsibilities)
         objective = mixture.offset - float(stats.log_likelihood)

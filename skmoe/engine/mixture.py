@@ -14,8 +14,8 @@ from skmoe.engine.design import block_rows
 from skmoe.engine.gate_curvature import GateCurvature
 from skmoe.engine.penalty import Penalties
 from skmoe.engine.routing import BLOCKS_AT_ONCE, is_worthwhile
-from skmoe.engine.state import Parameters, RowMoments, State
-from skmoe.engine.sweep import IN_MEMORY, sweep
+from skmoe.engine.state import Parameters, State
+from skmoe.engine.sweep import IN_MEMORY, kept_rows, sweep
 from skmoe.engine.tie import fold
 from skmoe.engine.units import SingleRows
 
@@ -136,7 +136,7 @@ class Mixture:
         `curvature` asks for Gram matrices, `blend` for those of the model moments too
         (steps other than 1 need them).
         """
-        rows = self.kept_rows() if curvature else None
+        rows = kept_rows(self) if curvature else None
         stats = sweep(self, theta, curvature, blend, rows)
         objective = self.offset - float(stats.log_likelihood)
         return State(theta, objective + self.penalties.value(theta), stats, rows)
@@ -203,7 +203,7 @@ class Mixture:
 
     def row_moments(self, theta):
         """Responsibilities, gate and class probabilities of every row at `theta`."""
-        rows = self.kept_rows(always=True)
+        rows = kept_rows(self, always=True)
         sweep(self, theta, False, False, rows)
         return rows
 
@@ -231,19 +231,6 @@ class Mixture:
             weights = (1 - step_size) * rows.bend[1] + step_size * rows.bend[0]
         design = self.expert_design
         return experts.implicit_curvatures(design, weights, rows.expert, exact)
-
-    def kept_rows(self, always=False):
-        """Room for the moments of every row where a projection will need them."""
-        if self.experts_are_dense and not always:
-            return None
-        n, classes = self.weight.shape[0], self.experts.distribution.n_categories
-        is_needed = not (classes or self.experts_are_dense)
-        n_sets = self.experts.tie.shape[1] if is_needed else 0
-        return RowMoments(
-            *np.empty((2, self.n_experts, self.units.weight.shape[0])),
-            np.empty((self.n_experts, classes, n)),
-            np.empty((2, n_sets, n)),
-        )
 
 
 def _is_stored(size, penalty):

@@ -14,7 +14,7 @@ from skmoe.engine.starts import best_of_short_runs, for_starts, sample_size, set
 from skmoe.engine.sweep import sweep
 
 
-def equal_noise(mixture, n_rows):
+def equal_noise(mixture, n_rows, solver):
     """Noise variance (m,), or dispersion, of as many experts with equal noise.
 
     It is what they leave of rows that they have not seen, estimated from the number of
@@ -27,6 +27,7 @@ def equal_noise(mixture, n_rows):
     ----------
     mixture : Mixture
     n_rows : float, weight of its rows
+    solver : callable, as of `starting_point`
     """
     rng, start = np.random.RandomState(0), None
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -39,11 +40,11 @@ def equal_noise(mixture, n_rows):
         gate, expert = _n_coefs(sample)
         if n_rows > expert:
             one = OneExpert(sample)
-            theta = settled(one.mixture, one.theta)
+            theta = settled(one.mixture, one.theta, solver)
             found.append(_expected(theta, n_rows, expert))
         n_coefs = sample.experts.tie.shape[1] * expert + gate
         if n_rows > n_coefs and mixture.n_experts > 1:
-            theta = best_of_short_runs(sample, one, rng)
+            theta = best_of_short_runs(sample, one, rng, solver)
             found.append(_expected(theta, n_rows, n_coefs))
             like = mixture.experts.initial()[1]
             noise = np.broadcast_to(theta.log_variance, like.shape)

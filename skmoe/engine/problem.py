@@ -188,10 +188,13 @@ class Problem:
         if self._prior_rows and prior_noise is not None:
             self._take_prior(np.ravel(prior_noise) / np.square(self._unit()))
 
-    def learn_noise_prior(self):
-        """Learn what noise the prior expects, if there is one that is not known."""
+    def learn_noise_prior(self, solver):
+        """Learn what noise the prior expects, if there is one that is not known.
+
+        By a `solver`, as of `starting_point`.
+        """
         if self._prior_rows and not self.experts.noise_prior.rows:
-            noise, start = equal_noise(self.mixture, self.scaling.total)
+            noise, start = equal_noise(self.mixture, self.scaling.total, solver)
             self._take_prior(noise)
             self.mixture.equal_noise_start = start
 

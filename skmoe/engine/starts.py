@@ -27,7 +27,6 @@ from skmoe.engine.m_step import first_step, project_responsibilities
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.state import Parameters
 from skmoe.engine.tie import is_tied
-from skmoe.solvers.accelerated import AcceleratedEM
 
 SHORT_RUNS = "short_runs"
 STRATEGIES = (SHORT_RUNS, "kmeans", "kmeans_xy", "regression_clustering", "random")
@@ -58,19 +57,22 @@ _CLUSTERING_ITER = 20
 _LABEL_WEIGHT = 0.95
 
 
-def starting_point(mixture, strategy, rng):
-    """Parameters to start from, by the name of a strategy in `STRATEGIES`."""
+def starting_point(mixture, strategy, rng, solver=None):
+    """Parameters to start from, by the name of a strategy in `STRATEGIES`.
+
+    Short runs need a `solver`, a callable that makes one of some `patience`.
+    """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # Experts of a few rows may overflow on others; they are not the best there.
-        return _starting_point(for_starts(mixture), strategy, rng)
+        return _starting_point(for_starts(mixture), strategy, rng, solver)
 
 
-def _starting_point(mixture, strategy, rng):
+def _starting_point(mixture, strategy, rng, solver):
     """The start itself."""
     if mixture.n_experts == 1:
         return project_responsibilities(mixture, np.ones((1, n_units(mixture))))
     if strategy == SHORT_RUNS:
-        return lighter(mixture, _short_runs(mixture, rng))
+        return lighter(mixture, _short_runs(mixture, rng, solver))
     if strategy == "random":
         drawn = rng.uniform(size=(mixture.n_experts, n_units(mixture)))
         return project_responsibilities(mixture, drawn / drawn.sum(axis=0))
@@ -208,7 +210,7 @@ class Starts:
         return 0 if self.has_equal_noise else _N_RANDOM
 
 
-def _short_runs(mixture, rng):
+def _short_runs(mixture, rng, solver):
     """The best of several short runs on a sample, finished on growing ones.
 
     Starts of all kinds are tried until several of more than one kind have reached the
@@ -218,27 +220,31 @@ def _short_runs(mixture, rng):
     size = sample_size(mixture)
     sample = sampled(mixture, size, rng)
     starts = Starts(sample, Draw(sample, rng), mixture.equal_noise_start)
-    runs = _tried(starts)
+    runs = _tried(starts, solver)
     if not _is_settled(starts, runs):
         size *= 2
         sample = sampled(mixture, size, rng)
         finalists = sorted(runs, key=_objective)[:_N_KEPT]
-        runs = [_run(sample, run.theta, _SHORT_ITER, _SHORT_TOL) for run in finalists]
-    return _grown(mixture, min(runs, key=_objective).theta, size, rng)
+        runs = [
+            _run(sample, run.theta, solver, _SHORT_ITER, _SHORT_TOL)
+            for run in finalists
+        ]
+    return _grown(mixture, min(runs, key=_objective).theta, size, rng, solver)
 
 
-def settled(mixture, theta):
+def settled(mixture, theta, solver):
     """Parameters taken to their optimum, whatever way led near it."""
-    return _run(mixture, theta, _SETTLING_ITER, _SETTLED_TOL).theta
+    return _run(mixture, theta, solver, _SETTLING_ITER, _SETTLED_TOL).theta
 
 
-def best_of_short_runs(sample, one, rng):
+def best_of_short_runs(sample, one, rng, solver):
     """Parameters of the best short run on a sample, at its optimum."""
     starts = Starts(sample, Draw(sample, rng), one=one)
-    return settled(sample, min(_tried(starts), key=_objective).theta)
+    best = min(_tried(starts, solver), key=_objective)
+    return settled(sample, best.theta, solver)
 
 
-def _tried(starts):
+def _tried(starts, solver):
     """Short runs from starts of all kinds."""
     runs, counts = [], Counter()
     while len(runs) < starts.most + starts.n_random and not _is_settled(starts, runs):
@@ -249,7 +255,7 @@ def _tried(starts):
             kind = "random"
         theta = starts.theta(kind, counts[kind])
         rival = None if starts.is_hard else min(runs, key=_objective, default=None)
-        run = _run(starts.sample, theta, _LONG_ITER, _SHORT_TOL, rival)
+        run = _run(starts.sample, theta, solver, _LONG_ITER, _SHORT_TOL, rival)
         runs.append(run._replace(kind=kind))
         counts[kind] += 1
     return runs
@@ -285,7 +291,7 @@ def _per_unit(mixture):
     return float(mixture.units.weight.sum())
 
 
-def _run(sample, theta, max_iter, tol, rival=None):
+def _run(sample, theta, solver, max_iter, tol, rival=None):
     """A descent, broken off once it is clear that it ends at or above a rival."""
     gains, met, unit = [0.0, 0.0], [], _per_unit(sample)
 
@@ -304,8 +310,8 @@ def _run(sample, theta, max_iter, tol, rival=None):
             return bool(met)
         return state.objective - _BENEFIT_OF_DOUBT * remaining > rival.objective
 
-    solver = AcceleratedEM(patience=1)
-    descent = minimise(sample, theta, solver, max_iter, tol * unit, is_decided)
+    made = solver(patience=1)
+    descent = minimise(sample, theta, made, max_iter, tol * unit, is_decided)
     return _Run(descent.theta, met[0] if met else descent.objective_curve[-1])
 
 
@@ -314,7 +320,7 @@ def _objective(run):
     return run.objective
 
 
-def _grown(mixture, theta, size, rng):
+def _grown(mixture, theta, size, rng, solver):
     """Parameters carried on through growing samples, up to a part of all rows.
 
     On each sample the descent goes on until what is left to gain is small beside the
@@ -324,7 +330,7 @@ def _grown(mixture, theta, size, rng):
     while (size := _SAMPLE_GROWTH * size) <= _LARGEST_SHARE * n_rows:
         sample = sampled(mixture, size, rng)
         tol = _SAMPLE_TOL * sum(n_coefs(mixture)) / size
-        theta = _run(sample, theta, _LONG_ITER, tol).theta
+        theta = _run(sample, theta, solver, _LONG_ITER, tol).theta
     return theta
 
 

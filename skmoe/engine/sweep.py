@@ -8,7 +8,7 @@ import numpy as np
 
 from skmoe.engine.routing import RoutedRows
 from skmoe.engine.softmax import softmax_in_place
-from skmoe.engine.state import Statistics
+from skmoe.engine.state import RowMoments, Statistics
 
 # Fewer entries of X times experts are not worth a thread.
 _WORK_PER_THREAD = 2**21
@@ -44,6 +44,21 @@ class InMemory(NamedTuple):
 
 
 IN_MEMORY = InMemory()  # in one thread
+
+
+def kept_rows(mixture, always=False):
+    """Room for the moments of every row where a projection will need them."""
+    if mixture.experts_are_dense and not always:
+        return None
+    experts, n_rows = mixture.experts, mixture.weight.shape[0]
+    classes = experts.distribution.n_categories
+    is_needed = not (classes or mixture.experts_are_dense)
+    n_sets = experts.tie.shape[1] if is_needed else 0
+    return RowMoments(
+        *np.empty((2, mixture.n_experts, mixture.units.weight.shape[0])),
+        np.empty((mixture.n_experts, classes, n_rows)),
+        np.empty((2, n_sets, n_rows)),
+    )
 
 
 def _thread_runs(mixture, n_threads):
