@@ -19,9 +19,9 @@ _KMEANS_ITER = 300
 _EXPERT_STEPS, _EXPERT_TOL = 4, 1e-2
 
 
-def onehot(mixture, labels):
+def onehot(n_experts, labels):
     """Responsibilities of hard labels, (u,) -> (K, u)."""
-    return (np.arange(mixture.n_experts)[:, None] == labels).astype(np.float64)
+    return (np.arange(n_experts)[:, None] == labels).astype(np.float64)
 
 
 def expert_steps(mixture):
@@ -62,7 +62,9 @@ def by_distance(mixture, draw, max_iter):
         for units, _ in mixture.blocks:
             block = design.block(units)
             labels[units] = (block.dot(coef) - half_norms[:, None]).argmax(axis=0)
-            weighted = onehot(mixture, labels[units]) * mixture.units.weight[units]
+            weighted = (
+                onehot(mixture.n_experts, labels[units]) * mixture.units.weight[units]
+            )
             sums += block.adjoint(weighted)
             mass += weighted.sum(axis=1)
         if (labels == previous).all():
@@ -79,9 +81,8 @@ def _elemental(mixture, draw):
     n_columns = n_varying(design) + design.intercept
     size = min(n_columns + 1, max(draw.n_distinct // n_experts, 2))
     size = in_units(mixture, size)
-    picked = np.zeros((n_experts, weight.shape[0]))
-    for row in picked:
-        np.add.at(row, draw.independent(size), 1.0)
+    drawn = (draw.independent(size) for _ in range(n_experts))
+    picked = np.stack([np.bincount(units, minlength=weight.size) for units in drawn])
     # A weight may be too small to be told from zero.
     return _best_experts(mixture, picked / np.maximum(weight, _TINY))
 
@@ -103,7 +104,7 @@ def by_experts(mixture, draw, max_iter):
     """Labels of regression clustering (k-planes): refit and reassign in turn."""
     labels = _elemental(mixture, draw)
     for _ in range(max_iter):
-        own = onehot(mixture, labels)
+        own = onehot(mixture.n_experts, labels)
         previous, labels = labels, _best_experts(mixture, own)
         if (labels == previous).all():
             break
@@ -137,7 +138,7 @@ def _by_shifts(score, curvature, draw, n_clusters, max_iter):
         previous, labels = labels, gain.argmax(axis=1)
         if (labels == previous).all():
             break
-        own = (np.arange(n_clusters)[:, None] == labels).astype(np.float64)
+        own = onehot(n_clusters, labels)
         pull, bend = own @ (weight * score), own @ (weight * curvature)
         shifts = np.where(bend > 0, pull / np.maximum(bend, _TINY), shifts)
     return labels
@@ -179,7 +180,7 @@ def lloyd(features, weight, n_clusters, rng):
         previous, labels = labels, (features @ centers.T - half_norms).argmax(axis=1)
         if (labels == previous).all():
             break
-        weighted = weight * (np.arange(n_clusters)[:, None] == labels)
+        weighted = weight * onehot(n_clusters, labels)
         sums, mass = (features.T @ weighted.T).T, weighted.sum(axis=1)
         filled = mass > 0
         centers[filled] = sums[filled] / mass[filled, None]

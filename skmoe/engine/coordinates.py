@@ -61,8 +61,7 @@ def _responses(problem):
     """Free linear predictors of an expert to those in the attributes, (C, q)."""
     if problem.target_scale is not None:
         return np.diag(problem.target_scale)
-    experts = problem.experts
-    return experts.distribution.contrasts if experts.n_free > 1 else np.eye(1)
+    return problem.experts.responses
 
 
 def learnt_parts(problem, theta, mass):

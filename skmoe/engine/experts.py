@@ -39,6 +39,8 @@ class LinearExperts:
     Attributes
     ----------
     level : float, mean of targets that are not standardised, which a `Problem` sets
+    responses : ndarray of shape (C, q), free predictors to those that are reported
+    rank : int, how many of the predictors are free whatever the penalty
     """
 
     level = 1.0
@@ -58,6 +60,13 @@ class LinearExperts:
         self.n_columns, self.n_free = penalty.ridge.shape[0], distribution.n_predictors
         # Predictors that are solved for together: those of a softmax.
         self.is_coupled = distribution.n_categories > 0
+        # Their levels are relative, but two classes are reported by one logit.
+        self.is_zero_sum = self.is_coupled and self.n_free > 1
+        self.responses = np.eye(self.n_free)
+        if self.is_zero_sum:
+            self.responses = distribution.contrasts
+        # With a lasso classes have a predictor each, of which one is not free.
+        self.rank = distribution.n_categories - 1 if self.is_coupled else self.n_free
         self.curvature_size = self.n_columns * (self.n_free if self.is_coupled else 1)
         self.noise_bounds = np.ones((2, 1))
         self.noise_prior = NoisePrior()
@@ -111,6 +120,14 @@ class LinearExperts:
             coef[..., -1] = np.log(max(self.level, _TINY))
         n_sets = self.noise_tie.shape[1]
         return coef, np.zeros((n_sets, self.n_free if n_sets else 0))
+
+    def reported(self, coef):
+        """Coefficients of the responses from free ones, (J, q, p) -> (K, C, p)."""
+        return np.matmul(self.responses, expand(self.tie, coef))
+
+    def free(self, reported):
+        """Inverse of `reported`."""
+        return np.matmul(self.responses.T, reported[: self.tie.shape[1]])
 
     def at(self, theta, block, target):
         """Rows of a block under `theta`, see `ExpertRows`."""
@@ -395,10 +412,8 @@ class ExpertRows:
     """
 
     def __init__(self, experts, theta, block, target):
-        self.experts, coef = experts, expand(experts.tie, theta.experts)
-        if experts.is_coupled and experts.n_free > 1:
-            coef = np.matmul(experts.distribution.contrasts, coef)
-        self.predictor = block.dot(coef)
+        self.experts = experts
+        self.predictor = block.dot(experts.reported(theta.experts))
         self.dispersion = np.ones((1, 1))
         if experts.n_noises:
             self.dispersion = np.exp(theta.log_variance)

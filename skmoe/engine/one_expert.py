@@ -78,14 +78,14 @@ class OneExpert:
         each of them; along random directions where these are many.
         """
         experts, directions = self.mixture.experts, self._directions()
-        own = [np.equal(*free_pairs(experts.n_free))]
+        is_own = np.equal(*free_pairs(experts.n_free))
         scores, curvatures = [], []
         for block, design, local in self._blocks():
             mass = np.ones((1, local.log_density.shape[1]))
             score = local.score(mass)[0]
             curvature = local.curvature_weights(mass, at_model=True)[0]
             if experts.is_coupled:
-                curvature = curvature[own[0]]
+                curvature = curvature[is_own]
             elif self.theta.log_variance.size:
                 precision = np.exp(-self.theta.log_variance[0])[:, None]
                 score, curvature = precision * score, precision * curvature

@@ -13,7 +13,7 @@ from skmoe.engine.penalty import NoisePrior, Penalty
 from skmoe.engine.scaling import Scaling
 from skmoe.engine.state import Parameters
 from skmoe.engine.sweep import IN_MEMORY
-from skmoe.engine.tie import expand, is_tied
+from skmoe.engine.tie import is_tied
 from skmoe.engine.units import Groups
 
 # Up to this many rows the fit does not depend on their order, to the last bit.
@@ -225,11 +225,8 @@ class Problem:
         n_free = gate.n_free(
             self.mixture.gate_penalty, theta.gate, in_gate, self.counted(mass)
         )
-        # With a lasso classes have a predictor each, of which one is not free.
-        rank = max(experts.distribution.n_categories - 1, 1)
-        rank = rank if experts.is_coupled else experts.n_free
         for coef, learnt in zip(theta.experts, in_experts):
-            n_free += experts.penalty.n_free(coef, learnt, rank)
+            n_free += experts.penalty.n_free(coef, learnt, experts.rank)
         return int(n_free + in_noise.sum())
 
     def counted(self, mass):
@@ -288,12 +285,9 @@ class Problem:
         gate_coef, gate_intercept = _to_units(gate, self.gate_design)
         gate_intercept -= gate_intercept.mean(axis=-1, keepdims=True)
         fitted = {"gate_coef_": gate_coef, "gate_intercept_": gate_intercept}
-        coef = expand(self.experts.tie, theta.experts)
-        has_levels = self.experts.is_coupled and self.experts.n_free > 1
-        if has_levels:
-            coef = np.matmul(self.experts.distribution.contrasts, coef)
+        coef = self.experts.reported(theta.experts)
         coef, intercept = _to_units(coef, self.expert_design)
-        if has_levels:
+        if self.experts.is_zero_sum:
             intercept = intercept - intercept.mean(axis=-1, keepdims=True)
         unit = self._unit()
         if self.target_scale is not None:
@@ -335,9 +329,7 @@ class Problem:
             if self.experts.shares_noise:
                 log_variance = log_variance[:1]
         experts = _from_units(coef, intercept, self.expert_design)
-        if self.experts.is_coupled and self.experts.n_free > 1:
-            experts = np.matmul(self.experts.distribution.contrasts.T, experts)
-        return Parameters(gate, experts[: self.experts.tie.shape[1]], log_variance)
+        return Parameters(gate, self.experts.free(experts), log_variance)
 
     def ordered(self, descent):
         """The same descent with its experts in the order of decreasing mass.

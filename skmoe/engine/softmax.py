@@ -8,16 +8,12 @@ the categories come out zero-sum and the ridge penalty is the same in both coord
 from functools import cache
 
 import numpy as np
+from scipy.linalg import helmert
 
 
 def orthonormal_contrasts(n_categories):
     """Orthonormal basis of the zero-sum vectors, shape (C, C - 1) (Helmert)."""
-    basis = np.zeros((n_categories, n_categories - 1))
-    for j in range(1, n_categories):
-        basis[:j, j - 1] = 1.0
-        basis[j, j - 1] = -j
-        basis[:, j - 1] /= np.sqrt(j * (j + 1.0))
-    return -basis
+    return -helmert(n_categories).T.copy()
 
 
 def gate_contrasts(n_experts, smooth=True):

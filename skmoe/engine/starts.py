@@ -345,7 +345,7 @@ def _from_labels(mixture, labels):
     """Parameters that fit hard labels (u,), softened a little."""
     labels = _arranged(mixture, labels)
     rest = (1 - _LABEL_WEIGHT) / (mixture.n_experts - 1)
-    softened = np.where(onehot(mixture, labels) > 0, _LABEL_WEIGHT, rest)
+    softened = np.where(onehot(mixture.n_experts, labels) > 0, _LABEL_WEIGHT, rest)
     return first_step(mixture, softened, *expert_steps(mixture))
 
 
@@ -365,9 +365,9 @@ def _centers(mixture, labels):
     design = mixture.gate_design
     sums = np.zeros((mixture.n_experts, design.n_columns))
     for units, _ in mixture.blocks:
-        mass = onehot(mixture, labels[units]) * mixture.units.weight[units]
+        mass = onehot(mixture.n_experts, labels[units]) * mixture.units.weight[units]
         sums += design.block(units).adjoint(mass)
-    mass = onehot(mixture, labels) @ mixture.units.weight
+    mass = onehot(mixture.n_experts, labels) @ mixture.units.weight
     return sums / np.maximum(mass, _TINY)[:, None]
 
 
