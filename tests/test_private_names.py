@@ -13,7 +13,7 @@ TREES = {
 OTHERS = {name: tree for name, tree in TREES.items() if name != "_sklearn.py"}
 # Each with its reason where it stands; and methods of named tuples, which are public.
 EXPLAINED = {"_mmap", "_meta_nonempty"}
-OF_TUPLES = {"_asdict", "_replace"}
+OF_TUPLES = {"_asdict", "_fields", "_replace"}
 
 
 def is_private(name):
