@@ -24,13 +24,7 @@ from skmoe._fitted import (
     settings_of,
     specification,
 )
-from skmoe._groups import (
-    check_gate_sees_groups,
-    check_groups,
-    joint_of_groups,
-)
 from skmoe._pickles import LoadsOldPickles, fitted_before
-from skmoe._rows import rows_like_fit
 from skmoe._sklearn import (
     Hidden,
     Interval,
@@ -45,6 +39,12 @@ from skmoe._validation import (
     check_weights,
     of_positive_weight,
 )
+from skmoe.data.groups import (
+    check_gate_sees_groups,
+    check_groups,
+    joint_of_groups,
+)
+from skmoe.data.rows import rows_like_fit
 from skmoe.engine.fitted import FittedModel, mixture_log_density, posterior
 from skmoe.engine.gate import branches_of
 from skmoe.engine.problem import Problem, in_groups

@@ -9,7 +9,7 @@ import numpy as np
 from dask.sizeof import sizeof
 from distributed import wait
 
-from skmoe._part_checks import Given
+from skmoe.data.part_checks import Given
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.parts import added
 

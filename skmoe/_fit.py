@@ -1,9 +1,7 @@
 """One fit, wherever its rows are: what it works on, and what becomes of it."""
 
 from skmoe._fitted import STRUCTURE, check_as_fitted
-from skmoe._groups import averaged_by_group, check_groups
 from skmoe._restarts import FitTask, best_descent
-from skmoe._rows import rows_to_fit
 from skmoe._validation import (
     check_enough,
     check_init,
@@ -11,6 +9,8 @@ from skmoe._validation import (
     of_positive_weight,
     restored_on_failure,
 )
+from skmoe.data.groups import averaged_by_group, check_groups
+from skmoe.data.rows import rows_to_fit
 from skmoe.engine.problem import canonical_rows
 from skmoe.engine.sweep import IN_MEMORY, InMemory
 from skmoe.engine.threads import block_map

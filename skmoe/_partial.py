@@ -12,13 +12,13 @@ from scipy import sparse
 from skmoe._docs import see
 from skmoe._fitted import STRUCTURE, check_as_fitted
 from skmoe._restarts import FitTask, best_descent
-from skmoe._rows import rows_like_fit, rows_to_fit
 from skmoe._validation import (
     check_init_is_named,
     check_weights,
     of_positive_weight,
     restored_on_failure,
 )
+from skmoe.data.rows import rows_like_fit, rows_to_fit
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.draws import n_coefs
 from skmoe.engine.m_step import project_responsibilities

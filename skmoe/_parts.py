@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skmoe._fit import fit_task, task_of
-from skmoe._part_checks import check_alike, checked, summary
 from skmoe._sklearn import validate_parameters
 from skmoe._validation import check_enough, check_init_is_named
+from skmoe.data.part_checks import check_alike, checked, summary
 from skmoe.engine.gate import Gate
 from skmoe.engine.parts import Rows, Sampling, added, on_parts
 from skmoe.engine.problem import canonical_rows

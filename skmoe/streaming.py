@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skmoe._base import BaseMixtureOfExperts
-from skmoe._part_checks import Given
 from skmoe._parts import fit_parts
+from skmoe.data.part_checks import Given
 from skmoe.engine.parts import added
 
 __all__ = ["array_batches", "fit_batches"]

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skmoe._rows import DTYPES, rows_to_fit
 from skmoe._validation import check_weights, of_positive_weight
+from skmoe.data.rows import DTYPES, rows_to_fit
 from skmoe.engine.scaling import Means
 
 
