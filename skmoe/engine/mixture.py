@@ -7,6 +7,7 @@ blocks of rows.
 """
 
 import copy
+from functools import cached_property
 
 import numpy as np
 
@@ -72,18 +73,14 @@ class Mixture:
         self.blocks = self.units.blocks(n_rows)
         self.work = self.weight.shape[0] * width * self.n_experts
         self.gate_size = gate.contrasts.shape[1] * p_gate
-        self.gate_curvature = GateCurvature(
-            self.gate_design,
-            self.units.weight,
-            gate,
-            _is_stored(gate.n_coupled * p_gate, self.gate_penalty),
-        )
+        self.penalties = Penalties(self.gate_penalty, experts)
         self.experts_are_dense = _is_stored(experts.curvature_size, experts.penalty)
 
     def replaced(self, **parts):
         """The same mixture with other parts, by the names of its constructor."""
         other = copy.copy(self)
         vars(other).update(parts)
+        vars(other).pop("gate_curvature", None)
         other._arrange()
         return other
 
@@ -115,10 +112,16 @@ class Mixture:
         stored.experts_are_dense = stored.gate_curvature.dense = True
         return stored
 
-    @property
-    def penalties(self):
-        """Penalties of all parameters."""
-        return Penalties(self.gate_penalty, self.experts)
+    @cached_property
+    def gate_curvature(self):
+        """Curvature of the gate, which remembers where it was known."""
+        size = self.gate.n_coupled * self.gate_design.n_columns
+        return GateCurvature(
+            self.gate_design,
+            self.units.weight,
+            self.gate,
+            _is_stored(size, self.gate_penalty),
+        )
 
     def initial(self):
         """Parameters with equal gates and zero experts."""
