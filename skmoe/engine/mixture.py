@@ -74,6 +74,7 @@ class Mixture:
         self.work = self.weight.shape[0] * width * self.n_experts
         self.gate_size = gate.contrasts.shape[1] * p_gate
         self.penalties = Penalties(self.gate_penalty, experts)
+        self._gate_is_dense = _is_stored(gate.n_coupled * p_gate, self.gate_penalty)
         self.experts_are_dense = _is_stored(experts.curvature_size, experts.penalty)
 
     def replaced(self, **parts):
@@ -115,12 +116,8 @@ class Mixture:
     @cached_property
     def gate_curvature(self):
         """Curvature of the gate, which remembers where it was known."""
-        size = self.gate.n_coupled * self.gate_design.n_columns
         return GateCurvature(
-            self.gate_design,
-            self.units.weight,
-            self.gate,
-            _is_stored(size, self.gate_penalty),
+            self.gate_design, self.units.weight, self.gate, self._gate_is_dense
         )
 
     def initial(self):
