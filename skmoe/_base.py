@@ -391,10 +391,14 @@ class BaseMixtureOfExperts(
             + see("When a fit stops")
         )
 
-    def _specification(self, columns, n_targets=1):
-        """Specification of a fit; columns of gate and experts."""
-        settings = settings_of(self)
-        distribution = self._distribution(settings, n_targets)
+    def _specification(self, columns, n_targets=None):
+        """Specification of a fit; columns of gate and experts.
+
+        Before the targets are known it has no distribution.
+        """
+        settings, distribution = settings_of(self), None
+        if n_targets is not None:
+            distribution = self._distribution(settings, n_targets)
         return specification(distribution, settings, columns)
 
     def _centres_target(self):

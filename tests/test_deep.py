@@ -96,9 +96,9 @@ def test_curvature_that_is_not_stored_is_the_same(name):
     mixture = make_mixture(name)
     gate = random_theta(mixture, 3).gate
     stored = mixture.gate_curvature.at(gate)
-    mixture.gate_curvature.dense = False
-    mixture.gate_curvature.forget()
-    implicit = mixture.gate_curvature.at(gate)
+    curvature = mixture.gate_curvature.afresh()
+    curvature.dense = False
+    implicit = curvature.at(gate)
     direction = np.random.default_rng(0).standard_normal(gate.shape)
     expected = stored.dot(direction)
     np.testing.assert_allclose(implicit.dot(direction), expected, rtol=1e-9)
