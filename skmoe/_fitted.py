@@ -1,5 +1,6 @@
 """What was fitted, and the comparison of that with an estimator's parameters."""
 
+from inspect import isroutine
 from typing import NamedTuple
 
 import numpy as np
@@ -102,7 +103,11 @@ def _is_same(one, other):
         return np.isscalar(one) and np.isscalar(other) and one == other
     if isinstance(one, list | tuple | np.ndarray):
         return np.array_equal(np.asarray(one), np.asarray(other))
-    if hasattr(one, "__dict__") and not isinstance(one, type):
-        # Objects that were loaded from a file are other ones.
-        return vars(one) == vars(other)
-    return bool(one == other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(
+            _is_same(value, other[name]) for name, value in one.items()
+        )
+    if isroutine(one) or not hasattr(one, "__dict__") or isinstance(one, type):
+        return bool(one == other)
+    # Objects that were loaded from a file are other ones.
+    return _is_same(vars(one), vars(other))

@@ -164,8 +164,30 @@ def test_values_that_mean_the_same_are_no_change(fitted):
     inference(model, X, y)
 
 
+def test_other_functions_and_weights_are_changes(fitted):
+    model, y = fitted("linear")
+    model.set_params(gate_features=lambda rows: [0]).fit(X, y)
+    model.set_params(gate_features=lambda rows: [1])
+    with pytest.raises(ValueError, match=f"^gate_features=.*{REFUSAL}"):
+        inference(model, X, y)
+    model, y = fitted("logistic")
+    model.set_params(class_weight={0: 1.0, 1: 2.0}).fit(X, y)
+    model.set_params(class_weight={1: 2.0, 0: 1})
+    inference(model, X, y)
+    model.set_params(class_weight={1: 2.0, 0: 3.0})
+    with pytest.raises(ValueError, match=f"^class_weight=.*{REFUSAL}"):
+        inference(model, X, y)
+
+
+class Scaled(Gamma):
+    """A family with an array of its own."""
+
+    def __init__(self):
+        self.scale = np.ones(2)
+
+
 def test_a_family_of_ones_own_is_itself_after_loading():
-    model = MixtureOfGLMExperts(family=Gamma(), random_state=0).fit(X, AMOUNTS)
+    model = MixtureOfGLMExperts(family=Scaled(), random_state=0).fit(X, AMOUNTS)
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(
         inference(again, X, AMOUNTS).estimate, inference(model, X, AMOUNTS).estimate
