@@ -13,8 +13,7 @@ def check_groups(groups, n_samples):
         return None
     groups = _labels(groups)
     check_consistent_length(groups, np.empty(n_samples))
-    # Missing labels: NaN is not itself, None and NA are neither sorted nor equal.
-    if any(label is None or label != label for label in groups.tolist()):
+    if _has_missing(groups):
         raise ValueError(
             "groups has missing labels; give each sample a group of its own or leave "
             "it out." + see("Groups")
@@ -27,6 +26,16 @@ def check_groups(groups, n_samples):
             f"groups has labels that cannot be sorted, of types {kinds}; give numbers "
             "or strings." + see("Groups")
         ) from None
+
+
+def _has_missing(labels):
+    """Whether labels are missing among some (n,)."""
+    if labels.dtype.kind in "fcmM":
+        return bool((labels != labels).any())
+    if labels.dtype.kind != "O":
+        return False
+    # NaN is not itself, None and NA are neither sorted nor equal.
+    return any(label is None or label != label for label in labels.tolist())
 
 
 def _labels(groups):
@@ -76,13 +85,15 @@ def joint_of_groups(log_gate, log_density, weight, group):
     with_weight_first = np.argsort(weight == 0, kind="stable")
     _, first = np.unique(group[with_weight_first], return_index=True)
     seen = np.flatnonzero(weight)
-    total = np.zeros((first.shape[0], log_density.shape[1]))
-    np.add.at(total, group[seen], weight[seen, None] * log_density[seen])
-    return log_gate[with_weight_first[first]], total
+    total = _sums(weight[seen] * log_density[seen].T, group[seen], first.shape[0])
+    return log_gate[with_weight_first[first]], total.T
 
 
 def averaged_by_group(init, weight, group):
     """Mean of responsibilities over the rows of each group, (K, n) -> (K, G)."""
-    total = np.zeros((group.max() + 1, init.shape[0]))
-    np.add.at(total, group, (weight * init).T)
-    return (total / np.bincount(group, weight)[:, None]).T
+    return _sums(weight * init, group, group.max() + 1) / np.bincount(group, weight)
+
+
+def _sums(values, group, n_groups):
+    """Sums over the rows of each group, (K, n) -> (K, G)."""
+    return np.stack([np.bincount(group, row, n_groups) for row in values])
