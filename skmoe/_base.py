@@ -308,7 +308,7 @@ class BaseMixtureOfExperts(
         `mass` (K,) are the responsibilities of the experts, summed to 1.
         """
         spec, distribution = problem.specification, problem.specification.distribution
-        n_targets = distribution.n_categories or distribution.n_predictors
+        n_targets = _n_targets(spec)
         is_flat = self._is_flat(n_targets)
         attributes = _shaped(problem.attributes(theta, dtype), is_flat)
         exact = {}
@@ -429,9 +429,8 @@ class BaseMixtureOfExperts(
         self._require_groups(groups)
         data = self._checked_units(X, y, sample_weight, groups)
         X, y, weight, group = of_positive_weight(*data)
-        check_as_fitted(
-            self, STRUCTURE + STRENGTHS, "its information is that of the fit"
-        )
+        names, purpose = STRUCTURE + STRENGTHS, "its information is that of the fit"
+        check_as_fitted(self, names, purpose, "fit again")
         target = self._fitted_target(y)
         weight = self._class_weighted(weight, target)
         spec, prior = self._model().specification, self._fitted_prior()
@@ -440,16 +439,18 @@ class BaseMixtureOfExperts(
 
     def _fitted_theta(self, problem):
         """Fitted parameters in a problem's coordinates."""
-        found = self._parameters()
         expected = problem.attributes(problem.mixture.initial(), np.float64)
-        for name, value in expected.items():
-            if name not in found or found[name].shape != value.shape:
+        is_flat = self._is_flat(_n_targets(problem.specification))
+        for name, value in _shaped(expected, is_flat).items():
+            shape = np.shape(getattr(self, name, None))
+            if shape != value.shape:
                 raise ValueError(
-                    f"{name} has shape {np.shape(getattr(self, name, None))}, which "
-                    "does not go with X and y, or the parameters of the estimator. "
-                    "warm_start=True and inspection need those of the fit: fit again, "
-                    "or set warm_start=False." + see("Starting points")
+                    f"{name} has shape {shape} where X and y, and the parameters of "
+                    f"the estimator, give {value.shape}. warm_start=True and "
+                    "inspection need those of the fit: fit again, or set "
+                    "warm_start=False." + see("Starting points")
                 )
+        found = self._parameters()
         return problem.parameters(found)
 
     def _parameters(self):
@@ -533,6 +534,11 @@ class BaseMixtureOfExperts(
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _n_targets(spec):
+    """Number of outputs or classes."""
+    return spec.distribution.n_categories or spec.distribution.n_predictors
 
 
 def _names(distribution):

@@ -55,7 +55,8 @@ def goes_on(estimator):
     """Whether a fit goes on from an earlier one, of the same model."""
     if not (estimator.warm_start and hasattr(estimator, "converged_")):
         return False
-    check_as_fitted(estimator, STRUCTURE, "warm_start=True goes on from that")
+    purpose = "warm_start=True goes on from that"
+    check_as_fitted(estimator, STRUCTURE, purpose, "set warm_start=False")
     return True
 
 

@@ -83,14 +83,14 @@ def specification(distribution, settings, columns):
     )
 
 
-def check_as_fitted(estimator, names, purpose):
+def check_as_fitted(estimator, names, purpose, remedy):
     """Raise an error if a parameter is not what the model was fitted with."""
     before = estimator._fitted["settings"]
     for name, now in settings_of(estimator).items():
         if name in names and not _is_same(now, before[name]):
             raise ValueError(
                 f"{name}={now!r} is not what the model was fitted with, "
-                f"{before[name]!r}, and {purpose}; set it back, or fit again."
+                f"{before[name]!r}, and {purpose}; set it back, or {remedy}."
                 + see("Parameters after a fit")
             )
 

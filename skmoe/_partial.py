@@ -115,10 +115,12 @@ def _check_settings(estimator):
             "groups, or fit all rows again." + see("Batches that arrive one by one")
         )
     names = *STRUCTURE, "top_k"
-    check_as_fitted(estimator, names, "partial_fit goes on from that")
+    remedy = "begin anew with a clone"
+    check_as_fitted(estimator, names, "partial_fit goes on from that", remedy)
     for name in ("l1_ratio", "gate_l1_ratio"):
         if (getattr(estimator, name) > 0) != (fitted["settings"][name] > 0):
-            check_as_fitted(estimator, [name], "moments with and without it differ")
+            purpose = "moments with and without it differ"
+            check_as_fitted(estimator, [name], purpose, remedy)
 
 
 def _stepped(mixture, theta, moments, share, growth):
