@@ -79,8 +79,8 @@ def small_runs(monkeypatch):
     """Few blocks are worth a thread; lists how many runs the passes had."""
     n_runs, thread_runs = [], sweep_module._thread_runs
 
-    def recorded(mixture):
-        runs = thread_runs(mixture)
+    def recorded(mixture, n_threads):
+        runs = thread_runs(mixture, n_threads)
         n_runs.append(len(runs))
         return runs
 
