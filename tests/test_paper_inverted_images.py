@@ -92,7 +92,7 @@ def test_quality_is_that_of_the_estimator():
     task = paper.make_task(*paper.split_digits(0), np.random.RandomState(0))
     model = paper.MixtureOfLogisticExperts(random_state=0, max_iter=500)
     model.fit(task.train.X, task.train.y)
-    found = paper.judge_estimator(task.test, model)
+    found = paper.judge_estimator(task, model)
     X, y, inverted = task.test
     assert found.accuracy == model.score(X, y)
     assert found.cross_entropy == pytest.approx(-model.score_samples(X, y).mean())

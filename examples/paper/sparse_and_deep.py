@@ -113,7 +113,7 @@ def run(name, step_size, mixture, new, start, n_iter):
     curve = found.objective_curve
     curve = np.concatenate([curve, np.full(n_iter + 1 - curve.size, curve[-1])])
     state = new.evaluate(found.theta, curvature=False)
-    return Run(curve, new.penalty(found.theta) - state.objective)
+    return Run(curve, new.penalties.value(found.theta) - state.objective)
 
 
 def tuned(name, mixture, new, start, n_iter, grid):
