@@ -53,7 +53,7 @@ class Fitted(NamedTuple):
 
 def settings_of(estimator):
     """Parameters that shape the model, a dict."""
-    params = estimator.get_params(deep=False)
+    params = vars(estimator)  # `get_params` reads the signature at each call
     names = STRUCTURE + STRENGTHS + ("top_k",)
     return {name: params[name] for name in names if name in params}
 
