@@ -342,6 +342,12 @@ def same(first, second):
     """Whether two attributes are the same, to the last bit."""
     if isinstance(first, np.ndarray):
         return first.dtype == second.dtype and np.array_equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(
+            same(value, second[name]) for name, value in first.items()
+        )
+    if isinstance(first, tuple):
+        return len(first) == len(second) and all(map(same, first, second))
     return first is second or (type(first) is type(second) and first == second)
 
 
