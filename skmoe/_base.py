@@ -420,7 +420,7 @@ class BaseMixtureOfExperts(
 
     def _fitted_prior(self):
         """Noise variances of the prior of the fit, or None."""
-        name = self._model().distribution.dispersion_name
+        name = self._fitted_distribution().dispersion_name
         return None if name is None else getattr(self, f"prior_{name}")
 
     def _fitted_problem(self, X, y, sample_weight, groups):
@@ -450,16 +450,19 @@ class BaseMixtureOfExperts(
                     "inspection need those of the fit: fit again, or set "
                     "warm_start=False." + see("Starting points")
                 )
-        found = self._parameters()
-        return problem.parameters(found)
+        return problem.parameters(self._parameters(problem.specification.distribution))
 
-    def _parameters(self):
+    def _fitted_distribution(self):
+        """Distribution of y under an expert of the fitted model."""
+        fitted = Fitted(**self._fitted)
+        return self._distribution(fitted.settings, fitted.n_targets)
+
+    def _parameters(self, distribution):
         """Fitted attributes in float64, each with an axis of outputs, a dict.
 
         They are unrounded unless they were set since the fit.
         """
         fitted, found = Fitted(**self._fitted), {}
-        distribution = self._distribution(fitted.settings, fitted.n_targets)
         for name in _names(distribution):
             public = getattr(self, name)
             exact = fitted.exact.get(name, public)
@@ -476,9 +479,9 @@ class BaseMixtureOfExperts(
         settings = fitted.settings
         if self.top_k != settings["top_k"]:
             settings = settings | {"top_k": self._new_top_k(settings["depth"])}
-        distribution = self._distribution(settings, fitted.n_targets)
+        distribution = self._fitted_distribution()
         spec = specification(distribution, settings, fitted.columns)
-        return FittedModel(spec, self._parameters())
+        return FittedModel(spec, self._parameters(distribution))
 
     def _new_top_k(self, depth):
         """The `top_k` set after a fit, if there can be one."""

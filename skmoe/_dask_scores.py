@@ -20,7 +20,7 @@ def score(local, partitions):
     sums = sum(partitions.collect(_sums_of_target))
     # R^2 is that of the normal distribution.
     is_glm = isinstance(local, MixtureOfGLMExperts)
-    power = local._model().distribution.family.power if is_glm else 0
+    power = local._fitted_distribution().family.power if is_glm else 0
     left, whole = sum(partitions.collect(_deviances, local, sums[1:] / sums[0], power))
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = 1 - left / whole

@@ -281,7 +281,7 @@ class MixtureOfGLMExperts(MixtureRegressor):
             At most 1; 0 for the mean of y.  The deviance is that of the variance
             ``mu**family.power``.
         """
-        power = self._model().distribution.family.power
+        power = self._fitted_distribution().family.power
         return d2_tweedie_score(
             y, self.predict(X), sample_weight=sample_weight, power=power
         )

@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import ClassifierTags, check_random_state
+from sklearn.utils.metaestimators import available_if
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._partial import partial_fit
-from skmoe._probability import HasGateProbability
 from skmoe._sklearn import fit_context
 from skmoe._typing import FloatArray, MatrixLike, RandomState, keeps_type
 from skmoe._validation import check_coverage, check_n_samples, check_probabilities
 
 
-class MixtureRegressor(HasGateProbability, RegressorMixin, BaseMixtureOfExperts):
-    """A mixture of experts whose y are numbers."""
+def _is_asked_for(estimator):
+    """Whether a regressor has `predict_proba`; scikit-learn's checks forbid it."""
+    if estimator.probability:
+        return True
+    raise AttributeError(
+        "probability=False: this regressor has no predict_proba, as scikit-learn wants "
+        "it; gate_proba(X) gives the probability of each expert, and so does "
+        "predict_proba(X) with probability=True."
+    )
+
+
+class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
+    """A mixture of experts whose y are numbers.
+
+    Its `predict_proba`, if asked for, is `gate_proba`.
+    """
+
+    n_experts: int
+    probability: bool
+
+    @available_if(_is_asked_for)
+    def predict_proba(self: Any, X: Any) -> Any:
+        """Probability of each expert given x, as `gate_proba`.
+
+        Only with ``probability=True``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            What :meth:`gate_proba` takes.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_experts)
+            What :meth:`gate_proba` gives.
+
+        Notes
+        -----
+        cross_val_predict takes y for labels of classes where its method is
+        'predict_proba', and hands on their ranks; so that it does not, give it y as
+        ``params={"y": y}`` instead.
+        """
+        return self.gate_proba(X)
 
     @keeps_type(fit_context(prefer_skip_nested_validation=True))
     def partial_fit(
@@ -221,3 +262,10 @@ class MixtureRegressor(HasGateProbability, RegressorMixin, BaseMixtureOfExperts)
     def _like_y(self, values):
         """Drop the axis of outputs, (n, m, ...), where y had none."""
         return values[:, 0] if self._fitted["is_flat"] else values
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if self.probability:
+            # scikit-learn's checks look here for how many columns there are.
+            tags.classifier_tags = ClassifierTags(multi_class=self.n_experts > 2)
+        return tags

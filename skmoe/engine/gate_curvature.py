@@ -47,6 +47,7 @@ class GateCurvature:
 
     def afresh(self):
         """The same, knowing nothing of earlier coefficients."""
+        _ = self.rows  # drawn once for all copies
         fresh = copy.copy(self)
         fresh._known_at, fresh._known = None, None
         return fresh

@@ -7,7 +7,6 @@ blocks of rows.
 """
 
 import copy
-from functools import cached_property
 
 import numpy as np
 
@@ -74,14 +73,18 @@ class Mixture:
         self.work = self.weight.shape[0] * width * self.n_experts
         self.gate_size = gate.contrasts.shape[1] * p_gate
         self.penalties = Penalties(self.gate_penalty, experts)
-        self._gate_is_dense = _is_stored(gate.n_coupled * p_gate, self.gate_penalty)
+        self.gate_curvature = GateCurvature(
+            self.gate_design,
+            self.units.weight,
+            gate,
+            _is_stored(gate.n_coupled * p_gate, self.gate_penalty),
+        )
         self.experts_are_dense = _is_stored(experts.curvature_size, experts.penalty)
 
     def replaced(self, **parts):
         """The same mixture with other parts, by the names of its constructor."""
         other = copy.copy(self)
         vars(other).update(parts)
-        vars(other).pop("gate_curvature", None)
         other._arrange()
         return other
 
@@ -112,13 +115,6 @@ class Mixture:
         stored.gate_curvature = copy.copy(self.gate_curvature)
         stored.experts_are_dense = stored.gate_curvature.dense = True
         return stored
-
-    @cached_property
-    def gate_curvature(self):
-        """Curvature of the gate, which remembers where it was known."""
-        return GateCurvature(
-            self.gate_design, self.units.weight, self.gate, self._gate_is_dense
-        )
 
     def initial(self):
         """Parameters with equal gates and zero experts."""

@@ -2,9 +2,6 @@
 
 import numpy as np
 
-from skmoe.engine.design import blocks_of
-
-_BLOCK_ROWS = 8192
 _MAX_ROOT_STEPS = 200
 # Ends of brackets are brought back, so that differences are finite.
 _LARGEST = 1e300
@@ -12,12 +9,8 @@ _LARGEST = 1e300
 
 def mixture_quantile(q, gate, mean, dispersion, distribution):
     """Quantiles of mixtures, (r,), (K, n), (K, n), (K, 1) -> (r, n)."""
-    quantile = np.empty((q.shape[0], gate.shape[1]))
-    for rows in blocks_of(gate.shape[1], max(1, _BLOCK_ROWS // q.shape[0])):
-        part = gate[:, rows], mean[:, rows], dispersion, distribution
-        for number, level in enumerate(q):
-            quantile[number, rows] = _quantile_of_rows(level, *part)
-    return quantile
+    mixture = gate, mean, dispersion, distribution
+    return np.stack([_quantile_of_rows(level, *mixture) for level in q])
 
 
 def _quantile_of_rows(q, gate, mean, dispersion, distribution):

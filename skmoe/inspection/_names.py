@@ -20,7 +20,7 @@ class Entry(NamedTuple):
 
 def noise_of(estimator):
     """What the noise parameter of a fitted estimator is, and its values."""
-    distribution = estimator._model().distribution
+    distribution = estimator._fitted_distribution()
     if not distribution.has_dispersion:
         return "", np.zeros(0)
     return distribution.dispersion_kind, getattr(
@@ -73,7 +73,7 @@ def relative_names(estimator, y, intercepts, n_noises):
     labels = estimator._model().gate.relative_labels
     names = [f"{label}: {name}" for label in labels for name in gate]
     free_experts = range(1 if estimator.symmetric else n_experts)
-    if len(outputs) > 1 and estimator._model().distribution.n_categories:
+    if len(outputs) > 1 and estimator._fitted_distribution().n_categories:
         reference = outputs[0]
         outputs = [f"{output} - {reference}" for output in outputs[1:]]
     names += [
@@ -107,7 +107,7 @@ def _outputs(estimator, y):
     """
     if estimator._fitted["is_flat"]:
         return [None]
-    if estimator._model().distribution.n_categories:
+    if estimator._fitted_distribution().n_categories:
         return list(estimator.classes_)
     names = list(map(str, getattr(y, "columns", [])))
     n_outputs = estimator._fitted["n_targets"]
