@@ -11,6 +11,7 @@ import pytest
 import threadpoolctl
 from _interrupts import Interrupt, number_of_steps
 from scipy import sparse
+from sklearn import config_context, get_config
 from sklearn.base import clone
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -102,6 +103,13 @@ def test_number_of_threads_does_not_change_the_fit(small_runs):
     for other in fits[1:]:
         np.testing.assert_allclose(other.coef_, fits[0].coef_, atol=1e-8)
         assert np.isclose(other.objective_curve_[-1], fits[0].objective_curve_[-1])
+
+
+def test_threads_see_the_configuration_of_their_caller():
+    with config_context(assume_finite=True), threadpool_limits(2, user_api="blas"):
+        with block_map() as (map_threads, n_threads):
+            seen = list(map_threads(lambda _: get_config(), range(4 * n_threads)))
+        assert seen == [get_config()] * len(seen)
 
 
 def test_one_thread_gives_the_same_bits_twice():

@@ -11,6 +11,7 @@ from functools import cache, partial
 from threading import RLock
 
 import threadpoolctl
+from sklearn import get_config, set_config
 
 
 @cache
@@ -99,7 +100,9 @@ def block_map(at_most=None):
         if n_threads == 1:
             yield map, 1
         else:
-            with ThreadPoolExecutor(n_threads) as executor:
+            # Threads do not inherit scikit-learn's configuration, which is a thread's.
+            configure = partial(set_config, **get_config())
+            with ThreadPoolExecutor(n_threads, initializer=configure) as executor:
                 yield executor.map, n_threads
     finally:
         _LIMIT.leave(use)
