@@ -33,21 +33,26 @@ from skmoe._sklearn import (
     validate_parameter_constraints,
 )
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
-from skmoe._validation import (
-    check_columns,
-    check_sees_something,
-    check_weights,
-    of_positive_weight,
-)
+from skmoe._validation import check_columns, check_sees_something
 from skmoe.data.groups import (
     check_gate_sees_groups,
     check_groups,
     joint_of_groups,
 )
 from skmoe.data.rows import rows_like_fit
+from skmoe.data.sample import (
+    Inputs,
+    check_expert_proba,
+    check_offset,
+    check_proba_of_groups,
+    is_other,
+    of_groups,
+    sample_of,
+)
 from skmoe.engine.fitted import FittedModel, mixture_log_density, posterior
 from skmoe.engine.gate import branches_of
-from skmoe.engine.problem import Problem, in_groups
+from skmoe.engine.problem import Problem
+from skmoe.engine.rows import in_groups
 from skmoe.engine.starts import STRATEGIES
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -108,6 +113,8 @@ class BaseMixtureOfExperts(
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_labels: ArrayLike | None = None,
     ) -> Self:
         """Fit the mixture.
 
@@ -127,6 +134,15 @@ class BaseMixtureOfExperts(
             Labels of groups, such as the unit of repeated measurements: rows of a group
             share one latent expert.  The gate decides once for a group, so what it
             sees must be constant within groups; set `gate_features`.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors, such as the logarithm of the
+            exposure of counts; for linear experts in the units of y, for classes on
+            the scale of logits (of two classes that of ``classes_[1]``).
+        expert_labels : array-like of int of shape (n_samples,), default=None
+            Numbers of experts that are known, from 0 to ``n_experts - 1``, and -1 where
+            one is not.  Such a row counts for its expert alone, and one row of a group
+            tells the expert of all.  Experts then keep their numbers.
 
         Returns
         -------
@@ -148,7 +164,7 @@ class BaseMixtureOfExperts(
             If the model has more parameters than samples (weights count as samples), or
             an expert fewer samples than coefficients.
         """
-        given = self, X, y, sample_weight, groups
+        given = self, X, y, sample_weight, groups, offset, expert_labels
         best = fit_task(self, lambda passes: task_in_memory(*given, passes))
         self._warn(best, stacklevel=5)
         return self
@@ -164,8 +180,8 @@ class BaseMixtureOfExperts(
         -------
         proba : ndarray of shape (n_samples, n_experts)
         """
-        X = self._checked(X)
-        return self._cast(self._model().gate_probability(X), X)
+        inputs = self._inputs(X)
+        return self._cast(self._model().gate_probability(inputs), inputs)
 
     def responsibilities(
         self,
@@ -173,6 +189,7 @@ class BaseMixtureOfExperts(
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
     ) -> FloatArray:
         """Probability of each expert given x and y (posterior, E-step).
 
@@ -186,6 +203,9 @@ class BaseMixtureOfExperts(
         groups : array-like of shape (n_samples,), default=None
             Labels of groups that share one latent expert; its rows are then equal.
             Without it each row is on its own.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors, as in `fit`.
 
         Returns
         -------
@@ -197,9 +217,9 @@ class BaseMixtureOfExperts(
         ValueError
             If the data is invalid, or what the gate sees varies within a group.
         """
-        data = self._checked_units(X, y, sample_weight, groups)
-        proba = posterior(*self._log_joint(*data))
-        return proba if groups is None else proba[data[-1]]
+        sample = self._sample(X, y, sample_weight, groups, offset)
+        proba = posterior(*self._log_joint(sample))
+        return proba if groups is None else proba[sample.group]
 
     def score_samples(
         self,
@@ -207,6 +227,8 @@ class BaseMixtureOfExperts(
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
     ) -> FloatArray:
         """Log-likelihood log p(y | x) of each sample, or of each group, in nats.
 
@@ -222,6 +244,12 @@ class BaseMixtureOfExperts(
         groups : array-like of shape (n_samples,), default=None
             Labels of groups that share one latent expert.  Without it each row is on
             its own.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
@@ -235,9 +263,76 @@ class BaseMixtureOfExperts(
             If the data is invalid, or what the gate sees varies within a group.
         """
         if y is None:
-            y = self.predict(X)
-        data = self._checked_units(X, y, sample_weight, groups)
-        return mixture_log_density(*self._log_joint(*data))
+            y = self.predict(X, offset=offset, expert_proba=expert_proba)
+        sample = self._sample(X, y, sample_weight, groups, offset)
+        return mixture_log_density(*self._log_joint(sample, expert_proba))
+
+    def expert_proba(
+        self,
+        X: MatrixLike,
+        groups: ArrayLike,
+        X_past: MatrixLike,
+        y_past: ArrayLike,
+        groups_past: ArrayLike,
+        sample_weight_past: ArrayLike | None = None,
+        offset_past: ArrayLike | None = None,
+    ) -> FloatArray:
+        """Probability of each expert for rows of groups that have earlier rows.
+
+        What predictions and scores take as `expert_proba`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+        groups : array-like of shape (n_samples,)
+            Labels of their groups.
+        X_past : {array-like, sparse matrix} of shape (n_past, n_features)
+            Rows whose y is known.
+        y_past : array-like of shape (n_past,) or (n_past, n_outputs)
+        groups_past : array-like of shape (n_past,)
+            Labels of their groups.
+        sample_weight_past : array-like of shape (n_past,), default=None
+            Weights count rows within their group.
+        offset_past : array-like of shape (n_past,), (n_past, n_outputs) or \
+                (n_past, n_classes), default=None
+            Known part of the linear predictors of the earlier rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_experts)
+            The responsibilities of a group given its earlier rows; the probabilities of
+            the gate for rows of groups that have none.
+
+        Raises
+        ------
+        ValueError
+            If the data is invalid, or what the gate sees varies within a group.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MixtureOfLinearExperts
+        >>> rng = np.random.default_rng(0)
+        >>> subject, x = np.repeat(np.arange(100), 4), rng.normal(size=(400, 1))
+        >>> y = np.where(subject % 2, x[:, 0], -x[:, 0]) + 0.1 * rng.normal(size=400)
+        >>> model = MixtureOfLinearExperts(gate_features=[], random_state=0)
+        >>> model = model.fit(x, y, groups=subject)
+        >>> past = [[2.0]], [2.0], ["a"]  # the slope of this subject is 1
+        >>> proba = model.expert_proba([[1.0], [1.0]], ["a", "b"], *past)
+        >>> model.predict([[1.0], [1.0]], expert_proba=proba).round(1) + 0.0
+        array([1., 0.])
+        """
+        gate = self.gate_proba(X)
+        groups, past = np.asarray(groups), np.asarray(groups_past)
+        check_groups(groups, len(gate))
+        known = self.responsibilities(
+            X_past, y_past, sample_weight_past, past, offset_past
+        )
+        labels, first = np.unique(past, return_index=True)
+        where = np.minimum(np.searchsorted(labels, groups), len(labels) - 1)
+        is_known = labels[where] == groups
+        return np.where(is_known[:, None], known[first][where], gate)
 
     def _target_encoder(self):
         """Encoder of y for a new fit."""
@@ -251,7 +346,11 @@ class BaseMixtureOfExperts(
 
     def _fitted_target(self, y):
         """Validated y as the engine wants it, if it is like the y of fit."""
-        return self._encoder(self._fitted["settings"]).encode(y)
+        return self._fitted_encoder().encode(y)
+
+    def _fitted_encoder(self):
+        """Encoder of y of the fitted model."""
+        return self._encoder(self._fitted["settings"])
 
     def _class_weighted(self, weight, target):
         """Weights of rows times those of their classes, (n,)."""
@@ -406,36 +505,39 @@ class BaseMixtureOfExperts(
         # Experts of opposite sign have no common level to take away.
         return self._specification((None, None)).fit_intercept and not self.symmetric
 
-    def _make_problem(self, X, target, weight, columns, group=None, **options):
-        """The engine's problem of a fit; columns of gate and experts."""
-        spec = self._specification(columns, self._n_targets(target))
-        return self._problem_of(spec, X, target, weight, group, **options)
+    def _make_problem(self, rows, columns, **options):
+        """The engine's problem of a fit to `Rows`; columns of gate and experts."""
+        spec = self._specification(columns, self._n_targets(rows.target))
+        return self._problem_of(spec, rows, **options)
 
-    def _problem_of(self, spec, X, target, weight, group=None, **options):
+    def _problem_of(self, spec, rows, **options):
         """The engine's problem of a specification, whose rows it puts in groups."""
-        if group is not None:
-            check_gate_sees_groups(self, X, group, spec.gate_columns)
-            X, target, weight, group = in_groups(X, target, weight, group)
-        return Problem(X, target, weight, spec, group=group, **options)
+        if rows.group is not None:
+            check_gate_sees_groups(self, rows.X, rows.group, spec.gate_columns)
+        X, target, weight, *known = in_groups(rows)
+        known = dict(zip(("group", "offset", "expert"), known))
+        return Problem(X, target, weight, spec, **known, **options)
 
     def _fitted_prior(self):
         """Noise variances of the prior of the fit, or None."""
         name = self._fitted_distribution().dispersion_name
         return None if name is None else getattr(self, f"prior_{name}")
 
-    def _fitted_problem(self, X, y, sample_weight, groups):
+    def _fitted_problem(
+        self, X, y, sample_weight, groups, offset=None, expert_labels=None
+    ):
         """The problem on some data, and the fitted parameters in its coordinates."""
         check_is_fitted(self)
         self._require_groups(groups)
-        data = self._checked_units(X, y, sample_weight, groups)
-        X, y, weight, group = of_positive_weight(*data)
+        sample = self._sample(X, y, sample_weight, groups, offset, expert_labels)
+        sample = sample.of_positive_weight()
         names, purpose = STRUCTURE + STRENGTHS, "its information is that of the fit"
         check_as_fitted(self, names, purpose, "fit again")
-        target = self._fitted_target(y)
-        weight = self._class_weighted(weight, target)
+        rows = sample.rows(self._fitted_encoder())
+        rows = rows._replace(weight=self._class_weighted(rows.weight, rows.target))
         spec, prior = self._model().specification, self._fitted_prior()
-        problem = self._problem_of(spec, X, target, weight, group, prior_noise=prior)
-        return problem, self._fitted_theta(problem), float(weight.sum())
+        problem = self._problem_of(spec, rows, prior_noise=prior)
+        return problem, self._fitted_theta(problem), float(rows.weight.sum())
 
     def _fitted_theta(self, problem):
         """Fitted parameters in a problem's coordinates."""
@@ -491,37 +593,55 @@ class BaseMixtureOfExperts(
         _check_choice(depth, self.top_k)
         return self.top_k
 
-    def _checked(self, X):
-        """Validated X of a fitted estimator."""
+    def _inputs(self, X, offset=None, expert_proba=None):
+        """Validated `Inputs` of a fitted estimator."""
         check_is_fitted(self)
-        return rows_like_fit(self, X)
+        return self._inputs_of(rows_like_fit(self, X), offset, expert_proba)
 
-    def _checked_pair(self, X, y):
-        """Validated X and y of a fitted estimator."""
-        check_is_fitted(self)
-        return rows_like_fit(self, X, y)
+    def _inputs_of(self, X, offset, expert_proba):
+        """`Inputs` of a validated X."""
+        n_rows, n_experts = X.shape[0], self._fitted["settings"]["n_experts"]
+        return Inputs(
+            X,
+            self._fitted_encoder().offset(check_offset(offset, n_rows)),
+            check_expert_proba(expert_proba, n_rows, n_experts),
+        )
 
-    def _cast(self, values, X):
+    def _cast(self, values, inputs):
         """Predictions in the type of the attributes, or of X if that is wider."""
-        dtype = np.result_type(X.dtype, self.coef_.dtype)
+        dtype = np.result_type(inputs.X.dtype, self.coef_.dtype)
         ends = np.finfo(dtype)
         return np.clip(values, ends.min, ends.max).astype(dtype, copy=False)
 
-    def _checked_units(self, X, y, sample_weight, groups):
-        """Validated X, y, weights and codes of groups, or None."""
-        X, y = self._checked_pair(X, y)
-        weight = check_weights(sample_weight, X)
-        return X, y, weight, check_groups(groups, X.shape[0])
+    def _sample(self, X, y, sample_weight, groups, offset=None, expert_labels=None):
+        """Validated `Sample` of a fitted estimator."""
+        check_is_fitted(self)
+        X, y = rows_like_fit(self, X, y)
+        given = sample_weight, groups, offset, expert_labels
+        return sample_of(self._fitted["settings"], X, y, *given)
 
-    def _log_joint(self, X, y, weight, group):
-        """Gate and expert log-densities of validated rows (n, K), or groups (G, K)."""
+    def _log_joint(self, sample, expert_proba=None):
+        """Log-probabilities of experts and log-densities of rows, or of groups.
+
+        Of a validated `Sample`; two arrays (n, K) or (G, K).
+        """
         model = self._model()
-        joint = model.log_joint(X, self._fitted_target(y))
-        if group is None:
+        inputs = self._inputs_of(sample.X, sample.offset, expert_proba)
+        joint = model.log_joint(inputs, self._fitted_target(sample.y))
+        if sample.expert is not None:
+            expert = of_groups(sample.expert, sample.group)
+            joint[0][is_other(expert, model.gate.n_experts)] = -np.inf
+        if sample.group is None:
             return joint
-        rows, _, _, of_rows = of_positive_weight(X, y, weight, group)
-        check_gate_sees_groups(self, rows, of_rows, model.specification.gate_columns)
-        return joint_of_groups(*joint, weight, group)
+        if inputs.expert_proba is not None:
+            check_proba_of_groups(inputs.expert_proba, sample.group)
+        else:
+            rows, columns = (
+                sample.of_positive_weight(),
+                model.specification.gate_columns,
+            )
+            check_gate_sees_groups(self, rows.X, rows.group, columns)
+        return joint_of_groups(*joint, sample.weight, sample.group)
 
     @property
     def _doc_link_template(self):

@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmoe._docs import see
 from skmoe._typing import MatrixLike
-from skmoe._validation import of_positive_weight
 from skmoe.engine.fitted import mixture_log_density, posterior
 
 
@@ -32,6 +31,8 @@ class HasCriteria:
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_labels: ArrayLike | None = None,
     ) -> float:
         """Log-likelihood of all samples together, in nats; penalties are not in it.
 
@@ -43,6 +44,11 @@ class HasCriteria:
             A weight counts as so many rows.
         groups : array-like of shape (n_samples,), default=None
             Labels of groups that share one latent expert, as in `fit`.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_labels : array-like of int of shape (n_samples,), default=None
+            Experts that are known, else -1, as in `fit`; they are then data too.
 
         Returns
         -------
@@ -54,7 +60,9 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        return self._fit_to(X, y, sample_weight, groups).log_likelihood
+        return self._fit_to(
+            X, y, sample_weight, groups, offset, expert_labels
+        ).log_likelihood
 
     def aic(
         self,
@@ -62,6 +70,8 @@ class HasCriteria:
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_labels: ArrayLike | None = None,
     ) -> float:
         """Akaike information criterion in nats times two; lower is better.
 
@@ -73,6 +83,11 @@ class HasCriteria:
             A weight counts as so many rows.
         groups : array-like of shape (n_samples,), default=None
             Labels of groups that share one latent expert, as in `fit`.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_labels : array-like of int of shape (n_samples,), default=None
+            Experts that are known, else -1, as in `fit`; they are then data too.
 
         Returns
         -------
@@ -83,7 +98,7 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        fit = self._fit_to(X, y, sample_weight, groups)
+        fit = self._fit_to(X, y, sample_weight, groups, offset, expert_labels)
         return 2 * self._fitted["n_parameters"] - 2 * fit.log_likelihood
 
     def bic(
@@ -92,6 +107,8 @@ class HasCriteria:
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_labels: ArrayLike | None = None,
     ) -> float:
         """Bayesian information criterion in nats times two; lower is better.
 
@@ -110,6 +127,11 @@ class HasCriteria:
             A weight counts as so many rows.
         groups : array-like of shape (n_samples,), default=None
             Labels of groups that share one latent expert, as in `fit`.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_labels : array-like of int of shape (n_samples,), default=None
+            Experts that are known, else -1, as in `fit`; they are then data too.
 
         Returns
         -------
@@ -120,7 +142,7 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        fit = self._fit_to(X, y, sample_weight, groups)
+        fit = self._fit_to(X, y, sample_weight, groups, offset, expert_labels)
         penalty = self._fitted["n_parameters"] * np.log(fit.n_samples)
         return penalty - 2 * fit.log_likelihood
 
@@ -130,6 +152,8 @@ class HasCriteria:
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_labels: ArrayLike | None = None,
     ) -> float:
         """Integrated completed likelihood criterion; lower is better.
 
@@ -144,6 +168,11 @@ class HasCriteria:
             A weight counts as so many rows.
         groups : array-like of shape (n_samples,), default=None
             Labels of groups that share one latent expert, as in `fit`.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_labels : array-like of int of shape (n_samples,), default=None
+            Experts that are known, else -1, as in `fit`; they are then data too.
 
         Returns
         -------
@@ -154,25 +183,29 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        fit = self._fit_to(X, y, sample_weight, groups)
+        fit = self._fit_to(X, y, sample_weight, groups, offset, expert_labels)
         penalty = self._fitted["n_parameters"] * np.log(fit.n_samples)
         return penalty - 2 * fit.log_likelihood + 2 * fit.uncertainty
 
-    def _fit_to(self, X, y, sample_weight, groups):
-        """How well the model fits some data: what the criteria need."""
+    def _fit_to(self, X, y, *known):
+        """How well the model fits some data: what the criteria need.
+
+        `known` are sample_weight, groups, offset and expert_labels, or None.
+        """
         if y is None:
             raise ValueError("y=None: the likelihood needs the targets; give y.")
         check_is_fitted(self)
-        self._require_groups(groups)
-        data = self._checked_units(X, y, sample_weight, groups)
-        X, y, weight, group = of_positive_weight(*data)
-        joint = self._log_joint(X, y, weight, group)
+        self._require_groups(known[1])
+        sample = self._sample(X, y, *known).of_positive_weight()
+        joint = self._log_joint(sample)
         log_density = mixture_log_density(*joint)
         entropy = entr(posterior(*joint)).sum(axis=1)
         # Weights count within a group; groups count once.
-        times = weight if group is None else np.ones(len(log_density))
+        times = sample.weight if sample.group is None else np.ones(len(log_density))
         return _FitToData(
-            float(times @ log_density), float(times @ entropy), float(weight.sum())
+            float(times @ log_density),
+            float(times @ entropy),
+            float(sample.weight.sum()),
         )
 
     def _require_groups(self, groups):

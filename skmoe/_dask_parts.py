@@ -144,7 +144,7 @@ def given_parts(data):
 
     Parameters
     ----------
-    data : dict with the keys X, y and sample_weight, which may be None
+    data : dict with the keys X and y, and others that `Given` has, which may be None
     """
     collections = {k: v for k, v in data.items() if v is not None or k == "y"}
     for name, found in collections.items():
@@ -154,23 +154,27 @@ def given_parts(data):
                 "or series of Dask, or use the plain estimator."
             )
     pieces = _aligned(collections)
-    absent = [None] * len(pieces["X"])
-    rows = zip(pieces["X"], pieces["y"], pieces.get("sample_weight", absent))
     make = dask.delayed(Given, pure=False)
-    return [make(f"partition {i}", *row) for i, row in enumerate(rows)]
+    return [
+        make(f"partition {i}", **dict(zip(pieces, row)))
+        for i, row in enumerate(zip(*pieces.values()))
+    ]
 
 
-def lazily(local, method, X, *y, **options):
-    """What a method of a fitted estimator gives for each partition, a dask array."""
-    given = dict(zip("Xy", (X, *y)))
+def lazily(local, method, given, **options):
+    """What a method of a fitted estimator gives for each partition, a dask array.
+
+    `given` are collections by the names of its arguments, a dict.
+    """
+    X = given["X"]
     for name, found in given.items():
         if not is_collection(found):
             raise TypeError(
                 f"{name} is of type {type(found).__name__}, but X is a collection of "
-                "Dask; give both in the same way."
+                "Dask; give all in the same way."
             )
-    call = partial(_called_on_rows, method, options)
-    empty = call(local, None, *_example(local, X, bool(y)))[:0]
+    call = partial(_called_on_rows, method, options, tuple(given))
+    empty = call(local, None, *_example(local, given))[:0]
     sizes = X.chunks[0] if isinstance(X, da.Array) else [np.nan] * X.npartitions
     make, shared = dask.delayed(call, pure=False), dask.delayed(local)
     blocks = [
@@ -182,22 +186,27 @@ def lazily(local, method, X, *y, **options):
     return da.concatenate(blocks, allow_unknown_chunksizes=True)
 
 
-def _called_on_rows(method, options, local, empty, X, *y):
-    """What a method gives for X, or X and y; `empty` for an empty partition."""
-    return getattr(local, method)(X, *y, **options) if len(X) else empty
+def _called_on_rows(method, options, names, local, empty, *rows):
+    """What a method gives for arguments of some names; `empty` for empty ones."""
+    if not len(rows[0]):
+        return empty
+    return getattr(local, method)(**dict(zip(names, rows)), **options)
 
 
-def _example(local, X, with_target):
-    """A row like those of X, and a target of it."""
+def _example(local, given):
+    """A row like those of X, and of what else is given."""
+    X = given["X"]
     if isinstance(X, da.Array):
         row = np.zeros((1, X.shape[1]), X.dtype)
     else:
         # A frame for each of its types; without it lazy predictions are not made.
         row = X._meta_nonempty.iloc[:1]
-    if not with_target:
-        return (row,)
     y = np.ones((1, *local.intercept_.shape[1:]))
-    return row, getattr(local, "classes_", y)[:1]
+    known = {"X": row, "y": getattr(local, "classes_", y)[:1]}
+    return [
+        known[name] if name in known else np.zeros((1, *found.shape[1:]))
+        for name, found in given.items()
+    ]
 
 
 def _is_frame(data):

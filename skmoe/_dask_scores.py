@@ -39,7 +39,9 @@ def _likelihood_of(part, local):
     weight = _weight(part)
     if weight is None:
         return 0.0, 0.0
-    return local.log_likelihood(part.X, part.y, weight), weight.sum()
+    known = part.offset, part.expert_labels
+    found = local.log_likelihood(part.X, part.y, weight, None, *known)
+    return found, weight.sum()
 
 
 def _correct(part, local):
@@ -47,7 +49,7 @@ def _correct(part, local):
     weight = _weight(part)
     if weight is None:
         return 0.0, 0.0
-    predicted = local.predict(part.X)
+    predicted = local.predict(part.X, offset=part.offset)
     correct = accuracy_score(part.y, predicted, sample_weight=weight, normalize=False)
     return correct, weight.sum()
 
@@ -71,7 +73,8 @@ def _deviances(part, local, mean, power):
     weight = _weight(part)
     if weight is None:
         return 0.0
-    y, predicted = _outputs(part.y), _outputs(local.predict(part.X))
+    y = _outputs(part.y)
+    predicted = _outputs(local.predict(part.X, offset=part.offset))
     return weight.sum() * np.array(
         [
             [

@@ -1,17 +1,16 @@
 """One fit, wherever its rows are: what it works on, and what becomes of it."""
 
-from skmoe._fitted import STRUCTURE, check_as_fitted
+from skmoe._fitted import STRUCTURE, check_as_fitted, settings_of
 from skmoe._restarts import FitTask, best_descent
 from skmoe._validation import (
     check_enough,
     check_init,
-    check_weights,
-    of_positive_weight,
     restored_on_failure,
 )
-from skmoe.data.groups import averaged_by_group, check_groups
+from skmoe.data.groups import averaged_by_group
 from skmoe.data.rows import rows_to_fit
-from skmoe.engine.problem import canonical_rows
+from skmoe.data.sample import sample_of
+from skmoe.engine.rows import canonical_rows
 from skmoe.engine.sweep import IN_MEMORY, InMemory
 from skmoe.engine.threads import block_map
 from skmoe.solvers import AcceleratedEM
@@ -34,20 +33,20 @@ def fit_task(estimator, make_task):
 def task_of(
     estimator, rows, columns, n_seen, *, init=None, data=None, over=None, **how
 ):
-    """Task of a fit that starts from some rows (X, targets, weights).
+    """Task of a fit that starts from some `Rows`.
 
     `init` are responsibilities, `over` makes a mixture on all rows of the problem, and
     `how` are options of the problem.  A warm start goes on from the fitted attributes.
     """
     is_warm = goes_on(estimator)
     prior = estimator._fitted_prior() if is_warm else None
-    problem = estimator._make_problem(*rows, columns, prior_noise=prior, **how)
+    problem = estimator._make_problem(rows, columns, prior_noise=prior, **how)
     problem.learn_noise_prior(AcceleratedEM)
     start = estimator.init if init is None else init
     if is_warm:
         start = estimator._fitted_theta(problem)
     mixture = problem.mixture if over is None else over(problem)
-    dtype = rows[0].dtype
+    dtype = rows.X.dtype
     return FitTask(estimator, problem, mixture, start, dtype, n_seen, data)
 
 
@@ -60,32 +59,46 @@ def goes_on(estimator):
     return True
 
 
-def task_in_memory(estimator, X, y, sample_weight, groups, passes=IN_MEMORY):
+def task_in_memory(
+    estimator,
+    X,
+    y,
+    sample_weight,
+    groups=None,
+    offset=None,
+    expert_labels=None,
+    passes=IN_MEMORY,
+):
     """Task of a fit to arrays; the estimator learns names and classes."""
     X, y, columns = rows_to_fit(estimator, X, y)
     estimator._check_structure()
     goes_on(estimator)  # before y is taken for another model's
-    weight = check_weights(sample_weight, X)
-    group = check_groups(groups, X.shape[0])
-    metadata = {} if sample_weight is None else {"sample_weight": weight}
-    metadata |= {} if groups is None else {"groups": groups}
-    data = {"X": X, "y": y, "metadata": metadata or None}
+    given = sample_weight, groups, offset, expert_labels
+    sample = sample_of(settings_of(estimator), X, y, *given)
+    data = {"X": X, "y": y, "metadata": _metadata(sample.weight, *given)}
     init = None
     if not isinstance(estimator.init, str):
         init = check_init(estimator.init, X.shape[0], estimator.n_experts)
-        init = init[:, weight > 0]
-    X, y, weight, group = of_positive_weight(X, y, weight, group)
-    check_enough(estimator.n_experts, X.shape[0], group)
-    encoder = estimator._learn_target(estimator._target_encoder().summary(y))
-    target = encoder.encode(y)
-    weight = estimator._class_weighted(weight, target)
-    n_seen = X.shape[0]
+        init = init[:, sample.weight > 0]
+    sample = sample.of_positive_weight()
+    check_enough(estimator.n_experts, sample.X.shape[0], sample.group)
+    encoder = estimator._learn_target(estimator._target_encoder().summary(sample.y))
+    rows = sample.rows(encoder)
+    rows = rows._replace(weight=estimator._class_weighted(rows.weight, rows.target))
+    n_seen = rows.X.shape[0]
     if sample_weight is not None or estimator.class_weight is not None:
-        n_seen = float(weight.sum())
+        n_seen = float(rows.weight.sum())
     if init is None:
-        X, target, weight, group = canonical_rows(X, target, weight, group)
-    elif group is not None:
-        init = averaged_by_group(init, weight, group)
-    rows = X, target, weight
-    how = {"init": init, "data": data, "group": group, "passes": passes}
+        rows = canonical_rows(*rows)
+    elif rows.group is not None:
+        init = averaged_by_group(init, rows.weight, rows.group)
+    how = {"init": init, "data": data, "passes": passes}
     return task_of(estimator, rows, columns, n_seen, **how)
+
+
+def _metadata(weight, sample_weight, groups, offset, expert_labels):
+    """What callbacks see beside X and y, a dict, or None."""
+    found = {} if sample_weight is None else {"sample_weight": weight}
+    given = {"groups": groups, "offset": offset, "expert_labels": expert_labels}
+    found |= {name: value for name, value in given.items() if value is not None}
+    return found or None

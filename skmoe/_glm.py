@@ -159,10 +159,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
     Experts come in the order of decreasing mass; in a tree, the branches of each node
     do, and experts follow from left to right.
 
-    **Exposure.**  As for PoissonRegressor, give rates, counts divided by exposures, as
-    y and the exposures as `sample_weight`.  A weight counts as so many rows, each with
-    an expert of its own; where a whole count comes from one expert, make each row a
-    group: ``fit(X, counts / exposure, exposure, groups=np.arange(n_samples))``.
+    **Exposure.**  Give the counts as y, and ``offset=np.log(exposure)`` to `fit` and to
+    all methods that take X.
 
     References
     ----------
@@ -250,22 +248,38 @@ class MixtureOfGLMExperts(MixtureRegressor):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def predict(self, X: MatrixLike) -> FloatArray:
+    def predict(
+        self,
+        X: MatrixLike,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
+    ) -> FloatArray:
         """Mean of y given x, E[y | x].
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        offset : array-like of shape (n_samples,), default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
         y_mean : ndarray of shape (n_samples,)
         """
-        X = self._checked(X)
-        return self._cast(self._model().mean(X)[:, 0], X)
+        inputs = self._inputs(X, offset, expert_proba)
+        return self._cast(self._model().mean(inputs)[:, 0], inputs)
 
     def score(
-        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
     ) -> float:
         """Share of the deviance explained, D^2, as of scikit-learn's GLMs.
 
@@ -274,6 +288,11 @@ class MixtureOfGLMExperts(MixtureRegressor):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,), default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
@@ -282,9 +301,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
             ``mu**family.power``.
         """
         power = self._fitted_distribution().family.power
-        return d2_tweedie_score(
-            y, self.predict(X), sample_weight=sample_weight, power=power
-        )
+        found = self.predict(X, offset=offset, expert_proba=expert_proba)
+        return d2_tweedie_score(y, found, sample_weight=sample_weight, power=power)
 
     def _check_structure(self):
         super()._check_structure()
@@ -311,9 +329,9 @@ class MixtureOfGLMExperts(MixtureRegressor):
     def _encoder(self, settings):
         return Amounts(self._distribution(settings, 1).family.check)
 
-    def _cast(self, values, X):
+    def _cast(self, values, inputs):
         # Means that are tiny stay positive, as the deviance wants them.
-        cast = super()._cast(values, X)
+        cast = super()._cast(values, inputs)
         return np.where(values > 0, np.maximum(cast, np.finfo(cast.dtype).tiny), cast)
 
     def __sklearn_tags__(self):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import MultiOutputMixin
+from sklearn.metrics import r2_score
 
 from skmoe._base import _NON_NEGATIVE, _POSITIVE, BaseMixtureOfExperts
 from skmoe._regressor import MixtureRegressor
@@ -268,16 +270,31 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
 
     @overload
     def predict(
-        self, X: MatrixLike, return_std: Literal[False] = False
+        self,
+        X: MatrixLike,
+        return_std: Literal[False] = False,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
     ) -> FloatArray: ...
 
     @overload
     def predict(
-        self, X: MatrixLike, return_std: Literal[True]
+        self,
+        X: MatrixLike,
+        return_std: Literal[True],
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
     ) -> tuple[FloatArray, FloatArray]: ...
 
     def predict(
-        self, X: MatrixLike, return_std: bool = False
+        self,
+        X: MatrixLike,
+        return_std: bool = False,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
     ) -> FloatArray | tuple[FloatArray, FloatArray]:
         """Mean of y given x, E[y | x].
 
@@ -290,6 +307,12 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         return_std : bool, default=False
             Whether to return the standard deviation of y given x too: noise of the
             experts and their disagreement.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), \
+                default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
@@ -298,13 +321,43 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
             Only with ``return_std=True``, in the units of y; infinite with `noise_df`
             of at most 2.
         """
-        X, model = self._checked(X), self._model()
-        y_mean = self._cast(self._like_y(model.mean(X)), X)
+        inputs, model = self._inputs(X, offset, expert_proba), self._model()
+        y_mean = self._cast(self._like_y(model.mean(inputs)), inputs)
         if not return_std:
             return y_mean
         if np.isinf(model.distribution.variance):
             return y_mean, np.full_like(y_mean, np.inf)
-        return y_mean, self._cast(self._like_y(model.std(X)), X)
+        return y_mean, self._cast(self._like_y(model.std(inputs)), inputs)
+
+    def score(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
+    ) -> float:
+        """Coefficient of determination R^2, as of scikit-learn's regressors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), \
+                default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
+
+        Returns
+        -------
+        score : float
+            At most 1; 0 for the mean of y.  The mean over several outputs.
+        """
+        found = self.predict(X, offset=offset, expert_proba=expert_proba)
+        return r2_score(y, found, sample_weight=sample_weight)
 
     def _encoder(self, settings):
         is_fitted = hasattr(self, "intercept_")

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 
 from skmoe._base import BaseMixtureOfExperts
@@ -251,6 +252,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         y: ArrayLike,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_labels: ArrayLike | None = None,
     ) -> Self:
         """Learn from one batch of rows: stochastic mirror descent, online EM.
 
@@ -277,6 +280,11 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
             before; later it may be left out, or be the same.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights, comparable between batches.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), \
+                default=None
+            Known part of the experts' logits, as in `fit`.
+        expert_labels : array-like of int of shape (n_samples,), default=None
+            Experts that are known, else -1, as in `fit`.
 
         Returns
         -------
@@ -316,71 +324,119 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         >>> model.predict([[-1.5], [0.0], [1.5]])
         array([1, 0, 1])
         """
-        partial_fit(self, X, y, classes, sample_weight)
+        partial_fit(self, X, y, classes, sample_weight, offset, expert_labels)
         return self
 
-    def predict(self, X: MatrixLike) -> NDArray[Any]:
+    def predict(
+        self,
+        X: MatrixLike,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
+    ) -> NDArray[Any]:
         """Most probable class.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), \
+                default=None
+            Known part of the experts' logits, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
         y_pred : ndarray of shape (n_samples,)
         """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        proba = self.predict_proba(X, offset=offset, expert_proba=expert_proba)
+        return self.classes_[proba.argmax(axis=1)]
 
-    def predict_proba(self, X: MatrixLike) -> FloatArray:
+    def predict_proba(
+        self,
+        X: MatrixLike,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
+    ) -> FloatArray:
         """Class probabilities of the mixture.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), \
+                default=None
+            Known part of the experts' logits, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
         proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of `classes_`.
         """
-        X = self._checked(X)
-        proba = self._model().mean(X)
+        inputs = self._inputs(X, offset, expert_proba)
+        proba = self._model().mean(inputs)
         # Beside its sum, rounding cannot leave any above 1.
-        return self._cast(proba / proba.sum(axis=1, keepdims=True), X)
+        return self._cast(proba / proba.sum(axis=1, keepdims=True), inputs)
 
-    def predict_log_proba(self, X: MatrixLike) -> FloatArray:
+    def predict_log_proba(
+        self,
+        X: MatrixLike,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
+    ) -> FloatArray:
         """Logarithms of the class probabilities, in nats.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), \
+                default=None
+            Known part of the experts' logits, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
         log_proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of `classes_`.
         """
-        X = self._checked(X)
-        return self._cast(np.minimum(self._model().log_mean(X), 0), X)
+        inputs = self._inputs(X, offset, expert_proba)
+        return self._cast(np.minimum(self._model().log_mean(inputs), 0), inputs)
 
-    def predict_expert(self, X: MatrixLike) -> FloatArray:
+    def predict_expert(
+        self, X: MatrixLike, *, offset: ArrayLike | None = None
+    ) -> FloatArray:
         """Class probabilities under each expert.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), \
+                default=None
+            Known part of the experts' logits, as in `fit`.
 
         Returns
         -------
         proba : ndarray of shape (n_samples, n_experts, n_classes)
         """
-        X = self._checked(X)
-        return self._cast(self._model().expert_mean(X).transpose(2, 0, 1), X)
+        inputs = self._inputs(X, offset)
+        mean = self._model().expert_mean(inputs).transpose(2, 0, 1)
+        return self._cast(mean, inputs)
 
     def sample(
-        self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None
+        self,
+        X: MatrixLike,
+        n_samples: int = 1,
+        random_state: RandomState = None,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
     ) -> NDArray[Any]:
         """Draw classes given x from the fitted mixture.
 
@@ -390,6 +446,12 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         n_samples : int, default=1
             Number of draws for each row of X.
         random_state : int, RandomState instance or None, default=None
+        offset : array-like of shape (n_samples_X,) or (n_samples_X, n_classes), \
+                default=None
+            Known part of the experts' logits, as in `fit`.
+        expert_proba : array-like of shape (n_samples_X, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
@@ -397,8 +459,38 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         """
         n_samples = check_n_samples(n_samples)
         rng = check_random_state(random_state)
-        drawn = draw_categories(self.predict_proba(X), n_samples, rng)
+        proba = self.predict_proba(X, offset=offset, expert_proba=expert_proba)
+        drawn = draw_categories(proba, n_samples, rng)
         return self.classes_[drawn]
+
+    def score(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
+    ) -> float:
+        """Share of the rows whose class is predicted, as of scikit-learn's classifiers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), \
+                default=None
+            Known part of the experts' logits, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
+
+        Returns
+        -------
+        score : float
+        """
+        found = self.predict(X, offset=offset, expert_proba=expert_proba)
+        return accuracy_score(y, found, sample_weight=sample_weight)
 
     def _encoder(self, settings):
         known = getattr(self, "classes_", None)

@@ -10,20 +10,18 @@ import numpy as np
 from scipy import sparse
 
 from skmoe._docs import see
-from skmoe._fitted import STRUCTURE, check_as_fitted
+from skmoe._fitted import STRUCTURE, check_as_fitted, settings_of
 from skmoe._restarts import FitTask, best_descent
 from skmoe._validation import (
     check_init_is_named,
-    check_weights,
-    of_positive_weight,
     restored_on_failure,
 )
 from skmoe.data.rows import rows_like_fit, rows_to_fit
+from skmoe.data.sample import sample_of
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.draws import n_coefs
 from skmoe.engine.m_step import project_responsibilities
-from skmoe.engine.parts import Rows
-from skmoe.engine.problem import canonical_rows
+from skmoe.engine.rows import Rows, canonical_rows
 from skmoe.engine.running import RunningMoments
 from skmoe.engine.scaling import Scaling
 from skmoe.engine.starts import sample_size
@@ -60,11 +58,14 @@ class Progress(NamedTuple):
     gate_matrix: np.ndarray | None
 
 
-def partial_fit(estimator, X, y, classes, sample_weight):
-    """Learn from one batch; the estimator is as before if that fails."""
+def partial_fit(estimator, X, y, classes, *known):
+    """Learn from one batch; the estimator is as before if that fails.
+
+    `known` are sample_weight, offset and expert_labels, or None.
+    """
     with restored_on_failure(estimator), block_map() as threads:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            rows, columns, n_rows = _batch(estimator, X, y, classes, sample_weight)
+            rows, columns, n_rows = _batch(estimator, X, y, classes, *known)
             learner = _Learner(estimator, columns, InMemory(*threads))
             progress, objective = learner.learn(rows)
         estimator._online = progress._asdict()
@@ -74,7 +75,7 @@ def partial_fit(estimator, X, y, classes, sample_weight):
         estimator.converged_ = False
 
 
-def _batch(estimator, X, y, classes, sample_weight):
+def _batch(estimator, X, y, classes, sample_weight, offset, expert_labels):
     """Validated rows of a batch, and how many they are, or their weight."""
     is_first = not hasattr(estimator, "coef_")
     if is_first:
@@ -82,17 +83,17 @@ def _batch(estimator, X, y, classes, sample_weight):
     else:
         X, y = rows_like_fit(estimator, X, y)
         columns = estimator._fitted["columns"]
-    weight = check_weights(sample_weight, X)
-    X, y, weight, _ = of_positive_weight(X, y, weight)
+    known = sample_weight, None, offset, expert_labels
+    sample = sample_of(settings_of(estimator), X, y, *known).of_positive_weight()
     _check_settings(estimator)
-    encoder = estimator._target_encoder().of_batch(y, classes)
+    encoder = estimator._target_encoder().of_batch(sample.y, classes)
     vars(estimator).update(encoder.attributes())
-    target = encoder.encode(y)
-    weight = estimator._class_weighted(weight, target)
-    n_rows = X.shape[0]
+    rows = sample.rows(encoder)
+    rows = rows._replace(weight=estimator._class_weighted(rows.weight, rows.target))
+    n_rows = rows.X.shape[0]
     if sample_weight is not None or estimator.class_weight is not None:
-        n_rows = float(weight.sum())
-    return Rows(X, target, weight), columns, n_rows
+        n_rows = float(rows.weight.sum())
+    return rows, columns, n_rows
 
 
 def _check_settings(estimator):
@@ -194,7 +195,7 @@ class _Learner:
             fresh = self._like_units(rows)
             rows = Rows.joined([Rows(*before.rows), fresh])
         n_rows = rows.weight.size
-        problem = self._problem(Rows(*canonical_rows(*rows)[:3]))
+        problem = self._problem(canonical_rows(*rows))
         is_enough = self._is_enough(rows, sample_size(problem.mixture))
         if n_rows < _GROWTH * before.n_fitted and not is_enough:
             return before._replace(rows=tuple(rows)), self._objective(fresh)
@@ -298,7 +299,7 @@ class _Learner:
             scaling = scaling._replace(total=rows.weight.sum())
             prior = self.estimator._fitted_prior()
         problem = self.estimator._make_problem(
-            *rows,
+            rows,
             self.columns,
             scaling=scaling,
             n_seen=n_seen,

@@ -14,8 +14,8 @@ from skmoe._sklearn import validate_parameters
 from skmoe._validation import check_enough, check_init_is_named
 from skmoe.data.part_checks import check_alike, checked, summary
 from skmoe.engine.gate import Gate
-from skmoe.engine.parts import Rows, Sampling, added, on_parts
-from skmoe.engine.problem import canonical_rows
+from skmoe.engine.parts import Sampling, added, on_parts
+from skmoe.engine.rows import canonical_rows
 from skmoe.engine.scaling import Means, Squares, scaling_from
 
 
@@ -29,7 +29,7 @@ class _Model(NamedTuple):
 
     def problem(self, rows, scaling):
         """The engine's problem on rows, standardised as all rows are."""
-        return self.estimator._make_problem(*rows, self.columns, scaling=scaling)
+        return self.estimator._make_problem(rows, self.columns, scaling=scaling)
 
 
 def fit_parts(estimator, source):
@@ -114,7 +114,7 @@ def _standardised(model, rows, found):
     scaling = scaling_from(means, reduce(added, squares), origin, model.dtype)
     gate_rows, start_rows = sampling.gathered(samples)
     if gate_rows is None:
-        start_rows = Rows(*canonical_rows(*start_rows)[:3])
+        start_rows = canonical_rows(*start_rows)
     return scaling, gate_rows, start_rows
 
 
@@ -143,8 +143,8 @@ def _sampling(model, found):
 
 def _rows_of(part, model):
     """The engine's rows of a checked part."""
-    X = part.X.astype(model.dtype, copy=False)
-    return Rows(X, model.encoder.encode(part.y), part.weight)
+    X = part.sample.X.astype(model.dtype, copy=False)
+    return part.sample._replace(X=X).rows(model.encoder)
 
 
 def _class_totals(rows, encoder):
@@ -159,12 +159,13 @@ def _class_weighted(rows, weights):
 
 def _means(rows):
     """Means of a part."""
-    return Means.of(*rows)
+    return Means.of(rows.X, rows.target, rows.weight)
 
 
 def _gathered(rows, share, origin):
     """Squares and samples of a part."""
-    return Squares.of(*rows, *origin), share.of(rows)
+    squares = Squares.of(rows.X, rows.target, rows.weight, *origin)
+    return squares, share.of(rows)
 
 
 def _mixture_of(rows, model, scaling):

@@ -9,12 +9,14 @@ from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._partial import partial_fit
 from skmoe._sklearn import fit_context
 from skmoe._typing import FloatArray, MatrixLike, RandomState, keeps_type
 from skmoe._validation import check_coverage, check_n_samples, check_probabilities
+from skmoe.data.rows import rows_like_fit
 
 
 def _is_asked_for(estimator):
@@ -63,7 +65,12 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
 
     @keeps_type(fit_context(prefer_skip_nested_validation=True))
     def partial_fit(
-        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_labels: ArrayLike | None = None,
     ) -> Self:
         """Learn from one batch of rows: stochastic mirror descent, online EM.
 
@@ -87,6 +94,11 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
             Its targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights, comparable between batches.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), \
+                default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_labels : array-like of int of shape (n_samples,), default=None
+            Experts that are known, else -1, as in `fit`.
 
         Returns
         -------
@@ -142,10 +154,17 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         >>> np.sort(model.coef_[:, 0]).round()
         array([-1.,  1.])
         """
-        partial_fit(self, X, y, None, sample_weight)
+        partial_fit(self, X, y, None, sample_weight, offset, expert_labels)
         return self
 
-    def predict_quantile(self, X: MatrixLike, q: ArrayLike = 0.5) -> FloatArray:
+    def predict_quantile(
+        self,
+        X: MatrixLike,
+        q: ArrayLike = 0.5,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
+    ) -> FloatArray:
         """Quantiles of y given x, of the mixture.
 
         Parameters
@@ -153,6 +172,12 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         q : float or array-like of shape (n_quantiles,), default=0.5
             Probabilities, between 0 and 1.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), \
+                default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
@@ -175,12 +200,19 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         array([[-0.14,  0.5 ,  1.14]])
         """
         levels = check_probabilities("q", q)
-        X = self._checked(X)
-        quantiles = self._model().quantile(X, levels.ravel())
-        quantiles = self._cast(self._like_y(quantiles), X)
+        inputs = self._inputs(X, offset, expert_proba)
+        quantiles = self._model().quantile(inputs, levels.ravel())
+        quantiles = self._cast(self._like_y(quantiles), inputs)
         return quantiles if levels.ndim else quantiles[..., 0]
 
-    def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> FloatArray:
+    def predict_interval(
+        self,
+        X: MatrixLike,
+        coverage: float = 0.9,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
+    ) -> FloatArray:
         """Interval that y given x falls into with some probability.
 
         Parameters
@@ -188,6 +220,12 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         coverage : float, default=0.9
             Probability of the interval; y is as probable below as above it.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), \
+                default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
@@ -201,15 +239,31 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         ValueError
             If `coverage` is not between 0 and 1, both excluded.
         """
-        return self.predict_quantile(X, check_coverage(coverage))
+        levels = check_coverage(coverage)
+        return self.predict_quantile(
+            X, levels, offset=offset, expert_proba=expert_proba
+        )
 
-    def cdf(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
+    def cdf(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
+    ) -> FloatArray:
         """Probability that a new y given x is at most the given one.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), \
+                default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
@@ -217,28 +271,41 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
             Of each output.  Uniform between 0 and 1 for data that the model describes
             (probability integral transform).
         """
-        X, y = self._checked_pair(X, y)
-        return self._like_y(self._model().cdf(X, self._fitted_target(y)))
+        check_is_fitted(self)
+        X, y = rows_like_fit(self, X, y)
+        inputs = self._inputs_of(X, offset, expert_proba)
+        return self._like_y(self._model().cdf(inputs, self._fitted_target(y)))
 
-    def predict_expert(self, X: MatrixLike) -> FloatArray:
+    def predict_expert(
+        self, X: MatrixLike, *, offset: ArrayLike | None = None
+    ) -> FloatArray:
         """Mean of y given x under each expert.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), \
+                default=None
+            Known part of the experts' linear predictors, as in `fit`.
 
         Returns
         -------
         means : ndarray of shape (n_samples, n_experts) or \
                 (n_samples, n_experts, n_outputs)
         """
-        X = self._checked(X)
-        mean = self._model().expert_mean(X).transpose(2, 0, 1)
-        mean = self._cast(mean, X)
+        inputs = self._inputs(X, offset)
+        mean = self._model().expert_mean(inputs).transpose(2, 0, 1)
+        mean = self._cast(mean, inputs)
         return mean[:, :, 0] if self._fitted["is_flat"] else mean
 
     def sample(
-        self, X: MatrixLike, n_samples: int = 1, random_state: RandomState = None
+        self,
+        X: MatrixLike,
+        n_samples: int = 1,
+        random_state: RandomState = None,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
     ) -> FloatArray:
         """Draw y given x from the fitted mixture.
 
@@ -248,6 +315,12 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         n_samples : int, default=1
             Number of draws for each row of X.
         random_state : int, RandomState instance or None, default=None
+        offset : array-like of shape (n_samples_X,) or (n_samples_X, n_outputs), \
+                default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_proba : array-like of shape (n_samples_X, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
 
         Returns
         -------
@@ -255,9 +328,10 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
                 (n_samples_X, n_outputs, n_samples)
         """
         n_samples = check_n_samples(n_samples)
-        X, rng = self._checked(X), check_random_state(random_state)
-        drawn = self._model().sample(X, n_samples, rng)
-        return self._cast(self._like_y(np.moveaxis(drawn, 2, 1)), X)
+        inputs = self._inputs(X, offset, expert_proba)
+        rng = check_random_state(random_state)
+        drawn = self._model().sample(inputs, n_samples, rng)
+        return self._cast(self._like_y(np.moveaxis(drawn, 2, 1)), inputs)
 
     def _like_y(self, values):
         """Drop the axis of outputs, (n, m, ...), where y had none."""

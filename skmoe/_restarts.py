@@ -84,7 +84,7 @@ def best_descent(task):
 def _escaped(best, plan, report):
     """The best descent, or of more if it is no better than that of one expert."""
     sample = plan.sample
-    if sample.n_experts == 1 or not best.converged:
+    if sample.n_experts == 1 or not best.converged or sample.known is not None:
         return best
     one, margin = OneExpert(sample), np.clip(plan.tol, _ROUNDING, _CLEAR)
     if not one.is_as_good(sample, best.theta, margin):

@@ -79,15 +79,6 @@ def check_weights(sample_weight, X, of_part=False):
     return weight
 
 
-def of_positive_weight(X, y, weight, group=None):
-    """The rows of positive weight; X, y, weight and codes of groups, or None."""
-    kept = np.flatnonzero(weight)
-    if kept.size == weight.size:
-        return X, y, weight, group
-    group = None if group is None else np.unique(group[kept], return_inverse=True)[1]
-    return X[kept], y[kept], weight[kept], group
-
-
 def check_init_is_named(estimator):
     """Raise an error if `init` is of rows, which are not all in one place."""
     if not isinstance(estimator.init, str):

@@ -127,7 +127,14 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
                 "create a distributed.Client first."
             ) from None
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        expert_labels: Any = None,
+    ) -> Self:
         """Fit the mixture.
 
         Parameters
@@ -142,6 +149,11 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
             experts.
         sample_weight : dask array or series of shape (n_samples,), default=None
             Non-negative weights.  Rows of weight zero are left out.
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
+        expert_labels : dask array or series of int of shape (n_samples,), default=None
+            Experts that are known, else -1.
 
         Returns
         -------
@@ -154,7 +166,7 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
             If the data or a parameter is invalid; the message names the partition,
             counted from 0.  An earlier fit is then untouched.
         TypeError
-            If `estimator` is none of this package, or X, y or sample_weight is no
+            If `estimator` is none of this package, or X, y or what goes with them is no
             collection of Dask.
 
         Warns
@@ -163,7 +175,7 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
             If the best initialisation ran out of `max_iter` iterations.
         """
         local = self._start()
-        fit_parts(local, self._partitions(X, y, sample_weight))
+        fit_parts(local, self._partitions(X, y, sample_weight, offset, expert_labels))
         self.estimator_ = local
         return self
 
@@ -177,64 +189,78 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         """
         return copy.deepcopy(self._fitted())
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, *, offset: Any = None) -> Any:
         """Predictions of y.
 
         Parameters
         ----------
         X : dask array or data frame of shape (n_samples, n_features)
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
 
         Returns
         -------
         y_pred : dask array of shape (n_samples,) or (n_samples, n_outputs)
         """
-        return self._lazy("predict", X)
+        return self._lazy("predict", X, offset=offset)
 
     @_if_estimator_has("predict_proba")
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Any, *, offset: Any = None) -> Any:
         """Class probabilities, or those of the experts if `probability` asks for them.
 
         Parameters
         ----------
         X : dask array or data frame of shape (n_samples, n_features)
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
 
         Returns
         -------
         proba : dask array of shape (n_samples, n_classes) or (n_samples, n_experts)
             Columns of classes are in the order of `classes_`.
         """
-        return self._lazy("predict_proba", X)
+        return self._lazy("predict_proba", X, offset=offset)
 
     @_if_estimator_has("predict_log_proba")
-    def predict_log_proba(self, X: Any) -> Any:
+    def predict_log_proba(self, X: Any, *, offset: Any = None) -> Any:
         """Logarithms of the class probabilities.
 
         Parameters
         ----------
         X : dask array or data frame of shape (n_samples, n_features)
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
 
         Returns
         -------
         log_proba : dask array of shape (n_samples, n_classes)
             Columns in the order of `classes_`.
         """
-        return self._lazy("predict_log_proba", X)
+        return self._lazy("predict_log_proba", X, offset=offset)
 
-    def predict_expert(self, X: Any) -> Any:
+    def predict_expert(self, X: Any, *, offset: Any = None) -> Any:
         """Prediction of each expert.
 
         Parameters
         ----------
         X : dask array or data frame of shape (n_samples, n_features)
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
 
         Returns
         -------
         prediction : dask array of shape (n_samples, n_experts, ...)
         """
-        return self._lazy("predict_expert", X)
+        return self._lazy("predict_expert", X, offset=offset)
 
     @_if_estimator_has("predict_quantile")
-    def predict_quantile(self, X: Any, q: ArrayLike = 0.5) -> Any:
+    def predict_quantile(
+        self, X: Any, q: ArrayLike = 0.5, *, offset: Any = None
+    ) -> Any:
         """Quantiles of y given x, of the mixture.
 
         Parameters
@@ -242,15 +268,20 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         X : dask array or data frame of shape (n_samples, n_features)
         q : float or array-like of shape (n_quantiles,), default=0.5
             Probabilities, between 0 and 1.
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
 
         Returns
         -------
         quantiles : dask array of shape (n_samples, ...)
         """
-        return self._lazy("predict_quantile", X, q=q)
+        return self._lazy("predict_quantile", X, offset=offset, q=q)
 
     @_if_estimator_has("predict_interval")
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> Any:
+    def predict_interval(
+        self, X: Any, coverage: float = 0.9, *, offset: Any = None
+    ) -> Any:
         """Interval that y given x falls into with some probability.
 
         Parameters
@@ -258,15 +289,18 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         X : dask array or data frame of shape (n_samples, n_features)
         coverage : float, default=0.9
             Probability of the interval, between 0 and 1.
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
 
         Returns
         -------
         interval : dask array of shape (n_samples, ..., 2)
         """
-        return self._lazy("predict_interval", X, coverage=coverage)
+        return self._lazy("predict_interval", X, offset=offset, coverage=coverage)
 
     @_if_estimator_has("cdf")
-    def cdf(self, X: Any, y: Any) -> Any:
+    def cdf(self, X: Any, y: Any, *, offset: Any = None) -> Any:
         """Distribution function of y given x, of the mixture.
 
         Parameters
@@ -274,12 +308,15 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         X : dask array or data frame of shape (n_samples, n_features)
         y : dask array, series or data frame of shape (n_samples,) or \
                 (n_samples, n_outputs)
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
 
         Returns
         -------
         probability : dask array of shape (n_samples,) or (n_samples, n_outputs)
         """
-        return self._lazy("cdf", X, y)
+        return self._lazy("cdf", X, y, offset=offset)
 
     def gate_proba(self, X: Any) -> Any:
         """Probability of each expert given x.
@@ -294,7 +331,7 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         """
         return self._lazy("gate_proba", X)
 
-    def responsibilities(self, X: Any, y: Any) -> Any:
+    def responsibilities(self, X: Any, y: Any, *, offset: Any = None) -> Any:
         """Probability of each expert given x and y (posterior, E-step).
 
         Parameters
@@ -302,14 +339,17 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         X : dask array or data frame of shape (n_samples, n_features)
         y : dask array, series or data frame of shape (n_samples,) or \
                 (n_samples, n_outputs)
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
 
         Returns
         -------
         proba : dask array of shape (n_samples, n_experts)
         """
-        return self._lazy("responsibilities", X, y)
+        return self._lazy("responsibilities", X, y, offset=offset)
 
-    def score_samples(self, X: Any, y: Any) -> Any:
+    def score_samples(self, X: Any, y: Any, *, offset: Any = None) -> Any:
         """Log-likelihood log p(y | x) of each sample, in nats.
 
         Parameters
@@ -317,14 +357,19 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         X : dask array or data frame of shape (n_samples, n_features)
         y : dask array, series or data frame of shape (n_samples,) or \
                 (n_samples, n_outputs)
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
 
         Returns
         -------
         log_density : dask array of shape (n_samples,)
         """
-        return self._lazy("score_samples", X, y)
+        return self._lazy("score_samples", X, y, offset=offset)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(
+        self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
+    ) -> float:
         """Accuracy of a classifier; R^2, or D^2 of generalised linear experts.
 
         Parameters
@@ -333,6 +378,9 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         y : dask array, series or data frame of shape (n_samples,) or \
                 (n_samples, n_outputs)
         sample_weight : dask array or series of shape (n_samples,), default=None
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
 
         Returns
         -------
@@ -341,10 +389,17 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         """
         local = self._fitted()
         if not is_collection(X):
-            return local.score(X, y, sample_weight)
-        return score(local, self._partitions(X, y, sample_weight))
+            return local.score(X, y, sample_weight, offset)
+        return score(local, self._partitions(X, y, sample_weight, offset))
 
-    def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def log_likelihood(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        expert_labels: Any = None,
+    ) -> float:
         """Log-likelihood of all samples together, in nats.
 
         Parameters
@@ -354,15 +409,28 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
                 (n_samples, n_outputs)
         sample_weight : dask array or series of shape (n_samples,), default=None
             A weight counts as so many rows.
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
+        expert_labels : dask array or series of int of shape (n_samples,), default=None
+            Experts that are known, else -1.
 
         Returns
         -------
         log_likelihood : float
             Computed at once, on the workers.
         """
-        return self._likelihood("log_likelihood", X, y, sample_weight)
+        known = sample_weight, offset, expert_labels
+        return self._likelihood("log_likelihood", X, y, *known)
 
-    def aic(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def aic(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        expert_labels: Any = None,
+    ) -> float:
         """Akaike information criterion in nats times two; lower is better.
 
         Parameters
@@ -372,15 +440,28 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
                 (n_samples, n_outputs)
         sample_weight : dask array or series of shape (n_samples,), default=None
             A weight counts as so many rows.
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
+        expert_labels : dask array or series of int of shape (n_samples,), default=None
+            Experts that are known, else -1.
 
         Returns
         -------
         aic : float
             Computed at once, on the workers.
         """
-        return self._likelihood("aic", X, y, sample_weight)
+        known = sample_weight, offset, expert_labels
+        return self._likelihood("aic", X, y, *known)
 
-    def bic(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def bic(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        expert_labels: Any = None,
+    ) -> float:
         """Bayesian information criterion in nats times two; lower is better.
 
         Parameters
@@ -390,13 +471,19 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
                 (n_samples, n_outputs)
         sample_weight : dask array or series of shape (n_samples,), default=None
             A weight counts as so many rows.
+        offset : dask array or series of shape (n_samples,), or array or data frame of \
+                shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors.
+        expert_labels : dask array or series of int of shape (n_samples,), default=None
+            Experts that are known, else -1.
 
         Returns
         -------
         bic : float
             Computed at once, on the workers.
         """
-        return self._likelihood("bic", X, y, sample_weight)
+        known = sample_weight, offset, expert_labels
+        return self._likelihood("bic", X, y, *known)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Metadata that the plain estimator asks for."""
@@ -421,24 +508,32 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         check_is_fitted(self)
         return self.estimator_
 
-    def _partitions(self, X, y, sample_weight):
+    def _partitions(self, X, y, sample_weight, offset=None, expert_labels=None):
         """Collections as parts on the workers."""
-        parts = given_parts({"X": X, "y": y, "sample_weight": sample_weight})
+        known = {"offset": offset, "expert_labels": expert_labels}
+        parts = given_parts({"X": X, "y": y, "sample_weight": sample_weight, **known})
         return Partitions.of(self.client_, parts)
 
-    def _lazy(self, method, X, *y, **options):
+    def _lazy(self, method, X, *y, offset=None, **options):
         """What a method of the plain estimator gives, partition by partition."""
+        given = dict(zip("Xy", (X, *y)))
+        if offset is not None:
+            given["offset"] = offset
         local = self._fitted()
         if not is_collection(X):
-            return getattr(local, method)(X, *y, **options)
-        return lazily(local, method, X, *y, **options)
+            return getattr(local, method)(**given, **options)
+        return lazily(local, method, given, **options)
 
-    def _likelihood(self, criterion, X, y, sample_weight):
-        """The log-likelihood, or a criterion that is made of it."""
+    def _likelihood(self, criterion, X, y, *known):
+        """The log-likelihood, or a criterion that is made of it.
+
+        `known` are sample_weight, offset and expert_labels, or None.
+        """
         local = self._fitted()
         if not is_collection(X):
-            return getattr(local, criterion)(X, y, sample_weight)
-        total, n_samples = likelihood(local, self._partitions(X, y, sample_weight))
+            weight, *others = known
+            return getattr(local, criterion)(X, y, weight, None, *others)
+        total, n_samples = likelihood(local, self._partitions(X, y, *known))
         if criterion == "log_likelihood":
             return total
         per_parameter = 2.0 if criterion == "aic" else np.log(n_samples)

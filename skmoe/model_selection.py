@@ -31,9 +31,10 @@ _LEAST = 1e-6
 class _LogLikelihoodScorer:
     """Mean log-likelihood of held-out data, for ``scoring`` in GridSearchCV.
 
-    Call it as ``log_likelihood_scorer(estimator, X, y, sample_weight, groups)``.  With
-    metadata routing, ``log_likelihood_scorer.set_score_request(groups=True)`` is a
-    scorer that searches give their `groups`, and `sample_weight` likewise.
+    Call it as ``log_likelihood_scorer(estimator, X, y, sample_weight, groups,
+    offset)``.  With metadata routing,
+    ``log_likelihood_scorer.set_score_request(groups=True)`` is a scorer that searches
+    give their `groups`; `sample_weight` and `offset` likewise.
 
     Parameters
     ----------
@@ -47,6 +48,9 @@ class _LogLikelihoodScorer:
     groups : array-like of shape (n_samples,), default=None
         Labels of groups that share one latent expert.  Without it each row is on its
         own, also after a fit with groups.
+    offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+            (n_samples, n_classes), default=None
+        Known part of the linear predictors.
 
     Returns
     -------
@@ -84,6 +88,7 @@ class _LogLikelihoodScorer:
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
     ) -> float:
         """Mean log-likelihood, in nats per sample."""
         while isinstance(estimator, Pipeline) or hasattr(estimator, "best_estimator_"):
@@ -92,8 +97,10 @@ class _LogLikelihoodScorer:
             X = transform(X)
         weight = check_weights(sample_weight, X)
         if groups is None:
-            return float(weight @ estimator.score_samples(X, y) / weight.sum())
-        of_groups = estimator.score_samples(X, y, sample_weight, groups)
+            known = {} if offset is None else {"offset": offset}
+            found = estimator.score_samples(X, y, **known)
+            return float(weight @ found / weight.sum())
+        of_groups = estimator.score_samples(X, y, sample_weight, groups, offset)
         return float(of_groups.sum() / weight.sum())
 
     def set_score_request(
@@ -101,12 +108,13 @@ class _LogLikelihoodScorer:
         *,
         sample_weight: bool | str | None = None,
         groups: bool | str | None = None,
+        offset: bool | str | None = None,
     ) -> _LogLikelihoodScorer:
-        """A scorer that searches give `sample_weight` or `groups`.
+        """A scorer that searches give `sample_weight`, `groups` or `offset`.
 
         Parameters
         ----------
-        sample_weight, groups : bool, str or None, default=None
+        sample_weight, groups, offset : bool, str or None, default=None
             True to be given it, False not to be; a name under which it is passed; None
             for an error where it is passed.
 
@@ -126,12 +134,14 @@ class _LogLikelihoodScorer:
                 "sklearn.set_config(enable_metadata_routing=True) first."
                 + see("How many experts")
             )
-        return _LogLikelihoodScorer(sample_weight=sample_weight, groups=groups)
+        return _LogLikelihoodScorer(
+            sample_weight=sample_weight, groups=groups, offset=offset
+        )
 
     def get_metadata_routing(self) -> MetadataRequest:
         """Metadata that the scorer asks for, as scikit-learn's scorers have it."""
         request = MetadataRequest(owner=repr(self))
-        for name in ("sample_weight", "groups"):
+        for name in ("sample_weight", "groups", "offset"):
             request.score.add_request(param=name, alias=self._requests.get(name))
         return request
 
@@ -210,6 +220,7 @@ def n_experts_path(
     max_experts: int = 5,
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
 ) -> ExpertsPath[_Mixture]:
     """Fit with 1, 2, ... `max_experts` experts, each fit started from the last one.
 
@@ -231,6 +242,9 @@ def n_experts_path(
         the weights of the fits, those of rows times those of classes.
     groups : array-like of shape (n_samples,), default=None
         Labels of groups that share one latent expert.
+    offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+            (n_samples, n_classes), default=None
+        Known part of the linear predictors.
 
     Returns
     -------
@@ -280,12 +294,12 @@ def n_experts_path(
             "set depth=1 for a path, or search over a list of grids."
             + see("How many experts")
         )
-    fits = [_fit(estimator, X, y, sample_weight, groups, 1)]
+    fits = [_fit(estimator, X, y, sample_weight, groups, offset, 1)]
     if estimator.class_weight is not None:
         # The classes of an expert's rows have not the weights of the classes of all.
         sample_weight = _class_weighted(fits[0], y, sample_weight)
         fits[0].set_params(class_weight=None)
-    data = X, y, sample_weight, groups
+    data = X, y, sample_weight, groups, offset
     for _ in range(max_experts - 1):
         fits.append(_split(fits[-1], *data))
     criteria = {
@@ -300,11 +314,21 @@ def n_experts_path(
     return path
 
 
-def _fit(estimator, X, y, weight, groups, n_experts, init="short_runs", is_quiet=False):
+def _fit(
+    estimator,
+    X,
+    y,
+    weight,
+    groups,
+    offset,
+    n_experts,
+    init="short_runs",
+    is_quiet=False,
+):
     """A fit of a copy with so many experts; `init` is for this fit only."""
     copy = clone(estimator).set_params(n_experts=n_experts, init=init, warm_start=False)
     copy._is_quiet, copy._trusts_rows = is_quiet, True
-    copy.fit(X, y, weight, groups)
+    copy.fit(X, y, weight, groups, offset)
     del copy._is_quiet, copy._trusts_rows
     name = estimator.init if isinstance(estimator.init, str) else "short_runs"
     return copy.set_params(init=name)
@@ -319,13 +343,16 @@ def _class_weighted(fit, y, sample_weight):
     return weight
 
 
-def _split(fit, X, y, weight, groups):
-    """A fit with one expert more, from the last one with its worst expert split."""
-    responsibilities = fit.responsibilities(X, y, weight, groups)
+def _split(fit, X, y, *known):
+    """A fit with one expert more, from the last one with its worst expert split.
+
+    `known` are weights, groups and offsets, or None.
+    """
+    responsibilities = fit.responsibilities(X, y, *known)
     n_experts = responsibilities.shape[1]
     best_gain, start = -np.inf, None
     for k in range(n_experts):
-        gain, share = _gain(fit, X, y, weight, groups, responsibilities[:, k])
+        gain, share = _gain(fit, X, y, *known, responsibilities[:, k])
         if gain > best_gain:
             first = responsibilities[:, k] * share
             others = np.delete(responsibilities, k, axis=1)
@@ -334,10 +361,10 @@ def _split(fit, X, y, weight, groups):
     if start is None:  # no expert has rows enough for two
         start = np.column_stack([responsibilities, np.zeros(len(responsibilities))])
     start = np.maximum(start, _LEAST)
-    return _fit(fit, X, y, weight, groups, n_experts + 1, start)
+    return _fit(fit, X, y, *known, n_experts + 1, start)
 
 
-def _gain(fit, X, y, sample_weight, groups, responsibility):
+def _gain(fit, X, y, sample_weight, groups, offset, responsibility):
     """What two experts gain over one on its rows, and the first's share of each.
 
     The gain is in nats, summed over the rows; minus infinity where neither can be
@@ -346,10 +373,11 @@ def _gain(fit, X, y, sample_weight, groups, responsibility):
     # By responsibility alone, so that weights stay repeated rows.
     is_near = responsibility > _LEAST * responsibility.max()
     weight = check_weights(sample_weight, responsibility) * responsibility * is_near
-    data = X, y, weight, groups
+    data = X, y, weight, groups, offset
     try:
         one, two = (_fit(fit, *data, number, is_quiet=True) for number in (1, 2))
-        share = two.responsibilities(X, y, sample_weight, groups)[:, 0]
+        known = sample_weight, groups, offset
+        share = two.responsibilities(X, y, *known)[:, 0]
     except ValueError:  # too few rows of positive weight, or one class only
         return -np.inf, None
     gain = one.objective_curve_[-1] - two.objective_curve_[-1]

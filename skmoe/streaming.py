@@ -18,7 +18,9 @@ from skmoe.engine.parts import added
 __all__ = ["array_batches", "fit_batches"]
 
 _Estimator = TypeVar("_Estimator", bound=BaseMixtureOfExperts)
-_Batches = Callable[[], Iterable[tuple]] | Iterable[tuple]
+_NAMES = ("X", "y", "sample_weight", "offset", "expert_labels")
+_Batch = tuple | dict[str, Any]
+_Batches = Callable[[], Iterable[_Batch]] | Iterable[_Batch]
 
 
 def fit_batches(estimator: _Estimator, batches: _Batches) -> _Estimator:
@@ -37,7 +39,9 @@ def fit_batches(estimator: _Estimator, batches: _Batches) -> _Estimator:
         A function without arguments that returns a new iterator over all batches, or
         an iterable that can be iterated again and again.  A batch is a tuple
         ``(X, y)`` or ``(X, y, sample_weight)`` of what `fit` takes: arrays or data
-        frames, X dense.  Each pass must give the same batches.
+        frames, X dense; or a dict with the keys 'X' and 'y', and with 'sample_weight',
+        'offset' or 'expert_labels' where they are wanted.  Each pass must give the same
+        batches.
 
     Returns
     -------
@@ -98,8 +102,10 @@ def array_batches(
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
     *,
+    offset: ArrayLike | None = None,
+    expert_labels: ArrayLike | None = None,
     batch_size: int = 65_536,
-) -> Callable[[], Iterator[tuple]]:
+) -> Callable[[], Iterator[Any]]:
     """Batches of consecutive rows of arrays, for instance of memory maps.
 
     Parameters
@@ -109,6 +115,11 @@ def array_batches(
         set of HDF5 or Zarr.  Pages of a read-only memory map do not stay in memory.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     sample_weight : array-like of shape (n_samples,), default=None
+    offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+            (n_samples, n_classes), default=None
+        Known part of the linear predictors.
+    expert_labels : array-like of int of shape (n_samples,), default=None
+        Experts that are known, else -1.
     batch_size : int, default=65536
         Rows of a batch.
 
@@ -131,18 +142,27 @@ def array_batches(
     [array([0, 1]), array([2, 3]), array([4])]
     """
     arrays = [X, y] if sample_weight is None else [X, y, sample_weight]
-    lengths = [np.shape(array)[0] for array in arrays]
+    known = {"offset": offset, "expert_labels": expert_labels}
+    known = {name: array for name, array in known.items() if array is not None}
+    everything = [*arrays, *known.values()]
+    lengths = [np.shape(array)[0] for array in everything]
     if len(set(lengths)) > 1:
         raise ValueError(
-            f"X, y and sample_weight have {lengths} rows; give arrays of one length."
+            f"X, y and what goes with them have {lengths} rows; give arrays of one "
+            "length."
         )
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size}; give a positive number of rows.")
 
     def batches():
         for start in range(0, lengths[0], batch_size):
-            yield tuple(array[start : start + batch_size] for array in arrays)
-            _let_go(arrays)
+            rows = slice(start, start + batch_size)
+            batch = tuple(array[rows] for array in arrays)
+            if known:
+                batch = dict(zip(("X", "y", "sample_weight"), batch))
+                batch |= {name: array[rows] for name, array in known.items()}
+            yield batch
+            _let_go(everything)
 
     return batches
 
@@ -254,13 +274,8 @@ class _Batched:
         sizes = []
         batches = self.batches() if callable(self.batches) else self.batches
         for number, batch in enumerate(batches):
-            if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
-                raise TypeError(
-                    f"batch {number} is {_kind(batch)}; give tuples (X, y) or "
-                    "(X, y, sample_weight)."
-                )
-            rows = (*batch, None)[:3]
-            given = Given(f"batch {number}", *rows, is_known=self.sizes is not None)
+            rows = _named_rows(batch, number)
+            given = Given(f"batch {number}", **rows, is_known=self.sizes is not None)
             sizes.append(np.shape(given.X)[:1])
             if self.sizes is not None and sizes != self.sizes[: number + 1]:
                 self._differ(sizes)
@@ -277,6 +292,24 @@ class _Batched:
             f"the first pass, but {len(sizes)} of {_total(sizes)} in a later one, or "
             "in another order; each pass must give the same batches."
         )
+
+
+def _named_rows(batch, number):
+    """A batch by the names of its parts, a dict."""
+    if isinstance(batch, dict):
+        if unknown := batch.keys() - _NAMES:
+            raise TypeError(
+                f"batch {number} has the keys {sorted(map(str, unknown))}; those known "
+                f"are {list(_NAMES)}."
+            )
+        if {"X", "y"} <= batch.keys():
+            return batch
+    elif isinstance(batch, tuple | list) and len(batch) in (2, 3):
+        return dict(zip(_NAMES, batch))
+    raise TypeError(
+        f"batch {number} is {_kind(batch)}; give tuples (X, y) or (X, y, "
+        "sample_weight), or dicts with the keys 'X' and 'y'."
+    )
 
 
 def _kind(batch):

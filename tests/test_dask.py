@@ -73,6 +73,33 @@ def test_warm_fit_beyond_the_sample_is_the_plain_one(name, solver, client, monke
     assert_same_fit(found.to_local(), estimator.fit(X, y))
 
 
+@pytest.mark.parametrize("name", ["linear-3", "binary-3", "three-class", "poisson-3"])
+def test_offsets_and_known_experts_are_those_of_the_plain_fit(name, client):
+    X, y, weight, estimator = drawn(name, 2000)
+    rng = np.random.default_rng(0)
+    offset = rng.normal(size=(2000, 3) if name == "three-class" else 2000)
+    labels = np.where(rng.random(2000) < 0.1, rng.integers(3, size=2000), -1)
+    known = dict(zip(("offset", "expert_labels"), in_chunks(offset, labels)))
+    lazy_X, lazy_y, lazy_weight = in_chunks(X, y, weight)
+    found = DaskMixture(estimator).fit(lazy_X, lazy_y, lazy_weight, **known)
+    plain = estimator.fit(X, y, weight, offset=offset, expert_labels=labels)
+    assert_same_fit(found.to_local(), plain)
+    bic = found.bic(lazy_X, lazy_y, lazy_weight, **known)
+    of_plain = plain.bic(X, y, weight, offset=offset, expert_labels=labels)
+    assert np.isclose(bic, of_plain, rtol=1e-9)
+    score = found.score(lazy_X, lazy_y, offset=known["offset"])
+    assert np.isclose(score, plain.score(X, y, offset=offset), rtol=1e-7)
+    for lazily, wanted in (
+        (found.predict_expert(lazy_X, offset=known["offset"]), plain.predict_expert),
+        (found.predict(lazy_X, offset=known["offset"]), plain.predict),
+    ):
+        assert isinstance(lazily, da.Array)
+        np.testing.assert_allclose(lazily, wanted(X, offset=offset), rtol=1e-6)
+    samples = found.score_samples(lazy_X, lazy_y, offset=known["offset"])
+    wanted = plain.score_samples(X, y, offset=offset)
+    np.testing.assert_allclose(samples, wanted, rtol=1e-6)
+
+
 def test_many_partitions_are_added_up_in_a_tree(client):
     X, y, weight, estimator = drawn("linear-3", 2000)
     found = DaskMixture(estimator).fit(*in_chunks(X, y, weight, size=27))

@@ -18,8 +18,9 @@ from skmoe.engine.design import column_moments
 from skmoe.engine.draws import Draw
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.penalty import Penalty
-from skmoe.engine.problem import Problem, canonical_rows
+from skmoe.engine.problem import Problem
 from skmoe.engine.quantiles import mixture_quantile
+from skmoe.engine.rows import Rows, canonical_rows
 from skmoe.engine.scaling import Means, Scaling, Squares, scaling_from
 from skmoe.engine.softmax import free_variance, gate_contrasts
 from skmoe.engine.specification import Specification
@@ -303,7 +304,7 @@ def test_a_gate_that_needs_all_rows_of_parts_makes_do_with_those_of_starts(monke
     assert not sampling.is_whole
     rng = np.random.default_rng(0)
     rows = [
-        parts.Rows(rng.standard_normal((100, 2)), rng.standard_normal((1, 100)), w)
+        Rows(rng.standard_normal((100, 2)), rng.standard_normal((1, 100)), w)
         for w in np.ones((2, 100))
     ]
     samples = [share.of(part) for share, part in zip(sampling.shares(), rows)]

@@ -340,7 +340,7 @@ def test_objective_is_the_mean_loss_of_the_exponential_family(name):
     mixture = complete.mixture
     theta = random_theta(mixture, 0)
     loss = complete.mean(complete.loss(complete.natural(theta)))
-    objective = mixture.evaluate(theta).objective - mixture.offset
+    objective = mixture.evaluate(theta).objective - mixture.constant
     assert objective == pytest.approx(loss, rel=1e-12)
 
 

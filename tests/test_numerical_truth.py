@@ -178,7 +178,7 @@ def objective(mixture, parts, gate_rows, expert_rows):
     """F of mpmath parameters, nested lists: gate, experts, log-variances."""
     gate, experts, log_variance = parts
     K, weight, target = mixture.n_experts, mixture.weight, mixture.target
-    total = mpf(mixture.offset)
+    total = mpf(mixture.constant)
     for i in range(weight.shape[0]):
         free = [sum_products(row, gate_rows[i]) for row in gate]
         prior = log_softmax_of([sum_products(b, free) for b in mixture.gate.contrasts])

@@ -21,6 +21,7 @@ from skmoe import (
     MixtureOfLogisticExperts,
 )
 from skmoe.engine import parts
+from skmoe.engine.rows import Rows
 from skmoe.streaming import array_batches, fit_batches
 
 CASES = {
@@ -164,7 +165,7 @@ def test_samples_are_drawn_as_the_weights_say(uneven, monkeypatch):
     ends = np.cumsum(sizes)[:-1]
     totals = np.array([part.sum() for part in np.split(weight, ends)])
     sampling = parts.Sampling(sizes, totals, 2, 2, 1, 5)
-    rows = parts.Rows(np.arange(30_000.0)[:, None], np.zeros((1, 30_000)), weight)
+    rows = Rows(np.arange(30_000.0)[:, None], np.zeros((1, 30_000)), weight)
     of_parts = [rows.take(r) for r in np.split(np.arange(30_000), ends)]
     shares = sampling.shares()
     gate, start = sampling.gathered([s.of(p) for s, p in zip(shares, of_parts)])

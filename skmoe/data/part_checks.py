@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skmoe._validation import check_weights, of_positive_weight
+from skmoe._fitted import settings_of
 from skmoe.data.rows import DTYPES, rows_to_fit
+from skmoe.data.sample import Sample, sample_of
 from skmoe.engine.scaling import Means
 
 
@@ -17,7 +18,9 @@ class Given(NamedTuple):
     label: str  # its name in messages
     X: Any
     y: Any
-    sample_weight: Any
+    sample_weight: Any = None
+    offset: Any = None
+    expert_labels: Any = None
     is_known: bool = False  # whether an earlier pass has validated it
 
 
@@ -25,9 +28,7 @@ class Checked(NamedTuple):
     """A part after validation: its rows of positive weight."""
 
     label: str
-    X: np.ndarray  # (n, d)
-    y: np.ndarray
-    weight: np.ndarray  # (n,)
+    sample: Sample
     names: tuple | None  # of the columns
     columns: list  # of gate and experts, see `check_columns`
 
@@ -60,10 +61,11 @@ def checked(given, estimator):
             names = getattr(learner, "feature_names_in_", None)
         else:
             X, y = rows
-        weight = check_weights(given.sample_weight, X, of_part=True)
-    X, y, weight, _ = of_positive_weight(X, y, weight)
+        rest = given.sample_weight, None, given.offset, given.expert_labels
+        settings = settings_of(estimator)
+        sample = sample_of(settings, X, y, *rest, of_part=True).of_positive_weight()
     names = None if names is None else tuple(names)
-    return Checked(given.label, X, y, weight, names, columns)
+    return Checked(given.label, sample, names, columns)
 
 
 def _as_before(given, estimator):
@@ -87,30 +89,28 @@ def _as_before(given, estimator):
 
 def summary(part, estimator):
     """Summary of a checked part."""
-    n_rows, n_features = part.X.shape
+    sample, encoder = part.sample, estimator._target_encoder()
+    n_rows, n_features = sample.X.shape
     if n_rows == 0:
         return Summary(part.label, 0)
+    has_numbers = sample.y.dtype.kind in "biuf"
+    numbers, exposure = np.empty((0, n_rows)), 1.0
     with _named(part.label):
-        y = estimator._target_encoder().summary(part.y)
+        y = encoder.summary(sample.y)
+        if has_numbers:
+            numbers, exposure = encoder.numbers(sample.y, sample.offset)
     return Summary(
         part.label,
         n_rows,
         n_features,
         part.names,
-        part.X.dtype,
-        part.y.shape[1:],
-        part.y.dtype.kind in "biuf",
+        sample.X.dtype,
+        sample.y.shape[1:],
+        has_numbers,
         y,
         part.columns,
-        Means.of(part.X, _numbers(part.y), part.weight),
+        Means.of(sample.X, numbers, sample.weight, exposure),
     )
-
-
-def _numbers(y):
-    """Targets (m, n); none, (0, n), where they are labels."""
-    if y.dtype.kind not in "biuf":
-        return np.empty((0, y.shape[0]))
-    return np.atleast_2d(np.asarray(y, dtype=np.float64).T)
 
 
 def check_alike(summaries):

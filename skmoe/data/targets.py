@@ -5,6 +5,11 @@ Encoders have the same methods.  `summary` checks the y of some rows and gives w
 an encoder that knows what its `attributes` say, those that an estimator has of it;
 `encode` checks that y is like what was learned, and gives the engine's targets.
 `of_batch` is the encoder for a batch of partial_fit.
+
+An offset, (n,) or (n, C), is a known part of the linear predictors: `offset` checks it
+and gives that of the predictors that coefficients are reported of, (C, n), or None of
+zero; `less_offset` gives the targets of a fit and the offset that the engine is left to
+add; `numbers` those numbers in some y whose mean counts, (m, n), and what each weighs.
 """
 
 from collections.abc import Callable
@@ -54,6 +59,25 @@ class Outputs(NamedTuple):
             f"{shape}; give y of the shape it was fitted with{remedy}."
         )
 
+    def offset(self, values):
+        """Offsets of the outputs, (m, n)."""
+        shape = self.shape or ()
+        if values is None or not values.any():
+            return None
+        if values.shape[1:] != shape and values.shape[1:] != (1,) * (shape == ()):
+            raise _wrong_offset(values, str((len(values), *shape)))
+        return values.reshape(len(values), -1).T
+
+    def less_offset(self, target, offset):
+        """The mean of real outputs moves with their predictor."""
+        return (target if offset is None else target - offset), None
+
+    def numbers(self, y, offset):
+        """Outputs less their offset."""
+        encoder = self.learn(self.summary(y))
+        target = encoder.less_offset(encoder.encode(y), encoder.offset(offset))
+        return target[0], 1.0
+
 
 class Amounts(NamedTuple):
     """Amounts or counts; targets (n,) keep their units."""
@@ -87,6 +111,32 @@ class Amounts(NamedTuple):
         y = np.asarray(y, dtype=np.float64)
         self.check(y)
         return y
+
+    def offset(self, values):
+        """Offsets of the logarithm of the mean, (1, n)."""
+        if values is None or not values.any():
+            return None
+        if values.shape[1:] not in ((), (1,)):
+            raise _wrong_offset(values, f"({len(values)},)")
+        with np.errstate(over="ignore"):
+            exposure = np.exp(values)
+        if not (np.isfinite(exposure).all() and exposure.all()):
+            raise ValueError(
+                f"offset has values from {values.min():.3g} to {values.max():.3g}, "
+                "whose exponentials overflow or vanish; offsets are on the scale of "
+                "the logarithm of the mean, such as np.log(exposure)." + see("Offsets")
+            )
+        return values.reshape(1, -1)
+
+    def less_offset(self, target, offset):
+        """Both as they are: counts stay counts."""
+        return target, offset
+
+    def numbers(self, y, offset):
+        """Rates, which weigh as their exposures."""
+        y, offset = self.encode(y), self.offset(offset)
+        exposure = 1.0 if offset is None else np.exp(offset[0])
+        return (y / exposure)[None], exposure
 
 
 class Classes(NamedTuple):
@@ -145,6 +195,34 @@ class Classes(NamedTuple):
             )
         return codes
 
+    def offset(self, values):
+        """Offsets of the logits, (C, n), of two classes (1, n)."""
+        if values is None or not values.any():
+            return None
+        if self.only_two:
+            raise ValueError(
+                "symmetric=True: the classes of mirrored experts leave no room for an "
+                "offset; leave offset out, or set symmetric=False." + see("Offsets")
+            )
+        n_rows, n_classes = len(values), len(self.classes)
+        if values.shape[1:] == (n_classes,):
+            values = values.T
+            return values[1:] - values[:1] if n_classes == 2 else values
+        if n_classes == 2 and values.shape[1:] in ((), (1,)):
+            return values.reshape(1, n_rows)
+        flat = f"({n_rows},), of the logit of {self.classes[1]!r}, or "
+        raise _wrong_offset(
+            values, f"{flat if n_classes == 2 else ''}({n_rows}, {n_classes})"
+        )
+
+    def less_offset(self, target, offset):
+        """Both as they are."""
+        return target, offset
+
+    def numbers(self, y, offset):
+        """None, (0, n)."""
+        return np.empty((0, len(y))), 1.0
+
     def totals(self, codes, weight):
         """Total weight of the rows of each class, (C,)."""
         return np.bincount(codes, weight, minlength=self.classes.shape[0])
@@ -190,3 +268,11 @@ def _first_classes(classes):
             f"classes={classes.tolist()}: a classifier needs at least two classes."
         )
     return classes
+
+
+def _wrong_offset(values, shape):
+    """Error for offsets of a shape that does not go with y."""
+    return ValueError(
+        f"offset has shape {values.shape}; give one for each linear predictor, of "
+        f"shape {shape}." + see("Offsets")
+    )

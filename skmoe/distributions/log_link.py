@@ -50,10 +50,10 @@ class LogLink:
         """Predictors that the first step starts from, (n,), and its weights, (n,).
 
         It is the first step of iteratively reweighted least squares: a regression of
-        the logarithms of the targets, of the mean `level`.  From equal means steps
-        would be as far too long as the largest target is from the mean.
+        the logarithms of the targets, of the mean `level`, a float or (n,).  From equal
+        means steps would be as far too long as the largest target is from the mean.
         """
-        mean = self.family.first_mean(target, max(level, _TINY))
+        mean = self.family.first_mean(target, np.maximum(level, _TINY))
         weight = self.family.curvature(mean, target)
         return np.log(mean) + self.family.residual(mean, target) / weight, weight
 

@@ -66,6 +66,8 @@ class SoftLabels:
         Categories that a row cannot have; their target is 0.
     exact : bool, default=False
         Solve Newton systems that are not stored to the end.
+    offset : ndarray of shape (C, n), default=None
+        Known part of the logits.
     """
 
     def __init__(
@@ -78,17 +80,19 @@ class SoftLabels:
         scale=1.0,
         closed=None,
         exact=False,
+        offset=None,
     ):
         self.design, self.mass, self.target = design, mass, target
         self.contrasts, self.dense, self.exact = contrasts, dense, exact
         self.scale, self.closed = np.broadcast_to(scale, mass.shape), closed
+        self.offset = offset
         self.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
 
     def value(self, coef):
         """Loss at coefficients (q, p), a float."""
         total = 0.0
         for rows in self.blocks:
-            logits = self.design.block(rows).dot(self.contrasts @ coef)
+            logits = self._logits(self.design.block(rows), coef, rows)
             total -= np.vdot(self._scaled_target(rows), logits)
             total += self.mass[rows] @ logsumexp(self._open(logits, rows))
         return total
@@ -99,12 +103,17 @@ class SoftLabels:
         total = SoftmaxCurvature(self.design, self.mass, self.contrasts, self.dense)
         for rows in self.blocks:
             block = self.design.block(rows)
-            local = self._open(block.dot(self.contrasts @ coef), rows)
+            local = self._open(self._logits(block, coef, rows), rows)
             softmax_in_place(local)
             lack = self._scaled_target(rows) - self.mass[rows] * local
             pull += block.adjoint(self.contrasts.T @ lack)
             total.add(rows, block, local)
         return pull, total.collected(self.exact)
+
+    def _logits(self, block, coef, rows):
+        """Logits of a block of rows, (C, b)."""
+        logits = block.dot(self.contrasts @ coef)
+        return logits if self.offset is None else logits + self.offset[:, rows]
 
     def _open(self, logits, rows):
         """Logits (C, b) without those of closed categories, in place."""
@@ -155,5 +164,5 @@ class TwiceSeen:
     def _at(self, coef):
         """The distribution's rows."""
         dispersion = np.full((1, 1), self.dispersion)
-        predictor = self.block.dot(coef)[None]
+        predictor = self.block.predictor(coef)[None]
         return self.distribution.at(predictor, self.target, dispersion)

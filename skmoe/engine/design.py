@@ -148,7 +148,13 @@ class DenseDesign:
     columns : ndarray of int or None
     mean, scale : ndarray of shape (d,)
     intercept : bool
+
+    Attributes
+    ----------
+    offset : ndarray of shape (C, n), known part of predictors; None of zero
     """
+
+    offset = None
 
     def __init__(self, X, columns, mean, scale, intercept):
         self.X, self.columns, self.intercept = X, columns, intercept
@@ -164,13 +170,18 @@ class DenseDesign:
 
     def take(self, rows):
         """Design of some rows (index array), with the same standardisation."""
-        taken = copy.copy(self)
-        taken.n_rows = rows.shape[0]
+        taken = _taken(self, rows)
         if self._is_kept(rows.shape[0]):
             taken.X, taken._kept = None, self._standardised(rows)
         else:
             taken.X, taken._kept = self.X[rows], None
         return taken
+
+    def with_offset(self, offset):
+        """The same rows with a known part of their predictors, (C, n)."""
+        changed = copy.copy(self)
+        changed.offset = offset
+        return changed
 
     def block(self, rows):
         """Block of a slice of rows."""
@@ -178,7 +189,7 @@ class DenseDesign:
             with _KEEPING:
                 if self._kept is None:
                     self._kept = self._standardised(slice(0, self.n_rows))
-        return DenseBlock(self._standardised(rows))
+        return DenseBlock(self._standardised(rows), _of_rows(self.offset, rows))
 
     def _is_kept(self, n_rows):
         """Whether so many standardised rows are kept from pass to pass."""
@@ -201,18 +212,22 @@ class DenseDesign:
 
 
 class DenseBlock:
-    """Standardised rows as an array `values` of shape (p, b)."""
+    """Standardised rows as an array `values` of shape (p, b), with their offsets."""
 
-    def __init__(self, values):
-        self.values = values
+    def __init__(self, values, offset=None):
+        self.values, self.offset = values, offset
 
     def take(self, rows):
         """Some of the rows (index array)."""
-        return DenseBlock(self.values.take(rows, axis=1))
+        return DenseBlock(self.values.take(rows, axis=1), _of_rows(self.offset, rows))
 
     def dot(self, coef):
-        """Linear predictors, (..., p) -> (..., b)."""
+        """Features times coefficients, (..., p) -> (..., b)."""
         return coef @ self.values
+
+    def predictor(self, coef):
+        """Linear predictors, offsets included, (..., C, p) -> (..., C, b)."""
+        return _with_offset(self, coef)
 
     def adjoint(self, rows):
         """Sum over the rows of value times features, (q, b) -> (q, p)."""
@@ -243,6 +258,8 @@ class DenseBlock:
 class SparseDesign:
     """CSR X; blocks are views of its rows, scaled through the coefficients."""
 
+    offset = None
+
     def __init__(self, X, columns, mean, scale, intercept):
         X = X if columns is None else X[:, columns]
         self.X, self.intercept = sparse.csr_array(X), intercept
@@ -257,9 +274,15 @@ class SparseDesign:
 
     def take(self, rows):
         """Design of some rows (index array), with the same standardisation."""
-        taken = copy.copy(self)
-        taken.X, taken.n_rows = self.X[rows], rows.shape[0]
+        taken = _taken(self, rows)
+        taken.X = self.X[rows]
         return taken
+
+    def with_offset(self, offset):
+        """The same rows with a known part of their predictors, (C, n)."""
+        changed = copy.copy(self)
+        changed.offset = offset
+        return changed
 
     def block(self, rows):
         """Block of a slice of rows; shares the memory of X."""
@@ -269,27 +292,34 @@ class SparseDesign:
         parts = (X.data[stored], X.indices[stored], ends - ends[0])
         shape = (rows.stop - rows.start, X.shape[1])
         view = sparse.csr_array(parts, shape=shape, copy=False)
-        return SparseBlock(view, self.scale, self.intercept)
+        offset = _of_rows(self.offset, rows)
+        return SparseBlock(view, self.scale, self.intercept, offset)
 
 
 class SparseBlock:
-    """Rows `X` (b, d) in CSR form, to be divided by `scale` (d,)."""
+    """Rows `X` (b, d) in CSR form, to be divided by `scale` (d,), with offsets."""
 
-    def __init__(self, X, scale, intercept):
+    def __init__(self, X, scale, intercept, offset=None):
         self.X, self.scale, self.intercept = X, scale, intercept
+        self.offset = offset
 
     def take(self, rows):
         """Some of the rows (index array)."""
-        return SparseBlock(self.X[rows], self.scale, self.intercept)
+        offset = _of_rows(self.offset, rows)
+        return SparseBlock(self.X[rows], self.scale, self.intercept, offset)
 
     def dot(self, coef):
-        """Linear predictors, (..., p) -> (..., b)."""
+        """Features times coefficients, (..., p) -> (..., b)."""
         d = self.scale.shape[0]
         flat = coef.reshape(-1, coef.shape[-1])
         out = np.ascontiguousarray((self.X @ (flat[:, :d] / self.scale).T).T)
         if self.intercept:
             out += flat[:, d:]
         return out.reshape(coef.shape[:-1] + (self.X.shape[0],))
+
+    def predictor(self, coef):
+        """Linear predictors, offsets included, (..., C, p) -> (..., C, b)."""
+        return _with_offset(self, coef)
 
     def adjoint(self, rows):
         """Sum over the rows of value times features, (q, b) -> (q, p)."""
@@ -331,3 +361,21 @@ class SparseBlock:
         if not self.intercept:
             return out
         return np.concatenate([out, rows.sum(axis=1, keepdims=True)], axis=1)
+
+
+def _taken(design, rows):
+    """Copy of a design for some rows (index array), but for X."""
+    taken = copy.copy(design)
+    taken.n_rows, taken.offset = rows.shape[0], _of_rows(design.offset, rows)
+    return taken
+
+
+def _of_rows(offset, rows):
+    """Offsets (C, n) or None of some rows."""
+    return None if offset is None else offset[:, rows]
+
+
+def _with_offset(block, coef):
+    """Linear predictors of a block, (..., C, p) -> (..., C, b)."""
+    found = block.dot(coef)
+    return found if block.offset is None else found + block.offset

@@ -129,6 +129,12 @@ class LinearExperts:
         """Inverse of `reported`."""
         return np.matmul(self.responses.T, reported[: self.tie.shape[1]])
 
+    def logit_offset(self, offset):
+        """Offsets (C, n) of reported predictors for all classes, (C, n), or None."""
+        if offset is None:
+            return None
+        return self.distribution.contrasts @ (self.responses.T @ offset)
+
     def at(self, theta, block, target):
         """Rows of a block under `theta`, see `ExpertRows`."""
         return ExpertRows(self, theta, block, target)
@@ -138,7 +144,10 @@ class LinearExperts:
         first = copy.copy(self)
 
         def at(theta, block, target):
-            start = self.distribution.first_predictor(target, self.level)
+            level = self.level
+            if block.offset is not None:
+                level = level * np.exp(block.offset[0])
+            start = self.distribution.first_predictor(target, level)
             return FirstRows(self.at(theta, block, target), *start)
 
         first.at = at
@@ -413,7 +422,7 @@ class ExpertRows:
 
     def __init__(self, experts, theta, block, target):
         self.experts = experts
-        self.predictor = block.dot(experts.reported(theta.experts))
+        self.predictor = block.predictor(experts.reported(theta.experts))
         self.dispersion = np.ones((1, 1))
         if experts.n_noises:
             self.dispersion = np.exp(theta.log_variance)

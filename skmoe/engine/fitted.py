@@ -23,6 +23,10 @@ class FittedModel:
     ----------
     specification : Specification
     fitted : dict of ndarray, as `Problem.attributes` gives them, in float64
+
+    Notes
+    -----
+    Methods take `Inputs`: rows of X with what else is known of them.
     """
 
     def __init__(self, specification, fitted):
@@ -35,127 +39,139 @@ class FittedModel:
         known = fitted.get(self.distribution.dispersion_name)
         self.dispersion = np.ones_like(self.intercept) if known is None else known
 
-    def gate_probability(self, X):
-        """Gate probabilities, (n, K)."""
-        return _by_blocks(lambda X: self._gate(X).T, X)
+    def gate_probability(self, inputs):
+        """Probabilities of the experts, (n, K)."""
+        return _by_blocks(lambda rows: self._gate(rows).T, inputs)
 
-    def log_joint(self, X, target):
+    def log_joint(self, inputs, target):
         """Logarithms of gate and experts' densities of targets (..., n), two (n, K)."""
         return (
-            _by_blocks(self._log_gate, X),
-            _by_blocks(self._log_density, X, target),
+            _by_blocks(self._log_gate, inputs),
+            _by_blocks(self._log_density, inputs, target),
         )
 
-    def mean(self, X):
+    def mean(self, inputs):
         """Mean of y, or class probabilities, (n, c)."""
-        mean_of = _routed_mean if is_worthwhile(self.gate) else _dense_mean
-        return _by_blocks(lambda X: mean_of(self, X), X)
+        chooses = is_worthwhile(self.gate) and inputs.expert_proba is None
+        mean_of = _routed_mean if chooses else _dense_mean
+        return _by_blocks(lambda rows: mean_of(self, rows), inputs)
 
-    def expert_mean(self, X):
+    def expert_mean(self, inputs):
         """Mean of y, or class probabilities, under each expert, (K, c, n)."""
-        return self.distribution.mean(self.predictor(X))
+        return self.distribution.mean(self.predictor(inputs))
 
-    def log_mean(self, X):
+    def log_mean(self, inputs):
         """Logarithms of class probabilities, (n, C)."""
 
-        def of_rows(X):
-            log_class = self.distribution.log_mean(self.predictor(X))
-            return logsumexp(self._log_gate(X).T[:, None] + log_class, axis=0).T
+        def of_rows(rows):
+            log_class = self.distribution.log_mean(self.predictor(rows))
+            return logsumexp(self._log_gate(rows).T[:, None] + log_class, axis=0).T
 
-        return _by_blocks(of_rows, X)
+        return _by_blocks(of_rows, inputs)
 
-    def std(self, X):
+    def std(self, inputs):
         """Standard deviation of y, (n, m)."""
         variance = self.dispersion * self.distribution.variance
 
-        def of_rows(X):
-            gate, mean = self._gate(X), self.expert_mean(X)
+        def of_rows(rows):
+            gate, mean = self._gate(rows), self.expert_mean(rows)
             noise = np.sqrt(variance.T @ gate)
             gap = mean - np.einsum("kn,kmn->mn", gate, mean)
             # Squares may overflow.
             gap = np.hypot.reduce(np.sqrt(gate)[:, None] * gap, axis=0)
             return np.hypot(noise, gap).T
 
-        return _by_blocks(of_rows, X)
+        return _by_blocks(of_rows, inputs)
 
-    def cdf(self, X, target):
+    def cdf(self, inputs, target):
         """P(Y <= target) of each output, (m, n) -> (n, m)."""
         dispersion = self.dispersion[:, :, None]
 
-        def of_rows(X, target):
-            gate, mean = self._gate(X), self.expert_mean(X)
+        def of_rows(rows, target):
+            gate, mean = self._gate(rows), self.expert_mean(rows)
             below = self.distribution.cdf(target, mean, dispersion)
             return np.minimum((gate[:, None] * below).sum(axis=0), 1).T
 
-        return _by_blocks(of_rows, X, target)
+        return _by_blocks(of_rows, inputs, target)
 
-    def quantile(self, X, levels):
+    def quantile(self, inputs, levels):
         """Quantiles of each output, (r,) -> (n, m, r)."""
         distribution, dispersions = self.distribution, self.dispersion.T[:, :, None]
 
-        def of_rows(X):
-            gate, mean = self._gate(X), self.expert_mean(X)
+        def of_rows(rows):
+            gate, mean = self._gate(rows), self.expert_mean(rows)
             outputs = [
                 mixture_quantile(levels, gate, mean[:, j], dispersion, distribution)
                 for j, dispersion in enumerate(dispersions)
             ]
             return np.stack(outputs).transpose(2, 0, 1)
 
-        return _by_blocks(of_rows, X)
+        return _by_blocks(of_rows, inputs)
 
-    def sample(self, X, n_samples, rng):
+    def sample(self, inputs, n_samples, rng):
         """Draws of y, (n, n_samples, m)."""
-        expert = draw_categories(self.gate_probability(X), n_samples, rng)
-        mean = np.moveaxis(self.expert_mean(X), 2, 0)
-        mean = mean[np.arange(X.shape[0])[:, None], expert]
+        expert = draw_categories(self.gate_probability(inputs), n_samples, rng)
+        mean = np.moveaxis(self.expert_mean(inputs), 2, 0)
+        mean = mean[np.arange(inputs.X.shape[0])[:, None], expert]
         return self.distribution.sample(mean, self.dispersion[expert], rng)
 
-    def predictor(self, X, experts=slice(None)):
+    def predictor(self, inputs, experts=slice(None)):
         """Linear predictors of some experts, (K, q, n)."""
-        X = _seen(X, self.specification.expert_columns)
+        X = _seen(inputs.X, self.specification.expert_columns)
         is_softmax = self.distribution.n_categories > 0
         values = self.coef[experts], self.intercept[experts]
-        return linear_predictor(X, *values, is_softmax)
+        found = linear_predictor(X, *values, is_softmax)
+        return found if inputs.offset is None else found + inputs.offset
 
-    def _gate(self, X):
-        """Gate probabilities of a block, (K, n)."""
-        local = GateRows(self.gate, self._gate_predictor(X))
+    def _gate(self, rows):
+        """Probabilities of the experts in a block, (K, b)."""
+        if rows.expert_proba is not None:
+            return rows.expert_proba.T
+        local = GateRows(self.gate, self._gate_predictor(rows))
         local.normalise()
         return local.probability
 
-    def _gate_predictor(self, X):
-        """Logits of all branches of the gate, (R, n)."""
-        X = _seen(X, self.specification.gate_columns)
+    def _gate_predictor(self, rows):
+        """Logits of all branches of the gate, (R, b)."""
+        X = _seen(rows.X, self.specification.gate_columns)
         values = linear_predictor(X, self.gate_coef, self.gate_intercept, True)
         return values.reshape(-1, X.shape[0])
 
-    def _log_gate(self, X):
-        """Logarithms of the gate probabilities, (n, K)."""
-        return log_softmax(
-            GateRows(self.gate, self._gate_predictor(X)).logits.T, axis=1
-        )
+    def _log_gate(self, rows):
+        """Logarithms of the probabilities of the experts, (b, K)."""
+        if rows.expert_proba is not None:
+            with np.errstate(divide="ignore"):
+                return np.log(rows.expert_proba)
+        logits = GateRows(self.gate, self._gate_predictor(rows)).logits
+        return log_softmax(logits.T, axis=1)
 
-    def _log_density(self, X, target):
-        """Log-density of targets under each expert, (n, K)."""
+    def _log_density(self, rows, target):
+        """Log-density of targets under each expert, (b, K)."""
         bounded = self.distribution.bounded
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            predictor = bounded(self.predictor(X))
+            predictor = bounded(self.predictor(rows))
             local = self.distribution.at(predictor, target, self.dispersion)
             found = local.log_density
             far = np.flatnonzero(~np.isfinite(found).all(axis=0))
             if far.size:
-                predictor = bounded(self.predictor(X[far]))
+                predictor = bounded(self.predictor(rows.take(far)))
                 found[:, far] = self.distribution.far_log_density(
                     predictor, target[..., far], self.dispersion
                 )
         return found.T
 
 
-def _by_blocks(of_rows, X, *target):
+def _by_blocks(of_rows, inputs, *target):
     """What a function gives for all rows, block by block, (n, ...)."""
-    blocks = blocks_of(X.shape[0], _BLOCK_ROWS)
-    found = [of_rows(X[b], *(values[..., b] for values in target)) for b in blocks]
-    return found[0] if len(found) == 1 else np.concatenate(found)
+    blocks = blocks_of(inputs.X.shape[0], _BLOCK_ROWS)
+    if len(blocks) == 1:
+        return of_rows(inputs, *target)
+    return np.concatenate(
+        [
+            of_rows(inputs.take(b), *(values[..., b] for values in target))
+            for b in blocks
+        ]
+    )
 
 
 def _seen(X, columns):
@@ -163,22 +179,22 @@ def _seen(X, columns):
     return X if columns is None else X[:, columns]
 
 
-def _dense_mean(model, X):
+def _dense_mean(model, rows):
     """Mean of the values of all experts, (b, c)."""
-    return np.einsum("kb,kcb->bc", model._gate(X), model.expert_mean(X))
+    return np.einsum("kb,kcb->bc", model._gate(rows), model.expert_mean(rows))
 
 
-def _routed_mean(model, X):
+def _routed_mean(model, rows):
     """Mean of the values of the experts that count, each on its rows alone, (b, c)."""
-    expert, probability = _best_experts(model.gate, model._gate_predictor(X))
+    expert, probability = _best_experts(model.gate, model._gate_predictor(rows))
     n_experts = model.gate.n_experts
     flat = expert.ravel().astype(np.min_scalar_type(n_experts))
     order = np.argsort(flat, kind="stable")
-    X = X[order // expert.shape[1]]
+    sorted_rows = rows.take(order // expert.shape[1])
     ends = np.cumsum(np.bincount(flat, minlength=n_experts))
     starts = np.concatenate([[0], ends[:-1]])
     predictors = [
-        model.predictor(X[start:end], k)
+        model.predictor(sorted_rows.take(slice(start, end)), k)
         for k, (start, end) in enumerate(zip(starts, ends))
         if start < end
     ]

@@ -42,6 +42,7 @@ def project_responsibilities(mixture, responsibilities, max_iter=50, tol=1e-10):
     """
     # Where gates choose all are equal at first: none is to be left out.
     mixture = mixture.replaced(gate=mixture.gate.with_all_experts())
+    responsibilities = with_known(mixture, responsibilities)
     start = mixture.initial().gate
     gate = _regressed_gate(mixture, responsibilities, start, 1.0, max_iter, tol)
     return Parameters(gate, *first_experts(mixture, responsibilities, max_iter, tol))
@@ -52,9 +53,19 @@ def first_step(mixture, responsibilities, max_iter=1, tol=0.0):
 
     As `project_responsibilities`.
     """
+    responsibilities = with_known(mixture, responsibilities)
     neutral = _neutral_state(mixture, responsibilities)
     experts = _fitted_experts(mixture, neutral, responsibilities, max_iter, tol)
     return Parameters(mixture.project_gate(neutral), *experts)
+
+
+def with_known(mixture, responsibilities):
+    """Responsibilities (K, u), those of known experts 1."""
+    known = mixture.known
+    if known is None:
+        return responsibilities
+    own = np.arange(mixture.n_experts)[:, None] == known
+    return np.where(known < 0, responsibilities, own)
 
 
 def first_experts(mixture, responsibilities, max_iter=1, tol=0.0):
@@ -129,6 +140,7 @@ def _regressed_classes(mixture, state, rows, step_size, max_iter, tol):
             experts.distribution.contrasts,
             mixture.experts_are_dense,
             exact=True,
+            offset=experts.logit_offset(mixture.expert_design.offset),
         )
         fitted.append(newton(loss, penalty, coef, max_iter, tol))
     return np.stack(fitted), theta.log_variance
@@ -203,5 +215,5 @@ def _state(mixture, rows_of, theta, responsibilities):
     rows = kept_rows(mixture)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         stats = sweep(rows_of, theta, True, False, rows, responsibilities)
-        objective = mixture.offset - float(stats.log_likelihood)
+        objective = mixture.constant - float(stats.log_likelihood)
         return State(theta, objective + mixture.penalties.value(theta), stats, rows)

@@ -34,9 +34,11 @@ class Mixture:
     weight : ndarray of shape (n,), sums to 1
     gate : Gate
     gate_penalty : Penalty
-    offset : float, added to F so that it is in the units of the original targets
+    constant : float, added to F so that it is in the units of the original targets
     units : Groups, default=None
         Groups of rows that share a latent expert; each has a row of `gate_design`.
+    known : ndarray of int of shape (u,), default=None
+        Experts of units, where they are known, else -1; None if none is.
     passes : InMemory or OverParts, default=IN_MEMORY
         How sums over all rows are made.
     """
@@ -50,15 +52,16 @@ class Mixture:
         weight,
         gate,
         gate_penalty,
-        offset,
+        constant,
         units=None,
+        known=None,
         passes=IN_MEMORY,
     ):
         self.passes = passes
         self.experts, self.target, self.weight = experts, target, weight
         self.gate_design, self.expert_design = gate_design, expert_design
-        self.gate, self.gate_penalty, self.offset = gate, gate_penalty, offset
-        self.units = SingleRows(weight) if units is None else units
+        self.gate, self.gate_penalty, self.constant = gate, gate_penalty, constant
+        self.units, self.known = SingleRows(weight) if units is None else units, known
         self.equal_noise_start = None  # Parameters, where a prior was learned
         self._arrange()
 
@@ -100,6 +103,7 @@ class Mixture:
             target=self.target[..., rows],
             weight=units.spread(units.weight),
             units=units,
+            known=None if self.known is None else self.known[chosen],
         )
 
     def afresh(self, passes):
@@ -134,7 +138,7 @@ class Mixture:
         """
         rows = kept_rows(self) if curvature else None
         stats = sweep(self, theta, curvature, blend, rows)
-        objective = self.offset - float(stats.log_likelihood)
+        objective = self.constant - float(stats.log_likelihood)
         return State(theta, objective + self.penalties.value(theta), stats, rows)
 
     def gradient(self, state):

@@ -39,7 +39,9 @@ class OneExpert:
         self.mixture = mixture
         if not self.is_tied:
             gate = Gate(1, smooth=mixture.gate.smooth)
-            self.mixture = mixture.replaced(experts=experts.alone(), gate=gate)
+            self.mixture = mixture.replaced(
+                experts=experts.alone(), gate=gate, known=None
+            )
         shape = self.mixture.n_experts, self.mixture.units.weight.shape[0]
         shares = np.full(shape, 1 / shape[0])
         self.theta = project_responsibilities(self.mixture, shares, tol=_TOL)

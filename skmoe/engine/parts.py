@@ -8,39 +8,16 @@ that are gathered once.
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from skmoe.engine.gate_curvature import is_even, sample_rows
 from skmoe.engine.mixture import Mixture
+from skmoe.engine.rows import Rows
 from skmoe.engine.sweep import sweep
 
 # Up to so many rows and entries all rows are gathered, and a fit starts as in memory.
 _MOST_ROWS, _MOST_ENTRIES = 2**18, 2**22
 # A sample that starts are tried on has at least so many rows for each coefficient.
 _ROWS_PER_COEF = 20
-
-
-class Rows(NamedTuple):
-    """Validated rows of positive weight."""
-
-    X: object  # ndarray or CSR, (n, d)
-    target: np.ndarray  # (m, n), or (n,) class codes
-    weight: np.ndarray  # (n,)
-
-    def take(self, rows):
-        """Some of them (index array or slice)."""
-        return Rows(self.X[rows], self.target[..., rows], self.weight[rows])
-
-    @classmethod
-    def joined(cls, parts):
-        """Rows of several parts in one."""
-        X, target, weight = zip(*parts)
-        is_sparse = sparse.issparse(X[0])
-        return cls(
-            sparse.vstack(X).tocsr() if is_sparse else np.concatenate(X),
-            np.concatenate(target, axis=-1),
-            np.concatenate(weight),
-        )
 
 
 class Share(NamedTuple):

@@ -1,10 +1,9 @@
 """From the user's arrays and units to standardised coordinates, and back."""
 
 import numpy as np
-from scipy import sparse
 
 from skmoe.engine.coordinates import learnt_parts
-from skmoe.engine.design import column_moments, column_range, make_design
+from skmoe.engine.design import column_moments, make_design
 from skmoe.engine.experts import LinearExperts
 from skmoe.engine.gate import Gate
 from skmoe.engine.mixture import Mixture
@@ -16,8 +15,6 @@ from skmoe.engine.sweep import IN_MEMORY
 from skmoe.engine.tie import is_tied
 from skmoe.engine.units import Groups
 
-# Up to this many rows the fit does not depend on their order, to the last bit.
-_CANONICAL_ROWS, _CANONICAL_SIZE = 5_000, 2**22
 # Rows of less weight in all are no reason for penalties that overflow.
 _LEAST_SEEN = 1e-100
 # Experts with less rows in all learn nothing from them.
@@ -26,64 +23,6 @@ _LEAST_ROWS = 0.5
 _LOW_NOISE = 10.0
 # A coefficient of less in standardised units is not missed.
 _NOTICED = 1e-6
-
-
-def canonical_rows(X, target, weight, group=None):
-    """Rows in an order of their own, equal rows merged; X, target, weight, group.
-
-    Steps that adapt (over-relaxation, Barzilai-Borwein) amplify rounding, and on few
-    rows that can decide between two optima.  So that integer weights equal repeated
-    rows all the same, small data is sorted: by `group` (n,), codes or None, by fixed
-    random projections, and where these agree by the rows themselves.
-    """
-    if X.shape[0] > _CANONICAL_ROWS or X.size > _CANONICAL_SIZE:
-        return X, target, weight, group
-    if sparse.issparse(X):
-        X = sparse.csr_array(X, copy=True)
-        X.sum_duplicates()
-        X.eliminate_zeros()
-    codes = _row_codes(X, target, group)
-    order = np.lexsort([weight, codes, *np.atleast_2d(target), *_projections(X)])
-    if group is not None:
-        order = order[np.argsort(group[order], kind="stable")]
-    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    kept = order[starts]
-    group = None if group is None else group[kept]
-    return X[kept], target[..., kept], np.add.reduceat(weight[order], starts), group
-
-
-def _row_codes(X, target, group):
-    """Codes from 0 on that rows share if all their values are the same, (n,)."""
-    rest = np.vstack([target] if group is None else [target, group])
-    # Of the two zeros one is as good as the other.
-    rest = np.ascontiguousarray(rest.T) + 0.0
-    if sparse.issparse(X):
-        stored = map(slice, X.indptr[:-1], X.indptr[1:])
-        rows = [X.indices[at].tobytes() + X.data[at].tobytes() for at in stored]
-    else:
-        rows = [row.tobytes() for row in X + 0.0]
-    rows = [row + other.tobytes() for row, other in zip(rows, rest)]
-    code = {row: number for number, row in enumerate(sorted(set(rows)))}
-    return np.array([code[row] for row in rows])
-
-
-def _projections(X):
-    """Two fixed random projections of the columns that vary, (2, n)."""
-    low, high = column_range(X)
-    X = X[:, low < high]
-    directions = np.random.RandomState(0).standard_normal((2, X.shape[1]))
-    if sparse.issparse(X):
-        return (X @ directions.T).T
-    # Unlike a BLAS product, these sums give equal rows equal bits.
-    return [(np.ascontiguousarray(X) * row).sum(axis=1) for row in directions]
-
-
-def in_groups(X, target, weight, group):
-    """Rows in the order of their group's code; X, target, weight, group."""
-    if (np.diff(group) >= 0).all():
-        return X, target, weight, group
-    order = np.argsort(group, kind="stable")
-    return X[order], target[..., order], weight[order], group[order]
 
 
 class Problem:
@@ -99,6 +38,11 @@ class Problem:
     group : ndarray of int of shape (n,), default=None
         Codes of groups that share a latent expert, rising; the gate sees their first
         rows.
+    offset : ndarray of shape (C, n), default=None
+        Known part of the predictors that are reported; real outputs have none, as it is
+        taken away from them.
+    expert : ndarray of int of shape (n,), default=None
+        Experts that are known, -1 where one is not; the same in all rows of a group.
     prior_noise : ndarray of shape (m,), default=None
         Noise variances, or dispersion, of the prior, where they are known; in the
         user's units.
@@ -118,6 +62,8 @@ class Problem:
         specification,
         *,
         group=None,
+        offset=None,
+        expert=None,
         prior_noise=None,
         scaling=None,
         n_seen=None,
@@ -127,7 +73,8 @@ class Problem:
         if scaling is None:
             centres = spec.fit_intercept or spec.gate_intercept
             scaling = Scaling(weight.sum(), *column_moments(X, weight, centres))
-        units, X_units = _units(X, weight, group)
+        units, first = _units(weight, group)
+        X_units = X if units is None else X[first]
         self.has_groups = units is not None
         gate_design = expert_design = make_design(
             X_units,
@@ -143,11 +90,13 @@ class Problem:
                 *scaling.columns(spec.fit_intercept),
                 spec.fit_intercept,
             )
+        if offset is not None:
+            expert_design = expert_design.with_offset(offset)
         self.gate_design, self.expert_design = gate_design, expert_design
         weight = weight / scaling.total
         n_seen = max(scaling.total if n_seen is None else n_seen, _LEAST_SEEN)
         self.n_seen = n_seen
-        offset = 0.0
+        constant = 0.0
         self.target_scale = None
         self.experts = experts = _linear_experts(spec, expert_design, n_seen)
         if target.ndim == 2:
@@ -163,10 +112,10 @@ class Problem:
                 floor = experts.distribution.noise_floor(target, weight)
                 scaling = scaling._replace(noise_floor=floor)
             self.experts.learn_level(1.0, scaling.noise_floor)
-            offset = float(np.log(self.target_scale).sum())
+            constant = float(np.log(self.target_scale).sum())
         elif target.dtype.kind == "f":
             if scaling.target_mean is None:
-                scaling = scaling.of_level(target, weight)
+                scaling = scaling.of_level(target, weight, offset)
             level = float(scaling.target_mean[0])
             self.experts.learn_level(level)
         self.scaling = scaling
@@ -180,8 +129,9 @@ class Problem:
             weight,
             gate,
             gate.free_penalty(penalty),
-            offset,
+            constant,
             units,
+            None if expert is None else expert[first],
             passes,
         )
         self._prior_rows = spec.noise_prior / n_seen if experts.n_noises else 0.0
@@ -334,10 +284,12 @@ class Problem:
     def ordered(self, descent):
         """The same descent with its experts in the order of decreasing mass.
 
-        A symmetric model is told apart from its mirror image by the sign of the
-        largest coefficient of its first expert instead.
+        Known experts keep their numbers.  A symmetric model is told apart from its
+        mirror image by the sign of the largest coefficient of its first expert instead.
         """
         theta, mass = descent.theta, descent.mass
+        if self.mixture.known is not None:
+            return descent  # labels say which expert is which
         if is_tied(self.experts.tie):
             flat = theta.experts.ravel()
             if flat[np.abs(flat).argmax()] >= 0:
@@ -374,12 +326,12 @@ def _fitting(name, value, dtype, weight=None):
     return cast
 
 
-def _units(X, weight, group):
-    """Groups, or None for single rows, and what the gate sees of X."""
+def _units(weight, group):
+    """Groups, or None for single rows, and the first row of each unit."""
     if group is None:
-        return None, X
+        return None, slice(None)
     starts = np.flatnonzero(np.diff(group, prepend=-1))
-    return Groups(np.append(starts, group.shape[0]), weight), X[starts]
+    return Groups(np.append(starts, group.shape[0]), weight), starts
 
 
 def _same(first, second):

@@ -75,8 +75,14 @@ class Scaling(NamedTuple):
         scale[constant] = found
         return self._replace(mean=mean, scale=scale)
 
-    def of_level(self, target, weight):
-        """The same with the mean of targets that keep their units, (n,)."""
+    def of_level(self, target, weight, offset=None):
+        """The same with the mean of targets that keep their units, (n,).
+
+        With offsets (1, n), logarithms of exposures, it is that of all exposure.
+        """
+        if offset is not None:
+            exposure = np.exp(offset[0])
+            target, weight = target / exposure, weight * exposure
         mean = means(target[:, None], weight)
         return self._replace(target_mean=mean, target_scale=np.ones(1))
 
@@ -95,20 +101,26 @@ class Means(NamedTuple):
     columns: np.ndarray  # (d,)
     target: np.ndarray  # (m,), or (0,) for class codes
     largest: np.ndarray  # absolute target, (m,)
+    exposure: float  # weight of the rows in the mean of targets
 
     @classmethod
-    def of(cls, X, target, weight):
-        """Those of dense X (n, d), targets (m, n) or codes (n,), weights (n,)."""
-        target = _real(target)
-        found = (means(values, weight) for values in (X, target.T))
-        return cls(float(weight.sum()), *found, _largest(target))
+    def of(cls, X, target, weight, exposure=1.0):
+        """Those of dense X (n, d), targets (m, n) or codes (n,), weights (n,).
+
+        Targets are rates where there are exposures (n,).
+        """
+        target, exposed = _real(target), weight * exposure
+        found = means(X, weight), means(target.T, exposed)
+        return cls(float(weight.sum()), *found, _largest(target), float(exposed.sum()))
 
     @classmethod
     def joined(cls, parts):
         """Those of several parts together."""
-        weight, columns, target, largest = map(np.array, zip(*parts))
-        found = (means(values, weight) for values in (columns, target))
-        return cls(float(weight.sum()), *found, largest.max(axis=0))
+        weight, columns, target, largest, exposure = map(np.array, zip(*parts))
+        found = means(columns, weight), means(target, exposure)
+        return cls(
+            float(weight.sum()), *found, largest.max(axis=0), float(exposure.sum())
+        )
 
 
 class Squares(NamedTuple):

@@ -9,6 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from skmoe.engine.clustering import (
     by_distance,
@@ -343,10 +344,21 @@ def sample_size(mixture):
 
 def _from_labels(mixture, labels):
     """Parameters that fit hard labels (u,), softened a little."""
-    labels = _arranged(mixture, labels)
+    labels = _like_known(mixture, _arranged(mixture, labels))
     rest = (1 - _LABEL_WEIGHT) / (mixture.n_experts - 1)
     softened = np.where(onehot(mixture.n_experts, labels) > 0, _LABEL_WEIGHT, rest)
     return first_step(mixture, softened, *expert_steps(mixture))
+
+
+def _like_known(mixture, labels):
+    """Labels (u,) renumbered so that as many as can be are those of known experts."""
+    if mixture.known is None:
+        return labels
+    seen = np.flatnonzero(mixture.known >= 0)
+    shared = np.zeros((mixture.n_experts, mixture.n_experts))
+    where = labels[seen], mixture.known[seen]
+    np.add.at(shared, where, mixture.units.weight[seen])
+    return linear_sum_assignment(shared, maximize=True)[1][labels]
 
 
 def _arranged(mixture, labels):

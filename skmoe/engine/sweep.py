@@ -124,7 +124,11 @@ def logits_of_block(mixture, theta, block, designs, is_routed=False):
         local = RoutedRows(mixture.experts, theta, expert_block, target, chosen)
     else:
         local = mixture.experts.at(theta, expert_block, target)
-    return gate, local, gate.logits + mixture.units.sum(local.log_density, block)
+    logits = gate.logits + mixture.units.sum(local.log_density, block)
+    if mixture.known is not None:
+        known = mixture.known[block.units]
+        logits[(known >= 0) & (np.arange(len(logits))[:, None] != known)] = -np.inf
+    return gate, local, logits
 
 
 def _expert_sums(block, local, masses, wants):

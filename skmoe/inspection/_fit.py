@@ -36,10 +36,13 @@ def check_estimator(estimator):
         )
 
 
-def inspect_fit(estimator, X, y, sample_weight, groups):
-    """Everything that inspection needs of a fitted estimator and its data."""
+def inspect_fit(estimator, X, y, *known):
+    """Everything that inspection needs of a fitted estimator and its data.
+
+    `known` are sample_weight, groups, offset and expert_labels, or None.
+    """
     check_estimator(estimator)
-    problem, theta, n_samples = estimator._fitted_problem(X, y, sample_weight, groups)
+    problem, theta, n_samples = estimator._fitted_problem(X, y, *known)
     if not problem.mixture.penalties.is_smooth:
         raise ValueError(
             f"l1_ratio={estimator.l1_ratio} and gate_l1_ratio="

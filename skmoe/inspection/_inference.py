@@ -292,6 +292,8 @@ def inference(
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    expert_labels: ArrayLike | None = None,
     *,
     robust: bool = False,
 ) -> Inference:
@@ -319,6 +321,11 @@ def inference(
         Weights of the fit.  A weight counts as so many rows.
     groups : array-like of shape (n_samples,), default=None
         Groups of the fit, if it had any; scores add up within a group.
+    offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+            (n_samples, n_classes), default=None
+        Offsets of the fit, if it had any.
+    expert_labels : array-like of int of shape (n_samples,), default=None
+        Known experts of the fit, if it had any.
     robust : bool, default=False
         Whether to use the sandwich.
 
@@ -371,7 +378,8 @@ def inference(
     >>> result.wald_test(opposite).p_value > 0.05
     True
     """
-    fit = inspect_fit(estimator, X, y, sample_weight, groups)
+    known = sample_weight, groups, offset, expert_labels
+    fit = inspect_fit(estimator, X, y, *known)
     mixture, n_samples = fit.problem.mixture, fit.n_samples
     learnt = fit.coordinates.learnt
     gradient = mixture.gradient(fit.state).flat()[learnt]
@@ -387,7 +395,7 @@ def inference(
     covariance[unknown] = covariance[:, unknown] = np.nan
     bias = scale * (reported @ shift) / np.sqrt(covariance.diagonal())
     entries = reported_entries(estimator, y, fit.intercepts)
-    mean = float(fit.state.stats.log_likelihood) - mixture.offset
+    mean = float(fit.state.stats.log_likelihood) - mixture.constant
     title = f"{type(estimator).__name__}, {estimator.n_experts} experts"
     result = Inference(
         title,

@@ -137,6 +137,8 @@ def information(
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    expert_labels: ArrayLike | None = None,
 ) -> Information:
     """Complete, missing and observed information of a fitted mixture.
 
@@ -156,6 +158,11 @@ def information(
         Weights of the fit.  A weight counts as so many rows.
     groups : array-like of shape (n_samples,), default=None
         Groups of the fit, if it had any; scores add up within a group.
+    offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+            (n_samples, n_classes), default=None
+        Offsets of the fit, if it had any.
+    expert_labels : array-like of int of shape (n_samples,), default=None
+        Known experts of the fit, if it had any.
 
     Returns
     -------
@@ -195,7 +202,8 @@ def information(
     >>> info.mirror_rate(info.best_step_size) < info.em_rate
     True
     """
-    fit = inspect_fit(estimator, X, y, sample_weight, groups)
+    known = sample_weight, groups, offset, expert_labels
+    fit = inspect_fit(estimator, X, y, *known)
     learnt, relative = fit.coordinates.learnt, fit.coordinates.relative
     n_noises = fit.state.theta.log_variance.shape[0]
     names = relative_names(estimator, y, fit.intercepts, n_noises)

@@ -89,6 +89,7 @@ class CoefficientsDisplay:
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
         *,
         part: Literal["experts", "gate"] = "experts",
         level: float = 0.95,
@@ -114,6 +115,9 @@ class CoefficientsDisplay:
             Weights of the fit.
         groups : array-like of shape (n_samples,), default=None
             Groups of the fit, if it had any.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Offsets of the fit, if it had any.
         part : {'experts', 'gate'}, default='experts'
             Whose coefficients.
         level : float, default=0.95
@@ -149,12 +153,12 @@ class CoefficientsDisplay:
         _model.require_choice("part", part, ("experts", "gate"))
         _model.require_choice("color_scale", color_scale, ("std", "raw"))
         X = transform(X)
-        result = inference(mixture, X, y, sample_weight, groups, robust=robust)
+        result = inference(mixture, X, y, sample_weight, groups, offset, robust=robust)
         table = CoefficientTable(mixture, result.table(level), part)
         scale = np.ones(mixture.n_features_in_)
         if color_scale == "std":
             scaler = StandardScaler(with_mean=False)
-            scale = scaler.fit(mixture._checked(X), sample_weight=sample_weight).scale_
+            scale = scaler.fit(mixture._inputs(X).X, sample_weight=sample_weight).scale_
         display = cls(
             table.values("estimate"),
             table.values("lower"),

@@ -116,6 +116,7 @@ class ExpertCurvesDisplay:
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
         *,
         feature: int | str = 0,
         target: Any = None,
@@ -139,6 +140,10 @@ class ExpertCurvesDisplay:
             Their weights, which count rows within their group.
         groups : array-like of shape (n_samples,), default=None
             Their groups, as in `fit`.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the linear predictors, as in `fit`, for responsibilities;
+            curves are those of no offset.
         feature : int or str, default=0
             The feature, by index or name; the others are held at their means.
         target : int or class label, default=None
@@ -179,7 +184,7 @@ class ExpertCurvesDisplay:
             mean,
             values[:, column],
             shown.values,
-            mixture.responsibilities(transform(X), y, sample_weight, groups),
+            mixture.responsibilities(transform(X), y, sample_weight, groups, offset),
             band,
             coverage,
             names[column],

@@ -92,6 +92,7 @@ class GateRegionsDisplay:
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
         *,
         features: Sequence[int | str] = (0, 1),
         grid_resolution: int = 200,
@@ -113,6 +114,9 @@ class GateRegionsDisplay:
             Weights of the rows, which count them within their group.
         groups : array-like of shape (n_samples,), default=None
             Groups of the rows, as in `fit`.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the linear predictors, as in `fit`, for responsibilities.
         features : pair of int or str, default=(0, 1)
             The features on the axes, by index or name; the others are held at their
             means.
@@ -140,7 +144,7 @@ class GateRegionsDisplay:
         xx0, xx1 = np.meshgrid(*axes)
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
         rows = transform(_model.rows_at(values, columns, grid, X))
-        data = transform(X), y, sample_weight, groups
+        data = transform(X), y, sample_weight, groups, offset
         display = cls(
             xx0,
             xx1,

@@ -55,7 +55,7 @@ def _as_numbers(estimator, X):
     """X as numbers; columns of a data frame that the mixture does not see are zero."""
     has_names = hasattr(X, "columns") and hasattr(estimator, "feature_names_in_")
     if has_names and isinstance(estimator, BaseMixtureOfExperts):
-        return estimator._checked(X).astype(np.float64)
+        return estimator._inputs(X).X.astype(np.float64)
     return check_array(X, dtype=np.float64, input_name="X")
 
 

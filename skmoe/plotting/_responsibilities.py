@@ -80,6 +80,7 @@ class ResponsibilitiesDisplay:
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
         *,
         bins: int = 20,
         ax: Axes | None = None,
@@ -99,6 +100,9 @@ class ResponsibilitiesDisplay:
             Their weights.  A weight counts as so many rows.
         groups : array-like of shape (n_samples,), default=None
             Their groups, as in `fit`.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the linear predictors, as in `fit`.
         bins, ax, bar_kwargs
             As in :meth:`plot`.
 
@@ -129,7 +133,7 @@ class ResponsibilitiesDisplay:
         """
         mixture, transform = _model.fitted_mixture(estimator)
         _model.require_y(y)
-        rows = mixture.responsibilities(transform(X), y, sample_weight, groups)
+        rows = mixture.responsibilities(transform(X), y, sample_weight, groups, offset)
         weight = None if sample_weight is None else check_weights(sample_weight, rows)
         mass = np.average(rows, axis=0, weights=weight)
         return cls(rows, mass, weight).plot(ax, bins=bins, bar_kwargs=bar_kwargs)

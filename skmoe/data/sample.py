@@ -1,0 +1,188 @@
+"""Validated rows as the user has them, and what is known of them beside X and y."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from skmoe._docs import see
+from skmoe._validation import check_weights
+from skmoe.data.groups import check_groups
+from skmoe.engine.rows import Rows
+
+# Probabilities of the experts may miss a sum of 1 by so much.
+_ROUNDING = 1e-3
+
+
+class Sample(NamedTuple):
+    """Validated rows with y; None for what was not given."""
+
+    X: object  # ndarray or CSR, (n, d)
+    y: np.ndarray  # (n,) or (n, m)
+    weight: np.ndarray  # (n,)
+    group: np.ndarray | None = None  # codes, (n,)
+    offset: np.ndarray | None = None  # (n,) or (n, C)
+    expert: np.ndarray | None = None  # known experts or -1, (n,)
+
+    def of_positive_weight(self):
+        """The rows of positive weight, whose groups are counted anew."""
+        kept = np.flatnonzero(self.weight)
+        if kept.size == self.weight.size:
+            return self
+        sample = Sample(*(None if part is None else part[kept] for part in self))
+        if self.group is None:
+            return sample
+        codes = np.unique(sample.group, return_inverse=True)[1]
+        return sample._replace(group=codes)
+
+    def rows(self, encoder):
+        """The engine's `Rows` of a fit, by an encoder that knows y."""
+        target, offset = encoder.less_offset(
+            encoder.encode(self.y), encoder.offset(self.offset)
+        )
+        expert = of_groups(self.expert, self.group)
+        return Rows(self.X, target, self.weight, self.group, offset, expert)
+
+
+def sample_of(settings, X, y, sample_weight, groups, offset, expert_labels, **how):
+    """`Sample` of validated X and y and of what else was given; `how` of weights.
+
+    `settings` are the parameters of the model, see `settings_of`.
+    """
+    weight = check_weights(sample_weight, X, **how)
+    n_rows = X.shape[0]
+    return Sample(
+        X,
+        y,
+        weight,
+        check_groups(groups, n_rows),
+        check_offset(offset, n_rows),
+        check_expert_labels(settings, expert_labels, n_rows),
+    )
+
+
+class Inputs(NamedTuple):
+    """Rows to predict: all that is known of them but y."""
+
+    X: object  # ndarray or CSR, (n, d)
+    offset: np.ndarray | None = None  # known part of the predictors, (C, n)
+    expert_proba: np.ndarray | None = None  # in place of the gate, (n, K)
+
+    def take(self, rows):
+        """Some of them (index array or slice)."""
+        return Inputs(
+            self.X[rows],
+            None if self.offset is None else self.offset[:, rows],
+            None if self.expert_proba is None else self.expert_proba[rows],
+        )
+
+
+def check_offset(offset, n_rows):
+    """Finite offsets, (n,) or (n, C) float64, or None."""
+    if offset is None:
+        return None
+    offset = check_array(
+        offset,
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_min_samples=0,
+        ensure_min_features=0,
+        input_name="offset",
+    )
+    if offset.ndim == 0 or offset.shape[0] != n_rows:
+        raise ValueError(
+            f"offset has shape {offset.shape}, X has {n_rows} rows; give one value, or "
+            "one row of them, for each row of X." + see("Offsets")
+        )
+    if not np.isfinite(offset).all():  # scikit-learn may be told to assume so
+        raise ValueError(
+            "offset contains NaN or infinite values; leave these rows out."
+            + see("Offsets")
+        )
+    return offset
+
+
+def check_expert_labels(settings, expert_labels, n_rows):
+    """Known experts from 0 on, -1 for unknown ones, (n,), or None if none is known."""
+    if expert_labels is None:
+        return None
+    labels = np.asarray(expert_labels)
+    if labels.shape != (n_rows,) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"expert_labels has shape {labels.shape} and dtype {labels.dtype}; give "
+            f"integers of shape ({n_rows},), the number of the expert of each row, or "
+            "-1 where it is not known." + see("Known experts")
+        )
+    n_experts = settings["n_experts"]
+    if labels.size and (labels.min() < -1 or labels.max() >= n_experts):
+        raise ValueError(
+            f"expert_labels has values from {labels.min()} to {labels.max()}; with "
+            f"n_experts={n_experts} they must be from 0 to {n_experts - 1}, or -1 "
+            "where the expert is not known." + see("Known experts")
+        )
+    if settings["top_k"] is not None:
+        raise ValueError(
+            f"top_k={settings['top_k']}: a gate that chooses may leave out an expert "
+            "that is known; set top_k=None or leave expert_labels out."
+            + see("Known experts")
+        )
+    return labels.astype(np.intp) if (labels >= 0).any() else None
+
+
+def of_groups(expert, group):
+    """Known experts (n,), which one row of a group tells of all; or None."""
+    if expert is None or group is None:
+        return expert
+    known = np.full(group.max() + 1, -1)
+    np.maximum.at(known, group, expert)
+    found = known[group]
+    wrong = np.flatnonzero((expert >= 0) & (expert != found))
+    if wrong.size:
+        first = wrong[0]
+        raise ValueError(
+            f"expert_labels has {expert[first]} and {found[first]} within one group, "
+            f"that of row {first}; rows of a group share their expert, so give it the "
+            "same label, or -1." + see("Known experts")
+        )
+    return found
+
+
+def is_other(expert, n_experts):
+    """Whether rows are known to have another expert, (n,) -> (n, K)."""
+    return (expert[:, None] >= 0) & (expert[:, None] != np.arange(n_experts))
+
+
+def check_proba_of_groups(expert_proba, group):
+    """Raise an error if probabilities (n, K) change within a group, codes (n,)."""
+    first = np.unique(group, return_index=True)[1]
+    differs = np.abs(expert_proba - expert_proba[first[group]]).max(axis=1) > _ROUNDING
+    if differs.any():
+        raise ValueError(
+            f"expert_proba has other values in row {np.flatnonzero(differs)[0]} than "
+            "in the first of its group; rows of a group share their expert, so give "
+            "them the same probabilities." + see("Groups that are known")
+        )
+
+
+def check_expert_proba(expert_proba, n_rows, n_experts):
+    """Probabilities of the experts, (n, K) float64, or None."""
+    if expert_proba is None:
+        return None
+    proba = check_array(
+        expert_proba, dtype=np.float64, ensure_min_samples=0, input_name="expert_proba"
+    )
+    if proba.shape != (n_rows, n_experts):
+        raise ValueError(
+            f"expert_proba has shape {proba.shape}; give one row of probabilities of "
+            f"the {n_experts} experts for each row of X, shape ({n_rows}, {n_experts})."
+            + see("Groups that are known")
+        )
+    total = proba.sum(axis=1)
+    if not ((proba >= 0).all() and np.allclose(total, 1, rtol=0, atol=_ROUNDING)):
+        raise ValueError(
+            "expert_proba has rows that are no probabilities, with values from "
+            f"{proba.min():.3g} and sums from {total.min():.3g} to {total.max():.3g}; "
+            "each must be non-negative with sum 1, as those of responsibilities and "
+            "of expert_proba are." + see("Groups that are known")
+        )
+    return proba / total[:, None]

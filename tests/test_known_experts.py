@@ -1,0 +1,258 @@
+"""Experts that are known for some rows: counted for their expert alone."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.optimize import minimize
+from scipy.special import log_softmax, logsumexp
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
+from skmoe.inspection import inference
+from skmoe.streaming import array_batches, fit_batches
+
+N, K = 300, 2
+RNG = np.random.default_rng(1)
+X = RNG.uniform(-2, 2, size=(N, 2))
+EXPERT = (RNG.random(N) < 1 / (1 + np.exp(-X[:, 0]))).astype(int)
+ETA = np.where(EXPERT, 0.5 + X[:, 1], -0.5 - X[:, 1])
+LABELS = np.where(RNG.random(N) < 0.3, EXPERT, -1)
+TARGETS = {
+    "linear": ETA + 0.5 * RNG.standard_normal(N),
+    "poisson": RNG.poisson(np.exp(1 + ETA)),
+    "classes": (RNG.random(N) < 1 / (1 + np.exp(-2 * ETA))).astype(int),
+}
+KINDS = {
+    "linear": MixtureOfLinearExperts(random_state=0),
+    "poisson": MixtureOfGLMExperts(random_state=0),
+    "classes": MixtureOfLogisticExperts(random_state=0),
+}
+EVERY = pytest.mark.parametrize("name", KINDS)
+
+
+def log_joint(model, y):
+    """Logarithms of gate times density, (n, K), by SciPy."""
+    gate = log_softmax(X @ model.gate_coef_.T + model.gate_intercept_, axis=1)
+    eta = X @ model.coef_.T + model.intercept_
+    if isinstance(model, MixtureOfLinearExperts):
+        density = stats.norm.logpdf(y[:, None], eta, np.sqrt(model.noise_variance_))
+    elif isinstance(model, MixtureOfGLMExperts):
+        density = stats.poisson.logpmf(y[:, None], np.exp(eta))
+    else:
+        density = stats.bernoulli.logpmf(y[:, None], 1 / (1 + np.exp(-eta)))
+    return gate + density
+
+
+def known_likelihood(model, y, labels):
+    """Log-likelihood of y and of the experts that are known, (n,)."""
+    joint = log_joint(model, y)
+    of_known = joint[np.arange(N), np.maximum(labels, 0)]
+    return np.where(labels >= 0, of_known, logsumexp(joint, axis=1))
+
+
+@EVERY
+def test_objective_and_criteria_are_those_of_brute_force(name):
+    model, y = clone(KINDS[name]), TARGETS[name]
+    model.fit(X, y, expert_labels=LABELS)
+    total = known_likelihood(model, y, LABELS).sum()
+    found = model.log_likelihood(X, y, expert_labels=LABELS)
+    assert np.isclose(found, total, atol=1e-9)
+    n_parameters = model._fitted["n_parameters"]
+    assert np.isclose(model.aic(X, y, expert_labels=LABELS), 2 * (n_parameters - total))
+    assert model.log_likelihood(X, y) > found
+
+
+@EVERY
+def test_fit_is_a_minimum(name):
+    model, y = (
+        clone(KINDS[name]).set_params(tol=1e-12, alpha=1, gate_alpha=1),
+        (TARGETS[name]),
+    )
+    if name == "linear":
+        model.set_params(noise_prior=0)
+    model.fit(X, y, expert_labels=LABELS)
+    names = ["gate_coef_", "gate_intercept_", "coef_", "intercept_"]
+    shapes = [getattr(model, each).shape for each in names]
+    ends = np.cumsum([np.prod(shape) for shape in shapes])
+    unit = np.var(y) if name == "linear" else 1.0
+
+    def objective(flat):
+        for each, part, shape in zip(names, np.split(flat, ends[:-1]), shapes):
+            setattr(model, each, part.reshape(shape))
+        penalty = (
+            np.square(model.coef_).sum() / unit + np.square(model.gate_coef_).sum()
+        )
+        return 0.5 * penalty / N - known_likelihood(model, y, LABELS).mean()
+
+    start = np.concatenate([getattr(model, each).ravel() for each in names])
+    first = objective(start)
+    assert np.isclose(first, model.objective_curve_[-1], atol=1e-8)
+    best = minimize(objective, start, method="BFGS", options={"gtol": 1e-7})
+    assert first - best.fun < 1e-6
+
+
+@EVERY
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize(
+    "init", ["short_runs", "kmeans", "kmeans_xy", "regression_clustering", "random"]
+)
+def test_experts_keep_their_numbers(name, init, swapped):
+    labels = np.where(LABELS >= 0, 1 - LABELS, -1) if swapped else LABELS
+    model = clone(KINDS[name]).set_params(init=init, solver="em")
+    model.fit(X, TARGETS[name], expert_labels=labels)
+    slope = model.coef_[:, 1]
+    assert (slope[0] > slope[1]) == swapped
+
+
+@EVERY
+@pytest.mark.parametrize("solver", ["md", "gd"])
+def test_solvers_agree(name, solver):
+    how = {"tol": 1e-10, "max_iter": 50_000}
+    em, other = (
+        clone(KINDS[name])
+        .set_params(solver=each, **how)
+        .fit(X, TARGETS[name], expert_labels=LABELS)
+        for each in ("em", solver)
+    )
+    assert np.isclose(em.objective_curve_[-1], other.objective_curve_[-1], atol=1e-6)
+
+
+def test_all_known_is_two_regressions_and_a_logistic_regression():
+    model = MixtureOfLinearExperts(alpha=0, gate_alpha=1, noise_prior=0, tol=1e-12)
+    y = TARGETS["linear"]
+    model.fit(X, y, expert_labels=EXPERT)
+    for k in range(K):
+        own = EXPERT == k
+        line = LinearRegression().fit(X[own], y[own])
+        np.testing.assert_allclose(model.coef_[k], line.coef_, atol=1e-8)
+        noise = np.square(y[own] - line.predict(X[own])).mean()
+        assert np.isclose(model.noise_variance_[k], noise)
+    # Coefficients of two logits are +-1/2 those of one: half their squares.
+    gate = LogisticRegression(C=2, tol=1e-10).fit(X, EXPERT)
+    found = model.gate_coef_[1] - model.gate_coef_[0]
+    np.testing.assert_allclose(found, gate.coef_[0], atol=1e-4)
+
+
+@EVERY
+def test_one_row_tells_the_expert_of_its_group(name):
+    groups = np.arange(N) // 2
+    y = TARGETS[name]
+    model = clone(KINDS[name]).set_params(gate_features=[])
+    first = np.where(np.arange(N) % 2 == 0, EXPERT, -1)
+    both = np.repeat(EXPERT[::2], 2)
+    one, other = (
+        clone(model).fit(X, y, groups=groups, expert_labels=labels)
+        for labels in (first, both)
+    )
+    assert (one.coef_ == other.coef_).all()
+    shares = np.bincount(EXPERT[::2]) / (N / 2)
+    found = one.gate_proba(X)[0]
+    np.testing.assert_allclose(found, shares, atol=1e-6)
+
+
+@EVERY
+def test_no_label_changes_no_bit(name):
+    y = TARGETS[name]
+    plain = clone(KINDS[name]).fit(X, y)
+    other = clone(KINDS[name]).fit(X, y, expert_labels=np.full(N, -1))
+    assert (plain.coef_ == other.coef_).all()
+
+
+@EVERY
+def test_weights_are_repeated_rows(name):
+    times, y = np.arange(N) % 3, TARGETS[name]
+    one = clone(KINDS[name]).fit(X, y, times, expert_labels=LABELS)
+    long = [np.repeat(each, times, axis=0) for each in (X, y, LABELS)]
+    other = clone(KINDS[name]).fit(*long[:2], expert_labels=long[2])
+    np.testing.assert_allclose(one.coef_, other.coef_, atol=1e-8)
+
+
+@EVERY
+def test_batches_are_the_fit(name):
+    y = TARGETS[name]
+    whole = clone(KINDS[name]).fit(X, y, expert_labels=LABELS)
+    batches = array_batches(X, y, expert_labels=LABELS, batch_size=70)
+    found = fit_batches(clone(KINDS[name]), batches)
+    np.testing.assert_allclose(found.coef_, whole.coef_, atol=1e-7)
+
+
+@EVERY
+def test_partial_fit_keeps_numbers(name):
+    model, rng = clone(KINDS[name]), np.random.default_rng(0)
+    named = {"classes": [0, 1]} if name == "classes" else {}
+    for _ in range(8):
+        rows = rng.integers(N, size=300)
+        labels = np.where(LABELS[rows] >= 0, 1 - LABELS[rows], -1)
+        model.partial_fit(X[rows], TARGETS[name][rows], expert_labels=labels, **named)
+    assert model.coef_[0, 1] > model.coef_[1, 1]
+
+
+def test_standard_errors_shrink_where_experts_are_known():
+    y, model = TARGETS["linear"], clone(KINDS["linear"])
+    plain = inference(clone(model).fit(X, y), X, y).standard_error
+    model.fit(X, y, expert_labels=EXPERT)
+    known = inference(model, X, y, expert_labels=EXPERT)
+    assert np.median(known.standard_error) < np.median(plain)
+    own = EXPERT == 1
+    design = np.column_stack([X[own], np.ones(own.sum())])
+    wanted = np.sqrt(
+        model.noise_variance_[1] * np.linalg.inv(design.T @ design).diagonal()
+    )
+    found = known.standard_error[list(known.names).index("expert 1: x1")]
+    assert np.isclose(found, wanted[1], rtol=0.02)  # the penalty is left
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_of_a_tree_they_are_its_leaves(depth):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2, 2, size=(400, 1))
+    expert = np.clip(np.floor(x[:, 0] + 2), 0, 3).astype(int)
+    y = expert * 3 + 0.1 * rng.standard_normal(400)
+    model = MixtureOfLinearExperts(4, depth=depth, random_state=0)
+    order = np.array([1, 0, 3, 2])  # neighbours share a node
+    labels = np.where(rng.random(400) < 0.5, order[expert], -1)
+    model.fit(x, y, expert_labels=labels)
+    assert (model.gate_proba(x).argmax(axis=1) == order[expert]).mean() > 0.9
+
+
+WRONG = {
+    "too high": (np.where(LABELS == 1, 2, LABELS), "from -1 to 2.*n_experts=2"),
+    "too low": (np.where(LABELS == 1, -2, LABELS), "from -2 to 0"),
+    "floats": (LABELS.astype(float), "dtype float64; give integers"),
+    "too few": (LABELS[:-1], "has shape"),
+}
+
+
+@EVERY
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_labels_are_named_and_destroy_nothing(name, what):
+    y = TARGETS[name]
+    model, (wrong, message) = clone(KINDS[name]).fit(X, y), WRONG[what]
+    coef = model.coef_.copy()
+    for call in (
+        lambda: model.fit(X, y, expert_labels=wrong),
+        lambda: model.partial_fit(X, y, expert_labels=wrong),
+        lambda: fit_batches(model, [{"X": X, "y": y, "expert_labels": wrong}]),
+        lambda: model.bic(X, y, expert_labels=wrong),
+    ):
+        with pytest.raises(ValueError, match=f"expert_labels.*{message}"):
+            call()
+    assert (model.coef_ == coef).all()
+
+
+def test_labels_of_a_group_must_agree():
+    model = clone(KINDS["linear"]).set_params(gate_features=[])
+    groups = np.arange(N) // 2
+    with pytest.raises(ValueError, match="expert_labels has . and . within one group"):
+        model.fit(X, TARGETS["linear"], groups=groups, expert_labels=EXPERT)
+
+
+def test_a_gate_that_chooses_has_no_known_experts():
+    model = MixtureOfLinearExperts(3, top_k=2)
+    with pytest.raises(ValueError, match="top_k=2.*expert_labels"):
+        model.fit(X, TARGETS["linear"], expert_labels=LABELS)
