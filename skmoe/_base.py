@@ -34,6 +34,7 @@ from skmoe._sklearn import (
 )
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
 from skmoe._validation import check_columns, check_sees_something
+from skmoe.data.canonical import in_groups
 from skmoe.data.groups import (
     check_gate_sees_groups,
     check_groups,
@@ -52,7 +53,6 @@ from skmoe.data.sample import (
 from skmoe.engine.fitted import FittedModel, mixture_log_density, posterior
 from skmoe.engine.gate import branches_of
 from skmoe.engine.problem import Problem
-from skmoe.engine.rows import in_groups
 from skmoe.engine.starts import STRATEGIES
 
 _POSITIVE = Interval(Real, 0, None, closed="neither")

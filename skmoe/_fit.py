@@ -7,10 +7,10 @@ from skmoe._validation import (
     check_init,
     restored_on_failure,
 )
+from skmoe.data.canonical import canonical_rows
 from skmoe.data.groups import averaged_by_group
 from skmoe.data.rows import rows_to_fit
 from skmoe.data.sample import sample_of
-from skmoe.engine.rows import canonical_rows
 from skmoe.engine.sweep import IN_MEMORY, InMemory
 from skmoe.engine.threads import block_map
 from skmoe.solvers import AcceleratedEM

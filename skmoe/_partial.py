@@ -16,14 +16,14 @@ from skmoe._validation import (
     check_init_is_named,
     restored_on_failure,
 )
+from skmoe.data.canonical import Rows, canonical_rows
 from skmoe.data.rows import rows_like_fit, rows_to_fit
 from skmoe.data.sample import sample_of
+from skmoe.data.scaling import Scaling
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.draws import n_coefs
 from skmoe.engine.m_step import project_responsibilities
-from skmoe.engine.rows import Rows, canonical_rows
 from skmoe.engine.running import RunningMoments
-from skmoe.engine.scaling import Scaling
 from skmoe.engine.starts import sample_size
 from skmoe.engine.state import Parameters, Statistics
 from skmoe.engine.sweep import InMemory

@@ -12,11 +12,12 @@ import numpy as np
 from skmoe._fit import fit_task, task_of
 from skmoe._sklearn import validate_parameters
 from skmoe._validation import check_enough, check_init_is_named
+from skmoe.data.canonical import canonical_rows
 from skmoe.data.part_checks import check_alike, checked, summary
+from skmoe.data.sampling import Sampling
+from skmoe.data.scaling import Means, Squares, scaling_from
 from skmoe.engine.gate import Gate
-from skmoe.engine.parts import Sampling, added, on_parts
-from skmoe.engine.rows import canonical_rows
-from skmoe.engine.scaling import Means, Squares, scaling_from
+from skmoe.engine.parts import added, on_parts
 
 
 class _Model(NamedTuple):

@@ -13,7 +13,7 @@ import pytest
 from _data import MODELS
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
-from skmoe.engine import design
+from skmoe.data import design
 from skmoe.engine.descent import minimise
 from skmoe.engine.starts import starting_point
 from skmoe.solvers import MirrorDescent, make_solver

@@ -25,7 +25,7 @@ from skmoe import (
     MixtureOfLogisticExperts,
 )
 from skmoe.dask import DaskMixture
-from skmoe.engine import parts
+from skmoe.data import sampling
 
 KINDS = [MixtureOfLinearExperts, MixtureOfLogisticExperts, MixtureOfGLMExperts]
 
@@ -66,7 +66,7 @@ def test_fit_is_the_plain_one(name, client):
 @pytest.mark.parametrize("solver", ["em", "md", "gd"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_warm_fit_beyond_the_sample_is_the_plain_one(name, solver, client, monkeypatch):
-    monkeypatch.setattr(parts, "_MOST_ROWS", 3000)
+    monkeypatch.setattr(sampling, "_MOST_ROWS", 3000)
     X, y, _, estimator = drawn(name, 20_000, solver)
     estimator.set_params(warm_start=True).fit(X[:2000], y[:2000])
     found = DaskMixture(estimator).fit(*in_chunks(X, y, size=4000))

@@ -7,8 +7,8 @@ import pytest
 from _data import MODELS, Data, flat, random_theta, soft_start
 from scipy import sparse
 
+from skmoe.data.design import block_rows, blocks_of, column_moments, make_design
 from skmoe.engine.descent import minimise
-from skmoe.engine.design import block_rows, blocks_of, column_moments, make_design
 from skmoe.solvers import MirrorDescent
 
 N, D = 60, 5

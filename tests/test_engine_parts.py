@@ -9,19 +9,20 @@ from scipy import sparse, stats
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
+from skmoe.data import sampling
+from skmoe.data.canonical import Rows, canonical_rows
+from skmoe.data.design import column_moments
+from skmoe.data.scaling import Means, Scaling, Squares, scaling_from
 from skmoe.distributions import Gamma, LogLink, Poisson
-from skmoe.engine import parts
 from skmoe.engine.clustering import by_distance, lloyd
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.descent import _remaining
-from skmoe.engine.design import column_moments
 from skmoe.engine.draws import Draw
 from skmoe.engine.one_expert import OneExpert
+from skmoe.engine.parts import on_parts
 from skmoe.engine.penalty import Penalty
 from skmoe.engine.problem import Problem
 from skmoe.engine.quantiles import mixture_quantile
-from skmoe.engine.rows import Rows, canonical_rows
-from skmoe.engine.scaling import Means, Scaling, Squares, scaling_from
 from skmoe.engine.softmax import free_variance, gate_contrasts
 from skmoe.engine.specification import Specification
 from skmoe.engine.state import Parameters, Statistics
@@ -298,17 +299,17 @@ def test_what_is_still_to_come_is_unknown_after_a_rise_or_a_larger_gain():
 
 
 def test_a_gate_that_needs_all_rows_of_parts_makes_do_with_those_of_starts(monkeypatch):
-    monkeypatch.setattr(parts, "_MOST_ROWS", 50)
+    monkeypatch.setattr(sampling, "_MOST_ROWS", 50)
     sizes = np.array([100, 100])
-    sampling = parts.Sampling(sizes, sizes.astype(float), 3, 2, 1, 1)
-    assert not sampling.is_whole
+    drawn = sampling.Sampling(sizes, sizes.astype(float), 3, 2, 1, 1)
+    assert not drawn.is_whole
     rng = np.random.default_rng(0)
     rows = [
         Rows(rng.standard_normal((100, 2)), rng.standard_normal((1, 100)), w)
         for w in np.ones((2, 100))
     ]
-    samples = [share.of(part) for share, part in zip(sampling.shares(), rows)]
-    gate, start = sampling.gathered(samples)
+    samples = [share.of(part) for share, part in zip(drawn.shares(), rows)]
+    gate, start = drawn.gathered(samples)
     assert gate is start
     assert start.weight.sum() == pytest.approx(200)
 
@@ -323,7 +324,7 @@ def test_a_gate_that_needs_all_rows_of_parts_makes_do_with_those_of_starts(monke
 )
 def test_what_needs_single_rows_is_refused_over_parts(of_rows):
     sample = problem_of("linear-2").mixture
-    whole = parts.on_parts(sample, Stream([sample.with_stored_curvature()]))
+    whole = on_parts(sample, Stream([sample.with_stored_curvature()]))
     theta = random_theta(sample, 0)
     assert whole.evaluate(theta).objective == sample.evaluate(theta).objective
     with pytest.raises(TypeError, match="Parts have sums"):

@@ -34,9 +34,28 @@ def names_below(package):
     return {name for name in MODULES if name.startswith(f"skmoe.{package}.")}
 
 
+# Rows as arrays: how they are standardised, walked over and sampled.
+ARRAYS = {
+    f"skmoe.data.{name}" for name in ["canonical", "design", "sampling", "scaling"]
+}
+
+
 def test_engine_knows_no_solver_no_distribution_and_no_estimator():
     for name in names_below("engine"):
-        assert imported(name) <= names_below("engine") | {"skmoe.engine"}, name
+        assert imported(name) <= names_below("engine") | ARRAYS, name
+
+
+def test_data_knows_no_model():
+    allowed = names_below("data") | {
+        f"skmoe.{name}" for name in ["_docs", "_sklearn", "_validation"]
+    }
+    for name in names_below("data"):
+        assert imported(name) <= allowed, name
+
+
+def test_rows_as_arrays_know_only_each_other():
+    for name in ARRAYS:
+        assert imported(name) <= ARRAYS, name
 
 
 def test_distributions_know_only_the_softmax_of_the_engine():
@@ -46,7 +65,7 @@ def test_distributions_know_only_the_softmax_of_the_engine():
 
 
 def test_solvers_know_only_the_engine():
-    allowed = names_below("engine") | names_below("solvers")
+    allowed = names_below("engine") | names_below("solvers") | ARRAYS
     for name in names_below("solvers"):
         assert imported(name) <= allowed, name
 

@@ -27,10 +27,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
+from skmoe.data.canonical import canonical_rows
 from skmoe.data.sample import Sample
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.predictor import linear_predictor
-from skmoe.engine.rows import canonical_rows
 
 SHARED = {
     "deadline": None,

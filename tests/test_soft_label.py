@@ -9,8 +9,8 @@ from scipy import sparse
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
+from skmoe.data.design import column_moments, make_design
 from skmoe.engine.blended_regression import SoftLabels, newton
-from skmoe.engine.design import column_moments, make_design
 from skmoe.engine.penalty import Penalty
 from skmoe.engine.softmax import class_contrasts, orthonormal_contrasts
 

@@ -208,7 +208,7 @@ class TestKinds:
 
 def _canonical(X, y, labels):
     """Labels in the order of a fit's rows."""
-    from skmoe.engine.rows import canonical_rows
+    from skmoe.data.canonical import canonical_rows
 
     return canonical_rows(X, np.stack([y, labels]), np.ones(len(y)))[1][1]
 

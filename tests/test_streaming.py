@@ -20,8 +20,8 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
-from skmoe.engine import parts
-from skmoe.engine.rows import Rows
+from skmoe.data import sampling
+from skmoe.data.canonical import Rows
 from skmoe.streaming import array_batches, fit_batches
 
 CASES = {
@@ -127,7 +127,7 @@ def test_several_starts_are_those_in_memory():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_warm_fit_beyond_the_sample_is_that_in_memory(name, solver, monkeypatch):
     """The start is given; the gate's curvature comes from the same rows."""
-    monkeypatch.setattr(parts, "_MOST_ROWS", 3000)
+    monkeypatch.setattr(sampling, "_MOST_ROWS", 3000)
     X, y, weight, estimator = drawn(name, 20_000, solver)
     weight += 1
     estimator.set_params(warm_start=True).fit(X[:2000], y[:2000])
@@ -140,7 +140,7 @@ def test_warm_fit_beyond_the_sample_is_that_in_memory(name, solver, monkeypatch)
 
 @pytest.mark.parametrize("name", ["linear-3", "three-class"])
 def test_cold_fit_beyond_the_sample_reaches_the_optimum(name, monkeypatch):
-    monkeypatch.setattr(parts, "_MOST_ROWS", 3000)
+    monkeypatch.setattr(sampling, "_MOST_ROWS", 3000)
     X, y, weight, estimator = drawn(name, 20_000)
     # Uneven weights: the even sample of the gate's rows does not serve.
     weight = np.where(np.arange(20_000) % 50, 0.01, 5.0)
@@ -156,7 +156,7 @@ def test_cold_fit_beyond_the_sample_reaches_the_optimum(name, monkeypatch):
 
 @pytest.mark.parametrize("uneven", [False, True])
 def test_samples_are_drawn_as_the_weights_say(uneven, monkeypatch):
-    monkeypatch.setattr(parts, "_MOST_ROWS", 2000)
+    monkeypatch.setattr(sampling, "_MOST_ROWS", 2000)
     sizes = np.array([9000, 1, 20_999])
     rng = np.random.default_rng(0)
     weight = rng.uniform(size=30_000)
@@ -164,11 +164,11 @@ def test_samples_are_drawn_as_the_weights_say(uneven, monkeypatch):
         weight[::6000] = 1e5
     ends = np.cumsum(sizes)[:-1]
     totals = np.array([part.sum() for part in np.split(weight, ends)])
-    sampling = parts.Sampling(sizes, totals, 2, 2, 1, 5)
+    drawn = sampling.Sampling(sizes, totals, 2, 2, 1, 5)
     rows = Rows(np.arange(30_000.0)[:, None], np.zeros((1, 30_000)), weight)
     of_parts = [rows.take(r) for r in np.split(np.arange(30_000), ends)]
-    shares = sampling.shares()
-    gate, start = sampling.gathered([s.of(p) for s, p in zip(shares, of_parts)])
+    shares = drawn.shares()
+    gate, start = drawn.gathered([s.of(p) for s, p in zip(shares, of_parts)])
     index = start.X[:, 0].astype(int)
     assert (np.diff(index) >= 0).all() and index.shape == (2000,)
     # A systematic draw is never further from the weights than one row is.

@@ -4,14 +4,14 @@
     python tools/mutants.py [--seed 0] [--share 0.08] [--only MODULE ...]
         [--out FILE [--again]] [--durations FILE] [--budget 20]
 
-draws a share of all mutants that cosmic-ray's operators make of `skmoe/engine`,
-`skmoe/distributions` and `skmoe/solvers`, at least five of each module where it has so
-many.  On each it runs the tests named below, in a fork of a process that has imported
-the dependencies: those of the module first, the quickest first, as far as the budget
-goes.  Prints a line for each mutant, and a diff of those that survive.  `--out` gets
-them as JSON, and a second run goes on from there; with `--again` it tests survivors
-again, with a larger budget if you like.  `--durations` keeps how long the tests take,
-which is measured first.  Needs a POSIX system.
+draws a share of all mutants that cosmic-ray's operators make of `skmoe/data`,
+`skmoe/engine`, `skmoe/distributions` and `skmoe/solvers`, at least five of each module
+where it has so many.  On each it runs the tests named below, in a fork of a process
+that has imported the dependencies: those of the module first, the quickest first, as
+far as the budget goes.  Prints a line for each mutant, and a diff of those that
+survive.  `--out` gets them as JSON, and a second run goes on from there; with `--again`
+it tests survivors again, with a larger budget if you like.  `--durations` keeps how
+long the tests take, which is measured first.  Needs a POSIX system.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ["engine", "distributions", "solvers"]
+FOLDERS = ["data", "engine", "distributions", "solvers"]
 # Operators by their names: changes that a slip of the pen could make.  The many others
 # put a shift or a modulus between floats, which fails at once.
 OPERATORS = [
@@ -64,9 +64,14 @@ COMMON = ["engine_parts", "identities", "statistics", "numerical_truth", "solver
 OF_MODULE = {
     "engine/clustering": ["starts", "groups"],
     "engine/coordinates": ["information", "inference"],
+    "data/groups": ["groups"],
+    "data/part_checks": ["streaming"],
+    "data/rows": ["bad_input"],
+    "data/sampling": ["streaming", "cost"],
+    "data/targets": ["bad_input", "class_weight"],
     "engine/curvature": ["soft_label", "sparsity", "gate", "groups", "hard_input"],
     "engine/descent": ["solvers", "stochastic", "estimators"],
-    "engine/design": ["design", "estimators"],
+    "data/design": ["design", "estimators"],
     "engine/draws": ["starts", "groups"],
     "engine/gate": ["deep", "top_k", "gate"],
     "engine/gate_curvature": ["gate", "cost", "streaming"],
@@ -81,7 +86,7 @@ OF_MODULE = {
     "engine/problem": ["groups", "estimators", "hard_input"],
     "engine/routing": ["top_k"],
     "engine/running": ["stochastic", "partial_fit"],
-    "engine/scaling": ["streaming", "partial_fit", "hard_input"],
+    "data/scaling": ["streaming", "partial_fit", "hard_input"],
     "engine/softmax": ["soft_label", "gate"],
     "engine/starts": ["starts", "groups", "cost", "estimators", "hard_input"],
     "engine/sweep": ["threads", "groups"],

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skmoe._fitted import settings_of
 from skmoe.data.rows import DTYPES, rows_to_fit
 from skmoe.data.sample import Sample, sample_of
-from skmoe.engine.scaling import Means
+from skmoe.data.scaling import Means
 
 
 class Given(NamedTuple):
@@ -62,7 +61,7 @@ def checked(given, estimator):
         else:
             X, y = rows
         rest = given.sample_weight, None, given.offset, given.expert_labels
-        settings = settings_of(estimator)
+        settings = estimator.get_params(deep=False)
         sample = sample_of(settings, X, y, *rest, of_part=True).of_positive_weight()
     names = None if names is None else tuple(names)
     return Checked(given.label, sample, names, columns)

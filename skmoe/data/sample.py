@@ -7,8 +7,8 @@ from sklearn.utils.validation import check_array
 
 from skmoe._docs import see
 from skmoe._validation import check_weights
+from skmoe.data.canonical import Rows
 from skmoe.data.groups import check_groups
-from skmoe.engine.rows import Rows
 
 # Probabilities of the experts may miss a sum of 1 by so much.
 _ROUNDING = 1e-3

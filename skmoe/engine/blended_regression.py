@@ -6,8 +6,8 @@ that of experts with a log link one in which each row comes twice.
 
 import numpy as np
 
+from skmoe.data.design import block_rows, blocks_of
 from skmoe.engine.curvature import DenseCurvature, SoftmaxCurvature
-from skmoe.engine.design import block_rows, blocks_of
 from skmoe.engine.softmax import logsumexp, softmax_in_place
 
 _SUFFICIENT_DECREASE, _MAX_HALVINGS = 1e-4, 30

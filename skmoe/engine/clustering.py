@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.cluster import kmeans_plusplus
 
-from skmoe.engine.design import n_varying
+from skmoe.data.design import n_varying
 from skmoe.engine.draws import in_units, n_units
 from skmoe.engine.m_step import first_experts
 

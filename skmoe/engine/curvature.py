@@ -7,7 +7,7 @@ products with vectors (a pass over the rows each) where there are many.
 import numpy as np
 from scipy.linalg import block_diag, lapack
 
-from skmoe.engine.design import block_rows, blocks_of
+from skmoe.data.design import block_rows, blocks_of
 from skmoe.engine.lasso import lasso_step
 from skmoe.engine.softmax import free_variance, join_pairs, pair_weights
 

@@ -6,7 +6,7 @@ order or number, so that integer weights equal repeated rows.
 
 import numpy as np
 
-from skmoe.engine.design import n_varying
+from skmoe.data.design import n_varying
 
 # Beyond so many rows they are drawn in the order given.
 _ORDERED_ROWS = 5_000

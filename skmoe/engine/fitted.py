@@ -6,7 +6,7 @@ Rows do not see each other.
 import numpy as np
 from scipy.special import log_softmax, logsumexp, softmax
 
-from skmoe.engine.design import blocks_of
+from skmoe.data.design import blocks_of
 from skmoe.engine.gate import Gate, GateRows
 from skmoe.engine.predictor import linear_predictor
 from skmoe.engine.quantiles import mixture_quantile

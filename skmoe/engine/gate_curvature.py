@@ -10,18 +10,11 @@ from functools import cached_property
 
 import numpy as np
 
-from skmoe.engine.design import block_rows, blocks_of
+from skmoe.data.design import block_rows, blocks_of
+from skmoe.data.sampling import is_even, sample_rows
 
-# Rows in the sample: at least so many, so many for each coefficient, and this share of
-# all, since confident gates have curvature in few rows.
-_MIN_ROWS, _ROWS_PER_COEF, _SHARE = 8192, 20, 0.0625
-# A share of very many rows stops here, in entries: it must fit where they do not.
-_MOST_ENTRIES = 2**24
 # A matrix serves until the logits have moved by this much, root mean square.
 _STALE = 0.15
-# A sample that does not save this much, or whose weight says that few rows of large
-# weight matter, is not worth its noise.
-_WORTHWHILE, _UNEVEN = 0.6, 1.25
 
 
 class GateCurvature:
@@ -77,22 +70,6 @@ class GateCurvature:
             total.add(rows, block, local)
         self._known_at, self._known = coef, total.collected()
         return self._known
-
-
-def sample_rows(n_rows, n_columns, n_free):
-    """Rows of the sample, one of each stretch of rows; None for all of them."""
-    share = min(_SHARE * n_rows, _MOST_ENTRIES // n_columns)
-    size = int(max(_MIN_ROWS, _ROWS_PER_COEF * n_free * n_columns, share))
-    if size > _WORTHWHILE * n_rows:
-        return None
-    rng = np.random.RandomState(0)
-    positions = (np.arange(size) + rng.uniform(size=size)) * (n_rows / size)
-    return positions.astype(np.intp)
-
-
-def is_even(weight, share):
-    """Whether the weight of a sample is near the given share of all."""
-    return 1 / _UNEVEN < weight.sum() / share < _UNEVEN
 
 
 def _sampled(design, weight, n_free):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import block_diag, eigh
 
-from skmoe.engine.design import block_rows
+from skmoe.data.design import block_rows
 from skmoe.engine.softmax import softmax_in_place
 from skmoe.engine.sweep import logits_of_block
 

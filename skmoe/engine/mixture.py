@@ -10,7 +10,7 @@ import copy
 
 import numpy as np
 
-from skmoe.engine.design import block_rows
+from skmoe.data.design import block_rows
 from skmoe.engine.gate_curvature import GateCurvature
 from skmoe.engine.penalty import Penalties
 from skmoe.engine.routing import BLOCKS_AT_ONCE, is_worthwhile

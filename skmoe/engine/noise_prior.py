@@ -7,7 +7,7 @@ be far too large a scale where several experts explain y well.
 
 import numpy as np
 
-from skmoe.engine.design import n_varying
+from skmoe.data.design import n_varying
 from skmoe.engine.draws import sampled
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.starts import best_of_short_runs, for_starts, sample_size, settled

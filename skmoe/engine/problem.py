@@ -2,14 +2,14 @@
 
 import numpy as np
 
+from skmoe.data.design import column_moments, make_design
+from skmoe.data.scaling import Scaling
 from skmoe.engine.coordinates import learnt_parts
-from skmoe.engine.design import column_moments, make_design
 from skmoe.engine.experts import LinearExperts
 from skmoe.engine.gate import Gate
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.noise_prior import equal_noise
 from skmoe.engine.penalty import NoisePrior, Penalty
-from skmoe.engine.scaling import Scaling
 from skmoe.engine.state import Parameters
 from skmoe.engine.sweep import IN_MEMORY
 from skmoe.engine.tie import is_tied

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from skmoe.data.design import n_varying
 from skmoe.engine.clustering import (
     by_distance,
     by_experts,
@@ -22,7 +23,6 @@ from skmoe.engine.clustering import (
     onehot,
 )
 from skmoe.engine.descent import minimise, still_to_come
-from skmoe.engine.design import n_varying
 from skmoe.engine.draws import Draw, n_coefs, n_units, sampled
 from skmoe.engine.m_step import first_step, project_responsibilities
 from skmoe.engine.one_expert import OneExpert

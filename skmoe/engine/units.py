@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skmoe.engine.design import blocks_of
+from skmoe.data.design import blocks_of
 
 
 class Block(NamedTuple):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from skmoe.data.design import blocks_of
 from skmoe.engine.curvature import InfeasibleStep
-from skmoe.engine.design import blocks_of
 from skmoe.engine.running import RunningMoments
 
 # Rows for each coefficient before the first projection: fewer leave it singular.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skmoe.engine.design import column_range
+from skmoe.data.design import column_range
 
 # Up to this many rows the fit does not depend on their order, to the last bit.
 _CANONICAL_ROWS, _CANONICAL_SIZE = 5_000, 2**22

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skmoe.engine.design import (
+from skmoe.data.design import (
     block_rows,
     blocks_of,
     check_squares,
