@@ -4,8 +4,6 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, mean_tweedie_deviance
 
-from skmoe._glm import MixtureOfGLMExperts
-
 
 def likelihood(local, partitions):
     """Log-likelihood of partitions, and the sum of their weights."""
@@ -18,9 +16,7 @@ def score(local, partitions):
         correct, weight = np.sum(partitions.collect(_correct, local), axis=0)
         return float(correct / weight)
     sums = sum(partitions.collect(_sums_of_target))
-    # R^2 is that of the normal distribution.
-    is_glm = isinstance(local, MixtureOfGLMExperts)
-    power = local._fitted_distribution().family.power if is_glm else 0
+    power = local._fitted_distribution().power
     left, whole = sum(partitions.collect(_deviances, local, sums[1:] / sums[0], power))
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = 1 - left / whole

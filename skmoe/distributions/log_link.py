@@ -19,12 +19,14 @@ class LogLink:
     """
 
     n_categories, n_predictors, is_quadratic = 0, 1, False
+    is_relative, is_separable, rows_per_number = False, False, 1
     dispersion_name, dispersion_kind = "dispersion_", "dispersion"
     is_symmetric = False
 
     def __init__(self, family):
         self.family, self.has_dispersion = family, family.has_dispersion
         self.is_discrete, self.contrasts = family.is_discrete, np.eye(1)
+        self.power = family.power
 
     def at(self, predictor, target, dispersion):
         """Rows of predictors (K, 1, b) and targets (b,)."""

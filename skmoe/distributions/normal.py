@@ -22,9 +22,10 @@ class Normal:
     """
 
     n_categories, is_quadratic, has_dispersion = 0, True, True
+    is_relative, is_separable, rows_per_number = False, False, 1
     dispersion_name, dispersion_kind = "noise_variance_", "variance"
     first_predictor = None  # the first step leads to the optimum from anywhere
-    is_discrete, is_symmetric = False, True
+    is_discrete, is_symmetric, power = False, True, 0
     variance = 1.0  # of the noise of scale 1
 
     def __init__(self, n_outputs=1):

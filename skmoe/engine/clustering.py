@@ -27,12 +27,13 @@ def onehot(n_experts, labels):
 def expert_steps(mixture):
     """Most Newton steps of experts fitted to labels, and the gain at which they stop.
 
-    Few rows have separable classes, and then there is no end: single rows of a class
+    Few rows have separable targets, and then there is no end: single rows of a class
     take one step.  In groups and for means that may be far from 1 it is too short.
     """
-    distribution = mixture.experts.distribution
+    experts = mixture.experts
     is_single = n_units(mixture) == mixture.weight.shape[0]
-    if distribution.is_quadratic or (distribution.n_categories and is_single):
+    is_endless = is_single and experts.distribution.is_separable
+    if experts.m_step_is_exact or is_endless:
         return 1, 0.0
     return _EXPERT_STEPS, _EXPERT_TOL * mixture.units.weight.sum()
 

@@ -13,8 +13,8 @@ from scipy.linalg import block_diag
 from skmoe.engine.blended_regression import TwiceSeen, newton
 from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature, InfeasibleStep
 from skmoe.engine.penalty import NoisePrior
-from skmoe.engine.softmax import join_pairs
-from skmoe.engine.tie import expand, fold, tie_matrix, untied
+from skmoe.engine.softmax import free_pairs, join_pairs
+from skmoe.engine.tie import expand, fold, is_tied, tie_matrix, untied
 
 # Below this share of all mass an expert has nothing to learn from; it is left as it is.
 DEAD_MASS = 1e-10
@@ -41,6 +41,10 @@ class LinearExperts:
     level : float, mean of targets that are not standardised, which a `Problem` sets
     responses : ndarray of shape (C, q), free predictors to those that are reported
     rank : int, how many of the predictors are free whatever the penalty
+    m_step_is_exact : bool, whether one M-step is the end of all, but for penalties
+    recentres_exactly : bool, whether `recentred` is more than first order
+    n_kept_curvatures : int, weights of each row that `implicit_curvatures` needs
+    own_pairs : of the pairs that curvatures are given by, a predictor with itself
     """
 
     level = 1.0
@@ -61,13 +65,17 @@ class LinearExperts:
         # Predictors that are solved for together: those of a softmax.
         self.is_coupled = distribution.n_categories > 0
         # Their levels are relative, but two classes are reported by one logit.
-        self.is_zero_sum = self.is_coupled and self.n_free > 1
+        self.is_zero_sum = distribution.is_relative and self.n_free > 1
         self.responses = np.eye(self.n_free)
         if self.is_zero_sum:
             self.responses = distribution.contrasts
         # With a lasso classes have a predictor each, of which one is not free.
         self.rank = distribution.n_categories - 1 if self.is_coupled else self.n_free
         self.curvature_size = self.n_columns * (self.n_free if self.is_coupled else 1)
+        self.own_pairs = slice(None)
+        if self.is_coupled:
+            self.own_pairs = np.equal(*free_pairs(self.n_free))
+        self.m_step_is_exact = self.recentres_exactly = distribution.is_quadratic
         self.noise_bounds = np.ones((2, 1))
         self.noise_prior = NoisePrior()
         self._arrange(n_experts, symmetric, shares_noise or symmetric)
@@ -76,6 +84,8 @@ class LinearExperts:
         """Which coefficients and dispersions experts have in common."""
         self.tie = tie_matrix(n_experts, symmetric)
         self.n_coefs = self.tie.shape[1] * self.n_free * self.n_columns
+        # Those of classes follow from their probabilities.
+        self.n_kept_curvatures = 0 if self.is_coupled else self.tie.shape[1]
         has_noise = self.distribution.has_dispersion
         self.shares_noise = has_noise and shares_noise
         own = np.eye(n_experts)
@@ -152,6 +162,15 @@ class LinearExperts:
 
         first.at = at
         return first
+
+    @property
+    def can_be_gate(self):
+        """Whether gate and experts, if they see the same, may change places.
+
+        Symmetric logistic ones do, since
+        ``P(y=1 | x) = (1 + tanh(x'w/2) tanh(x'beta/2)) / 2``.
+        """
+        return self.is_coupled and is_tied(self.tie)
 
     def learning(self, mass):
         """Whether experts of some mass (K,) have rows to learn from.
@@ -263,8 +282,7 @@ class LinearExperts:
             raise InfeasibleStep("an expert's blended mass is negative")
         learning = np.flatnonzero(fold(self.tie**2, mass) > DEAD_MASS)
         score = step_size * stats.expert_score
-        is_quadratic = self.distribution.is_quadratic
-        damping = 1.0 if is_quadratic else damping
+        damping = 1.0 if self.m_step_is_exact else damping
         log_variance = theta.log_variance
         for _ in range(_MAX_ALTERNATIONS if exact else 1):
             strength = step_size / self._precision(log_variance)
@@ -276,7 +294,9 @@ class LinearExperts:
                 )
             if not self.n_noises:
                 break
-            gain = self._gain(step, score, curvatures) if is_quadratic else None
+            gain = None
+            if self.m_step_is_exact:
+                gain = self._gain(step, score, curvatures)
             before = log_variance
             log_variance = self._dispersions(theta, stats, mass, step_size, gain)
             if np.abs(log_variance - before).max() < 1e-12:

@@ -118,9 +118,8 @@ class FittedModel:
     def predictor(self, inputs, experts=slice(None)):
         """Linear predictors of some experts, (K, q, n)."""
         X = _seen(inputs.X, self.specification.expert_columns)
-        is_softmax = self.distribution.n_categories > 0
         values = self.coef[experts], self.intercept[experts]
-        found = linear_predictor(X, *values, is_softmax)
+        found = linear_predictor(X, *values, self.distribution.is_relative)
         return found if inputs.offset is None else found + inputs.offset
 
     def _gate(self, rows):

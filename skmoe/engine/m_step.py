@@ -24,7 +24,7 @@ def project_exactly(mixture, state, step_size=1.0, max_iter=100, tol=1e-22):
     gate = _regressed_gate(
         mixture, blended, theta.gate, step_size, max_iter, tol, closed, exact=True
     )
-    if mixture.experts.distribution.is_quadratic:
+    if mixture.experts.m_step_is_exact:
         experts = mixture.project_experts(state, step_size, exact=True)
     else:
         regress = (

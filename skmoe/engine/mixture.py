@@ -223,12 +223,12 @@ class Mixture:
                 grams = (1 - step_size) * stats.model_grams + step_size * grams
             mass = (1 - step_size) * stats.model_mass + step_size * stats.mass
             return experts.curvatures(grams, mass)
-        if experts.is_coupled:
+        if experts.n_kept_curvatures:
+            weights = (1 - step_size) * rows.bend[1] + step_size * rows.bend[0]
+        else:
             blended = (1 - step_size) * rows.model + step_size * rows.posterior
             mass = self.units.spread(self.units.weight * blended)
             weights = fold(experts.tie**2, mass)
-        else:
-            weights = (1 - step_size) * rows.bend[1] + step_size * rows.bend[0]
         design = self.expert_design
         return experts.implicit_curvatures(design, weights, rows.expert, exact)
 

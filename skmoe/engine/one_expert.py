@@ -6,7 +6,6 @@ import numpy as np
 
 from skmoe.engine.gate import Gate
 from skmoe.engine.m_step import project_responsibilities, settled_experts
-from skmoe.engine.softmax import free_pairs
 from skmoe.engine.state import Parameters
 from skmoe.engine.tie import is_tied
 
@@ -68,9 +67,9 @@ class OneExpert:
     @property
     def has_shifts(self):
         """Whether residuals tell experts apart: those of a single class cannot."""
-        is_number = not self.mixture.experts.distribution.n_categories
         is_single = self.mixture.units.weight.shape == self.mixture.weight.shape
-        return not self.is_tied and (is_number or not is_single)
+        is_separable = self.mixture.experts.distribution.is_separable
+        return not (self.is_tied or (is_separable and is_single))
 
     @cached_property
     def shifts(self):
@@ -80,15 +79,13 @@ class OneExpert:
         each of them; along random directions where these are many.
         """
         experts, directions = self.mixture.experts, self._directions()
-        is_own = np.equal(*free_pairs(experts.n_free))
         scores, curvatures = [], []
         for block, design, local in self._blocks():
             mass = np.ones((1, local.log_density.shape[1]))
             score = local.score(mass)[0]
             curvature = local.curvature_weights(mass, at_model=True)[0]
-            if experts.is_coupled:
-                curvature = curvature[is_own]
-            elif self.theta.log_variance.size:
+            curvature = curvature[experts.own_pairs]
+            if self.theta.log_variance.size:
                 precision = np.exp(-self.theta.log_variance[0])[:, None]
                 score, curvature = precision * score, precision * curvature
             curvature = np.broadcast_to(curvature, score.shape)

@@ -7,10 +7,10 @@ from scipy import sparse
 _LARGEST, _LARGEST_POWER = 1e300, 990
 
 
-def linear_predictor(X, coef, intercept, is_softmax=False):
+def linear_predictor(X, coef, intercept, is_relative=False):
     """coef X' + intercept, (n, d), (..., d), (...) -> (..., n), within +-1e300.
 
-    `is_softmax` says that what counts are differences along the last axis but the rows.
+    `is_relative` says that differences count, along the last axis but the rows.
     """
     flat = coef.reshape(intercept.size, coef.shape[-1])
     with np.errstate(over="ignore", invalid="ignore"):
@@ -19,11 +19,11 @@ def linear_predictor(X, coef, intercept, is_softmax=False):
     values = values.reshape(intercept.shape + values.shape[1:])
     far = ~(np.abs(values) <= _LARGEST).reshape(-1, values.shape[-1]).all(axis=0)
     if far.any():
-        values[..., far] = _bounded(X[far], flat, intercept, is_softmax)
+        values[..., far] = _bounded(X[far], flat, intercept, is_relative)
     return values
 
 
-def _bounded(X, coef, intercept, is_softmax):
+def _bounded(X, coef, intercept, is_relative):
     """Predictors that overflow computed in parts, (n, d), (q, d), (...) -> (..., n)."""
     X = (X.toarray() if sparse.issparse(X) else X).astype(np.float64)
     # Terms in units of the largest, in powers of 2: their sums cannot overflow.
@@ -35,7 +35,7 @@ def _bounded(X, coef, intercept, is_softmax):
     with np.errstate(over="ignore", under="ignore"):
         found = coef @ X.T + np.ldexp(intercept.ravel()[:, None], -power)
         found, power = (a.reshape(*intercept.shape, -1) for a in (found, power))
-        if is_softmax:
+        if is_relative:
             excess = power.max(axis=-2, keepdims=True) - _LARGEST_POWER
             power = power - np.maximum(excess, 0)
         return np.clip(np.ldexp(found, power), -_LARGEST, _LARGEST)

@@ -121,7 +121,7 @@ class RunningMoments:
         self.gate_matrix = mixture.gate_curvature.at(theta.gate).matrix
         gate_gradient = stats.gate_gradient + there.gate_gradient - here.gate_gradient
         self.stats = self.stats._replace(gate_gradient=gate_gradient)
-        if not mixture.experts.distribution.is_quadratic:
+        if not mixture.experts.recentres_exactly:
             self.stats = self.stats._replace(
                 expert_score=stats.expert_score
                 + there.expert_score
@@ -135,7 +135,7 @@ def _bounded(mixture, change):
     """A change, shortened where it moves predictors too far, and whether it was."""
     gate, is_long = _shortened(change.gate)
     experts = change.experts
-    if not mixture.experts.distribution.is_quadratic:
+    if not mixture.experts.recentres_exactly:
         parts = [_shortened(part) for part in experts]
         experts = np.stack([part for part, _ in parts])
         is_long |= any(was for _, was in parts)

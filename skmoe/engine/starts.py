@@ -27,7 +27,6 @@ from skmoe.engine.draws import Draw, n_coefs, n_units, sampled
 from skmoe.engine.m_step import first_step, project_responsibilities
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.state import Parameters
-from skmoe.engine.tie import is_tied
 
 SHORT_RUNS = "short_runs"
 STRATEGIES = (SHORT_RUNS, "kmeans", "kmeans_xy", "regression_clustering", "random")
@@ -106,12 +105,10 @@ def for_starts(mixture):
 def lighter(mixture, theta):
     """The same model with the lesser penalty, where one can be written in two ways.
 
-    Symmetric logistic experts do not tell w from beta, since
-    ``P(y=1 | x) = (1 + tanh(x'w/2) tanh(x'beta/2)) / 2``.
+    Symmetric logistic experts do not tell their coefficients from those of the gate.
     """
-    experts, gate_design = mixture.experts, mixture.gate_design
-    shares_columns = gate_design is mixture.expert_design
-    if not (experts.is_coupled and is_tied(experts.tie) and shares_columns):
+    shares_columns = mixture.gate_design is mixture.expert_design
+    if not (mixture.experts.can_be_gate and shares_columns):
         return theta
     gap = -mixture.gate.relative[0, 0]
     other = theta._replace(gate=theta.experts[0] / gap, experts=gap * theta.gate[None])
@@ -145,7 +142,7 @@ class Starts:
         self.one = OneExpert(sample) if one is None else one
         has_gate = n_varying(sample.gate_design) > 0
         # Nothing but the experts tells units apart, and EM is far from them.
-        self.is_hard = not (has_gate or sample.experts.distribution.is_quadratic)
+        self.is_hard = not (has_gate or sample.experts.m_step_is_exact)
         available = {
             "distance": n_varying(distance_design(sample)) > 0,
             "experts": True,
@@ -337,8 +334,7 @@ def _grown(mixture, theta, size, rng, solver):
 
 def sample_size(mixture):
     """Rows that starts are tried on; a class tells less than a number does."""
-    has_classes = mixture.experts.distribution.n_categories > 0
-    rows_per_coef = (1 + has_classes) * _ROWS_PER_COEF
+    rows_per_coef = _ROWS_PER_COEF * mixture.experts.distribution.rows_per_number
     return max(_MIN_SAMPLE, rows_per_coef * sum(n_coefs(mixture)))
 
 

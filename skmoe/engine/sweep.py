@@ -51,12 +51,11 @@ def kept_rows(mixture, always=False):
     if mixture.experts_are_dense and not always:
         return None
     experts, n_rows = mixture.experts, mixture.weight.shape[0]
-    classes = experts.distribution.n_categories
-    is_needed = not (classes or mixture.experts_are_dense)
-    n_sets = experts.tie.shape[1] if is_needed else 0
+    n_classes = experts.distribution.n_categories
+    n_sets = 0 if mixture.experts_are_dense else experts.n_kept_curvatures
     return RowMoments(
         *np.empty((2, mixture.n_experts, mixture.units.weight.shape[0])),
-        np.empty((mixture.n_experts, classes, n_rows)),
+        np.empty((mixture.n_experts, n_classes, n_rows)),
         np.empty((2, n_sets, n_rows)),
     )
 

@@ -73,7 +73,7 @@ def relative_names(estimator, y, intercepts, n_noises):
     labels = estimator._model().gate.relative_labels
     names = [f"{label}: {name}" for label in labels for name in gate]
     free_experts = range(1 if estimator.symmetric else n_experts)
-    if len(outputs) > 1 and estimator._fitted_distribution().n_categories:
+    if len(outputs) > 1 and estimator._fitted_distribution().is_relative:
         reference = outputs[0]
         outputs = [f"{output} - {reference}" for output in outputs[1:]]
     names += [
