@@ -220,6 +220,24 @@ def test_of_a_tree_they_are_its_leaves(depth):
     assert (model.gate_proba(x).argmax(axis=1) == order[expert]).mean() > 0.9
 
 
+@pytest.mark.parametrize("kind", [MixtureOfLinearExperts, MixtureOfLogisticExperts])
+def test_of_mirrored_experts_they_tell_the_sign(kind):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((500, 2))
+    expert = (rng.random(500) < 1 / (1 + np.exp(-3 * x[:, 0]))).astype(int)
+    eta = np.where(expert == 0, 2.0, -2.0) * x[:, 1]
+    y = eta + 0.5 * rng.standard_normal(500)
+    if kind is MixtureOfLogisticExperts:
+        y = (rng.random(500) < 1 / (1 + np.exp(-eta))).astype(int)
+    for flipped in (False, True):
+        labels = 1 - expert if flipped else expert
+        labels = np.where(rng.random(500) < 0.3, labels, -1)
+        model = kind(symmetric=True, random_state=0).fit(x, y, expert_labels=labels)
+        assert (model.coef_[0, 1] < -1) if flipped else (model.coef_[0, 1] > 1)
+        found = model.gate_proba([[1.0, 0.0]])[0]
+        assert (found[0] > 0.5) == flipped
+
+
 WRONG = {
     "too high": (np.where(LABELS == 1, 2, LABELS), "from -1 to 2.*n_experts=2"),
     "too low": (np.where(LABELS == 1, -2, LABELS), "from -2 to 0"),

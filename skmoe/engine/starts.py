@@ -105,10 +105,12 @@ def for_starts(mixture):
 def lighter(mixture, theta):
     """The same model with the lesser penalty, where one can be written in two ways.
 
-    Symmetric logistic experts do not tell their coefficients from those of the gate.
+    Symmetric logistic experts do not tell their coefficients from those of the gate,
+    unless some are known.
     """
     shares_columns = mixture.gate_design is mixture.expert_design
-    if not (mixture.experts.can_be_gate and shares_columns):
+    is_told = mixture.known is not None
+    if is_told or not (mixture.experts.can_be_gate and shares_columns):
         return theta
     gap = -mixture.gate.relative[0, 0]
     other = theta._replace(gate=theta.experts[0] / gap, experts=gap * theta.gate[None])
