@@ -365,7 +365,7 @@ class BaseMixtureOfExperts(
 
     @abstractmethod
     def _n_targets(self, target):
-        """Number of outputs or classes."""
+        """Number of classes, or of outputs of targets (m, n) or their means (m,)."""
 
     @abstractmethod
     def _is_flat(self, n_targets):
@@ -407,8 +407,7 @@ class BaseMixtureOfExperts(
         `mass` (K,) are the responsibilities of the experts, summed to 1.
         """
         spec, distribution = problem.specification, problem.specification.distribution
-        n_targets = _n_targets(spec)
-        is_flat = self._is_flat(n_targets)
+        is_flat = self._is_flat(spec.n_targets)
         attributes = _shaped(problem.attributes(theta, dtype), is_flat)
         exact = {}
         if dtype == np.float32:
@@ -423,15 +422,13 @@ class BaseMixtureOfExperts(
         fitted = Fitted(
             settings_of(self),
             (spec.gate_columns, spec.expert_columns),
-            n_targets,
+            spec.n_targets,
             is_flat,
             problem.has_groups,
             column_units,
             target_units,
             mass,
-            problem.n_free_parameters(theta, mass),
-            problem.lack_of_rows(theta, mass),
-            problem.low_noise(theta, mass),
+            *problem.account(theta, mass),
             exact,
         )
         return attributes | {"_fitted": fitted._asdict()}
@@ -542,7 +539,7 @@ class BaseMixtureOfExperts(
     def _fitted_theta(self, problem):
         """Fitted parameters in a problem's coordinates."""
         expected = problem.attributes(problem.mixture.initial(), np.float64)
-        is_flat = self._is_flat(_n_targets(problem.specification))
+        is_flat = self._is_flat(problem.specification.n_targets)
         for name, value in _shaped(expected, is_flat).items():
             shape = np.shape(getattr(self, name, None))
             if shape != value.shape:
@@ -657,11 +654,6 @@ class BaseMixtureOfExperts(
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _n_targets(spec):
-    """Number of outputs or classes."""
-    return spec.distribution.n_categories or spec.distribution.n_predictors
 
 
 def _names(distribution):

@@ -16,7 +16,6 @@ from skmoe.data.canonical import canonical_rows
 from skmoe.data.part_checks import check_alike, checked, summary
 from skmoe.data.sampling import Sampling
 from skmoe.data.scaling import Means, Squares, scaling_from
-from skmoe.engine.gate import Gate
 from skmoe.engine.parts import added, on_parts
 
 
@@ -121,21 +120,19 @@ def _standardised(model, rows, found):
 
 def _sampling(model, found):
     """Which rows are gathered."""
-    estimator, first = model.estimator, found[0]
-    lasso = estimator.gate_alpha * estimator.gate_l1_ratio
-    n_free = Gate(estimator.n_experts, estimator.depth, not lasso).contrasts.shape[1]
-    widths = [
-        1 + (first.n_features if chosen is None else chosen.shape[0])
-        for chosen in model.columns
-    ]
-    n_targets = max(first.means.target.size, len(getattr(estimator, "classes_", [])))
+    first = found[0]
+    n_targets = model.estimator._n_targets(first.means.target)
+    spec = model.estimator._specification(model.columns, n_targets)
+    of_gate, of_experts = spec.widths(first.n_features)
+    is_smooth = spec.gate_alpha * spec.gate_l1_ratio == 0
+    n_free = spec.gate(is_smooth).contrasts.shape[1]
     return Sampling(
         np.array([part.n_rows for part in found]),
         np.array([part.means.weight for part in found]),
         first.n_features + n_targets,
-        widths[0],
+        of_gate,
         n_free,
-        n_free * widths[0] + estimator.n_experts * n_targets * widths[1],
+        n_free * of_gate + spec.n_experts * n_targets * of_experts,
     )
 
 

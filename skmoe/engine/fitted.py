@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import log_softmax, logsumexp, softmax
 
 from skmoe.data.design import blocks_of
-from skmoe.engine.gate import Gate, GateRows
+from skmoe.engine.gate import GateRows
 from skmoe.engine.predictor import linear_predictor
 from skmoe.engine.quantiles import mixture_quantile
 from skmoe.engine.routing import is_worthwhile
@@ -32,7 +32,7 @@ class FittedModel:
     def __init__(self, specification, fitted):
         self.specification = spec = specification
         self.distribution = spec.distribution
-        self.gate = Gate(spec.n_experts, spec.depth, top_k=spec.top_k)
+        self.gate = spec.gate()
         self.gate_coef = fitted["gate_coef_"]
         self.gate_intercept = fitted["gate_intercept_"]
         self.coef, self.intercept = fitted["coef_"], fitted["intercept_"]

@@ -6,7 +6,6 @@ from skmoe.data.design import column_moments, make_design
 from skmoe.data.scaling import Scaling
 from skmoe.engine.coordinates import learnt_parts
 from skmoe.engine.experts import LinearExperts
-from skmoe.engine.gate import Gate
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.noise_prior import equal_noise
 from skmoe.engine.penalty import NoisePrior, Penalty
@@ -120,7 +119,7 @@ class Problem:
             self.experts.learn_level(level)
         self.scaling = scaling
         penalty = _penalty(gate_design, spec.gate_alpha / n_seen, spec.gate_l1_ratio)
-        gate = Gate(spec.n_experts, spec.depth, penalty.is_smooth, spec.top_k)
+        gate = spec.gate(penalty.is_smooth)
         self.mixture = Mixture(
             self.experts,
             gate_design,
@@ -164,19 +163,28 @@ class Problem:
         """Units of the targets, (m,), or 1 where they keep theirs."""
         return 1.0 if self.target_scale is None else self.target_scale
 
-    def n_free_parameters(self, theta, mass):
+    def account(self, theta, mass):
+        """Number of learned parameters, and what is to be said of rows and of noise.
+
+        The experts' responsibilities sum to `mass` (K,).
+        """
+        learnt = learnt_parts(self, theta, mass)
+        n_free = self._n_free_parameters(theta, mass, learnt)
+        lack_of_rows = self._lack_of_rows(theta, mass, learnt, n_free)
+        return n_free, lack_of_rows, self._low_noise(theta, mass)
+
+    def _n_free_parameters(self, theta, mass, learnt):
         """Number of parameters that were learned of gate, experts and noise.
 
-        Zeros of a lasso do not count, nor what `learnt_parts` leaves out, where the
-        experts' responsibilities sum to `mass` (K,).
+        Zeros of a lasso do not count, nor what `learnt_parts` leaves out.
         """
         experts, gate = self.experts, self.mixture.gate
-        in_gate, in_experts, in_noise = learnt_parts(self, theta, mass)
+        in_gate, in_experts, in_noise = learnt
         n_free = gate.n_free(
             self.mixture.gate_penalty, theta.gate, in_gate, self.counted(mass)
         )
-        for coef, learnt in zip(theta.experts, in_experts):
-            n_free += experts.penalty.n_free(coef, learnt, experts.rank)
+        for coef, own in zip(theta.experts, in_experts):
+            n_free += experts.penalty.n_free(coef, own, experts.rank)
         return int(n_free + in_noise.sum())
 
     def counted(self, mass):
@@ -187,16 +195,15 @@ class Problem:
         n_rows = max(self.n_seen, self.mixture.weight.shape[0])
         return np.where(mass * n_rows < _LEAST_ROWS, 0.0, mass)
 
-    def lack_of_rows(self, theta, mass):
+    def _lack_of_rows(self, theta, mass, learnt, n_free):
         """What is to be said of a fit with more parameters than rows, or None."""
         n_rows = self.n_seen
-        n_free = self.n_free_parameters(theta, mass)
         if n_free > n_rows:
             return (
                 f"The model has {n_free} parameters, and {n_rows:g} rows (weights "
                 "count as rows)."
             )
-        rows, needed = self.rows_and_coefs(theta, self.counted(mass))
+        rows, needed = self._rows_and_coefs(theta, self.counted(mass), learnt)
         short = np.flatnonzero((rows > 0) & (rows < needed))
         if short.size:
             worst = short[np.argmin(rows[short] - needed[short])]
@@ -206,7 +213,7 @@ class Problem:
             )
         return None
 
-    def low_noise(self, theta, mass):
+    def _low_noise(self, theta, mass):
         """What is to be said of an expert whose noise is near its least, or None."""
         if not self.experts.n_noises:
             return None
@@ -220,9 +227,9 @@ class Problem:
             "are near the least that is allowed, which then decides the likelihood."
         )
 
-    def rows_and_coefs(self, theta, mass):
+    def _rows_and_coefs(self, theta, mass, learnt):
         """Rows (J,) of each set of coefficients, and how many they determine, (J,)."""
-        _, learnt, _ = learnt_parts(self, theta, mass)
+        _, learnt, _ = learnt
         is_free = learnt & ((theta.experts != 0) | (self.experts.penalty.lasso == 0))
         tie = np.abs(self.experts.tie)
         # Outputs have rows of their own.

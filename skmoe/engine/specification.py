@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skmoe.engine.gate import Gate
+
 
 class Specification(NamedTuple):
     """Everything that a `Problem` must know beside the rows.
@@ -26,3 +28,22 @@ class Specification(NamedTuple):
     l1_ratio: float = 0.0  # share of the lasso in it
     gate_l1_ratio: float = 0.0
     noise_prior: float = 0.0  # rows that the prior on each dispersion counts as
+
+    @property
+    def n_targets(self):
+        """Number of outputs or classes."""
+        return self.distribution.n_categories or self.distribution.n_predictors
+
+    def gate(self, smooth=True):
+        """The gate, which a penalty leaves `smooth` or not."""
+        return Gate(self.n_experts, self.depth, smooth, self.top_k)
+
+    def widths(self, n_features):
+        """Coefficients of each logit of the gate and of each predictor of experts."""
+        return [
+            has_intercept + (n_features if chosen is None else chosen.shape[0])
+            for chosen, has_intercept in (
+                (self.gate_columns, self.gate_intercept),
+                (self.expert_columns, self.fit_intercept),
+            )
+        ]
