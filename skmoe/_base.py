@@ -598,11 +598,9 @@ class BaseMixtureOfExperts(
     def _inputs_of(self, X, offset, expert_proba):
         """`Inputs` of a validated X."""
         n_rows, n_experts = X.shape[0], self._fitted["settings"]["n_experts"]
-        return Inputs(
-            X,
-            self._fitted_encoder().offset(check_offset(offset, n_rows)),
-            check_expert_proba(expert_proba, n_rows, n_experts),
-        )
+        if offset is not None:
+            offset = self._fitted_encoder().offset(check_offset(offset, n_rows))
+        return Inputs(X, offset, check_expert_proba(expert_proba, n_rows, n_experts))
 
     def _cast(self, values, inputs):
         """Predictions in the type of the attributes, or of X if that is wider."""
