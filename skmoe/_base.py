@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from skmoe._callbacks import CallbackSupportMixin, with_callbacks
 from skmoe._criteria import HasCriteria
 from skmoe._docs import page_template, see
-from skmoe._fit import fit_task, task_in_memory
+from skmoe._fit import fit_task, task_in_memory, warn_of
 from skmoe._fitted import (
     STRENGTHS,
     STRUCTURE,
@@ -166,7 +164,7 @@ class BaseMixtureOfExperts(
         """
         given = self, X, y, sample_weight, groups, offset, expert_labels
         best = fit_task(self, lambda passes: task_in_memory(*given, passes))
-        self._warn(best, stacklevel=5)
+        warn_of(self, best, stacklevel=5)
         return self
 
     def gate_proba(self, X: MatrixLike) -> FloatArray:
@@ -442,50 +440,6 @@ class BaseMixtureOfExperts(
         fitted["n_samples_seen_"] = n_seen
         fitted["_online"] = None
         return fitted
-
-    def _warn(self, best, stacklevel):
-        """Warn of what is wrong with a finished fit."""
-        if self._is_quiet:
-            return
-        if message := self._lack_of_success(best):
-            warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
-        lack_of_rows = self._fitted["lack_of_rows"]
-        if lack_of_rows and not self._trusts_rows:
-            warnings.warn(
-                f"{lack_of_rows} Lower n_experts, raise alpha and gate_alpha, "
-                "choose columns by expert_features and gate_features, or select them "
-                "by l1_ratio." + see("More parameters than rows"),
-                stacklevel=stacklevel,
-            )
-
-    def _lack_of_success(self, best):
-        """What is to be said of the best descent, or None."""
-        if not best.converged:
-            return self._not_converged(best)
-        if not best.is_collapsed:
-            return None
-        return (
-            f"The {self.n_experts} experts coincide, or all but one have no rows: the "
-            "fit is no better than that of one expert. Try more starts (n_init=10), "
-            "give init as an array, or take fewer experts (n_experts=1)."
-            + see("Starting points")
-        )
-
-    def _not_converged(self, best):
-        """Warning of a descent that ran out of iterations."""
-        if best.n_iter < self.max_iter:
-            return (
-                f"Stopped after {best.n_iter} of max_iter={self.max_iter} iterations, "
-                "since no step that was tried lowered the objective. Scale X and y, "
-                "shorten a fixed step_size, or try other starts."
-                + see("When a fit stops")
-            )
-        return (
-            f"Stopped after {best.n_iter} of max_iter={self.max_iter} iterations "
-            f"before the objective settled to tol={self.tol}. Increase max_iter or "
-            "tol, shorten a fixed step_size, or scale the features."
-            + see("When a fit stops")
-        )
 
     def _specification(self, columns, n_targets=None):
         """Specification of a fit; columns of gate and experts.

@@ -1,5 +1,10 @@
 """One fit, wherever its rows are: what it works on, and what becomes of it."""
 
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+from skmoe._docs import see
 from skmoe._fitted import STRUCTURE, check_as_fitted, settings_of
 from skmoe._restarts import FitTask, best_descent
 from skmoe._validation import (
@@ -102,3 +107,49 @@ def _metadata(weight, sample_weight, groups, offset, expert_labels):
     given = {"groups": groups, "offset": offset, "expert_labels": expert_labels}
     found |= {name: value for name, value in given.items() if value is not None}
     return found or None
+
+
+def warn_of(estimator, best, stacklevel):
+    """Warn of what is wrong with a finished fit, the best descent."""
+    if estimator._is_quiet:
+        return
+    if message := _lack_of_success(estimator, best):
+        warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
+    lack_of_rows = estimator._fitted["lack_of_rows"]
+    if lack_of_rows and not estimator._trusts_rows:
+        warnings.warn(
+            f"{lack_of_rows} Lower n_experts, raise alpha and gate_alpha, "
+            "choose columns by expert_features and gate_features, or select them "
+            "by l1_ratio." + see("More parameters than rows"),
+            stacklevel=stacklevel,
+        )
+
+
+def _lack_of_success(estimator, best):
+    """What is to be said of the best descent, or None."""
+    if not best.converged:
+        return _not_converged(estimator, best)
+    if not best.is_collapsed:
+        return None
+    return (
+        f"The {estimator.n_experts} experts coincide, or all but one have no rows: the "
+        "fit is no better than that of one expert. Try more starts (n_init=10), "
+        "give init as an array, or take fewer experts (n_experts=1)."
+        + see("Starting points")
+    )
+
+
+def _not_converged(estimator, best):
+    """What is to be said of a descent that ran out of iterations."""
+    stopped = f"Stopped after {best.n_iter} of max_iter={estimator.max_iter} iterations"
+    if best.n_iter < estimator.max_iter:
+        return (
+            f"{stopped}, since no step that was tried lowered the objective. Scale X "
+            "and y, shorten a fixed step_size, or try other starts."
+            + see("When a fit stops")
+        )
+    return (
+        f"{stopped} before the objective settled to tol={estimator.tol}. Increase "
+        "max_iter or tol, shorten a fixed step_size, or scale the features."
+        + see("When a fit stops")
+    )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skmoe._fit import fit_task, task_of
+from skmoe._fit import fit_task, task_of, warn_of
 from skmoe._sklearn import validate_parameters
 from skmoe._validation import check_enough, check_init_is_named
 from skmoe.data.canonical import canonical_rows
@@ -41,7 +41,7 @@ def fit_parts(estimator, source):
     source : source of `Given` parts, with the methods of `skmoe.streaming.Stream`
     """
     best = fit_task(estimator, partial(_task, estimator, source))
-    estimator._warn(best, stacklevel=4)
+    warn_of(estimator, best, stacklevel=4)
     return estimator
 
 
