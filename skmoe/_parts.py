@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skmoe._callbacks import with_callbacks
 from skmoe._fit import fit_task, task_of, warn_of
 from skmoe._sklearn import validate_parameters
 from skmoe._validation import check_enough, check_init_is_named
@@ -17,6 +18,9 @@ from skmoe.data.part_checks import check_alike, checked, summary
 from skmoe.data.sampling import Sampling
 from skmoe.data.scaling import Means, Squares, scaling_from
 from skmoe.engine.parts import added, on_parts
+
+# What callbacks see of X and y, which are nowhere as a whole.
+_UNSEEN = {"X": None, "y": None, "metadata": None}
 
 
 class _Model(NamedTuple):
@@ -40,9 +44,15 @@ def fit_parts(estimator, source):
     estimator : estimator of this package
     source : source of `Given` parts, with the methods of `skmoe.streaming.Stream`
     """
-    best = fit_task(estimator, partial(_task, estimator, source))
+    best = _best(estimator, source)
     warn_of(estimator, best, stacklevel=4)
     return estimator
+
+
+@with_callbacks
+def _best(estimator, source):
+    """The best descent of a fit, whose attributes the estimator gets."""
+    return fit_task(estimator, partial(_task, estimator, source))
 
 
 def _task(estimator, source, passes):
@@ -61,7 +71,7 @@ def _task(estimator, source, passes):
         parts = rows.map(_mixture_of, model, problem.scaling)
         return on_parts(problem.mixture, parts, gate_sample)
 
-    how = {"over": over, "scaling": scaling, "passes": passes}
+    how = {"over": over, "scaling": scaling, "passes": passes, "data": _UNSEEN}
     return task_of(estimator, start_rows, model.columns, scaling.total, **how)
 
 

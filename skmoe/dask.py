@@ -55,10 +55,11 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
     Parameters
     ----------
     estimator : MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts
-        The plain estimator.  Its `init` must be the name of a strategy, and its
-        `n_jobs` does nothing here.  With ``warm_start=True`` a fit goes on from the
-        earlier one or, where there is none, from that of `estimator` if it is fitted,
-        for instance to a sample.
+        The plain estimator.  Its `init` must be the name of a strategy.  Its `n_jobs`
+        does nothing here: the workers share each pass, and starts are made one after
+        another.  Its callbacks are called in this process, without X and y.  With
+        ``warm_start=True`` a fit goes on from the earlier one or, where there is none,
+        from that of `estimator` if it is fitted, for instance to a sample.
     client : distributed.Client, default=None
         Client of the cluster; by default the current one of this process.
 

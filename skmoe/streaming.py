@@ -73,8 +73,9 @@ def fit_batches(estimator: _Estimator, batches: _Batches) -> _Estimator:
     starts are tried on a random sample of that size.  The matrices of the Newton steps
     are stored: memory grows with the square of the number of coefficients.
 
-    `init` must be the name of a strategy.  Callbacks are not called, and `n_jobs` does
-    nothing: starts take their turns.
+    `init` must be the name of a strategy.  `n_jobs` does nothing: each start reads the
+    batches, and so they are made one after another.  Callbacks are called, as by `fit`,
+    without X and y.
 
     Examples
     --------

@@ -24,6 +24,7 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
+from skmoe.callbacks import Checkpoint, load_checkpoint
 from skmoe.dask import DaskMixture
 from skmoe.data import sampling
 
@@ -253,6 +254,16 @@ def test_fit_goes_on_when_a_worker_is_killed(client, monkeypatch):
     assert_same_fit(found.to_local(), expected)
     client.wait_for_workers(2, timeout=60)
     assert killed[0] not in client.scheduler_info()["workers"]
+
+
+def test_callbacks_are_called_where_the_fit_is(client, tmp_path):
+    pytest.importorskip("sklearn.callback")
+    X, y, weight, estimator = drawn("binary-3")
+    path = tmp_path / "fit.pkl"
+    mixture = DaskMixture(estimator.set_callbacks(Checkpoint(path)))
+    model = mixture.fit(*in_chunks(X, y, weight, size=300))
+    saved = load_checkpoint(path)
+    np.testing.assert_array_equal(saved.coef_, model.coef_)
 
 
 @pytest.mark.parametrize("size", [100, 5000])

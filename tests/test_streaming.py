@@ -20,6 +20,7 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
+from skmoe.callbacks import Checkpoint, load_checkpoint
 from skmoe.data import sampling
 from skmoe.data.canonical import Rows
 from skmoe.streaming import array_batches, fit_batches
@@ -120,6 +121,34 @@ def test_several_starts_are_those_in_memory():
     expected = clone(estimator).fit(X, y, weight)
     found = fit_batches(estimator, array_batches(X, y, weight, batch_size=700))
     assert_same_fit(found, expected)
+
+
+def test_callbacks_see_each_start_and_a_checkpoint_goes_on(tmp_path):
+    pytest.importorskip("sklearn.callback")
+    X, y, weight, estimator = drawn("linear-3")
+    ended = []
+
+    class Recorder(Checkpoint):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            super().on_fit_task_end(
+                estimator, context, fitted_estimator=fitted_estimator
+            )
+            ended.append((context.task_name, fitted_estimator.objective_curve_[-1]))
+
+    batches = array_batches(X, y, weight, batch_size=700)
+    path = tmp_path / "fit.pkl"
+    estimator.set_params(n_init=2, init="random", n_jobs=2)
+    model = fit_batches(estimator.set_callbacks(Recorder(path, every=2)), batches)
+    tasks = [name for name, _ in ended]
+    assert tasks.count("init") == 2 and tasks[-1] == "fit"
+    ends = [objective for name, objective in ended if name == "init"]
+    assert min(ends) == ended[-1][1] == model.objective_curve_[-1]
+    assert {"iteration"} == {*tasks} - {"init", "fit"}
+    saved = load_checkpoint(path)
+    np.testing.assert_array_equal(saved.predict(X), model.predict(X))
+    resumed = fit_batches(saved, batches)
+    assert resumed.n_iter_ < model.n_iter_ / 2
+    np.testing.assert_allclose(resumed.objective_curve_[-1], ended[-1][1], rtol=1e-6)
 
 
 @many
