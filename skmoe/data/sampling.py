@@ -1,4 +1,4 @@
-"""Rows, and which of them are a sample: for the gate's curvature, and for starts."""
+"""Which rows are a sample: for the curvature of the gate, and for starts."""
 
 from typing import NamedTuple
 
