@@ -23,6 +23,7 @@ from skmoe._fitted import (
     specification,
 )
 from skmoe._pickles import LoadsOldPickles, fitted_before
+from skmoe._sharing import check_expert_columns, check_sharing
 from skmoe._sklearn import (
     Hidden,
     Interval,
@@ -75,6 +76,8 @@ class BaseMixtureOfExperts(
     _doc_link_module = "skmoe"
     # Not all estimators have these parameters.
     symmetric: bool = False
+    shared_features: Any = None
+    shared_intercept: Any = False
     class_weight: Any = None
     # Set where fit must not warn, or not of rows: `catch_warnings` is not for threads.
     _is_quiet = _trusts_rows = False
@@ -92,7 +95,9 @@ class BaseMixtureOfExperts(
         "depth": [Interval(Integral, 1, None, closed="left")],
         "top_k": [None, Interval(Integral, 2, None, closed="left")],
         "gate_features": [None, "array-like", callable, Hidden(str)],
-        "expert_features": [None, "array-like", callable, Hidden(str)],
+        "expert_features": [None, "array-like", callable, dict, Hidden(str)],
+        "shared_features": [None, "array-like", callable, dict, Hidden(str)],
+        "shared_intercept": ["boolean", list, tuple],
         "init": [StrOptions(set(STRATEGIES)), "array-like"],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -391,13 +396,15 @@ class BaseMixtureOfExperts(
         _check_choice(self.depth, self.top_k)
 
     def _check_columns(self, X):
-        """Columns of the gate and of the experts, given X as the user gave it."""
+        """Columns of the gate and of the experts, given X as the user gave it.
+
+        With them go the sets of shared coefficients, or None.
+        """
+        check_sharing(self)
         gate = check_columns(self, "gate_features", X)
-        experts = check_columns(self, "expert_features", X)
-        spec = self._specification((gate, experts))
+        spec = self._specification((gate, None))
         check_sees_something(self, "gate_features", gate, spec.gate_intercept)
-        check_sees_something(self, "expert_features", experts, spec.fit_intercept)
-        return [gate, experts]
+        return [gate, *check_expert_columns(self, X, spec.fit_intercept)]
 
     def _described(self, problem, theta, mass, dtype):
         """Attributes that follow from the parameters, a dict.
@@ -419,7 +426,7 @@ class BaseMixtureOfExperts(
         column_units, target_units = problem.scaling.units()
         fitted = Fitted(
             settings_of(self),
-            (spec.gate_columns, spec.expert_columns),
+            (spec.gate_columns, spec.expert_columns, spec.coef_sets),
             spec.n_targets,
             is_flat,
             problem.has_groups,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skmoe._docs import see
+from skmoe._sharing import keeps_numbers, noise_sets
 from skmoe.engine.specification import Specification
 
 # Parameters that say what the model is, and those that say how strongly it is held.
@@ -20,6 +21,8 @@ STRUCTURE = (
     "gate_intercept",
     "gate_features",
     "expert_features",
+    "shared_features",
+    "shared_intercept",
 )
 STRENGTHS = (
     "alpha",
@@ -38,7 +41,8 @@ class Fitted(NamedTuple):
     """
 
     settings: dict  # parameters of the fit, those named above and `top_k`
-    columns: tuple  # indices of gate and experts, or None for all
+    # Indices of gate and experts, or None for all; sets of coefficients, or None.
+    columns: tuple
     n_targets: int  # outputs or classes
     is_flat: bool  # whether attributes have no axis of outputs or classes
     has_groups: bool
@@ -64,15 +68,19 @@ def specification(distribution, settings, columns):
     fit_intercept = settings["fit_intercept"]
     if fit_intercept == "auto":
         fit_intercept = not symmetric
-    gate_intercept = settings["gate_intercept"]
+    gate_intercept, noise = settings["gate_intercept"], settings.get("noise")
     if gate_intercept == "auto":
         sees_nothing = columns[0] is not None and not columns[0].size
         gate_intercept = fit_intercept or sees_nothing
+    coef_sets = columns[2] if len(columns) > 2 else None  # not in old files
     same = "n_experts", "depth", "top_k", "alpha", "gate_alpha", "l1_ratio"
     return Specification(
         distribution,
         symmetric=symmetric,
-        shares_noise=settings.get("noise") == "shared",
+        shares_noise=isinstance(noise, str) and noise == "shared",
+        coef_sets=coef_sets,
+        noise_sets=noise_sets(noise, settings["n_experts"]),
+        is_numbered=keeps_numbers(settings),
         gate_columns=columns[0],
         expert_columns=columns[1],
         fit_intercept=bool(fit_intercept),
@@ -87,7 +95,8 @@ def check_as_fitted(estimator, names, purpose, remedy):
     """Raise an error if a parameter is not what the model was fitted with."""
     before = estimator._fitted["settings"]
     for name, now in settings_of(estimator).items():
-        if name in names and not _is_same(now, before[name]):
+        # Files of earlier versions lack parameters that were added since.
+        if name in names and not _is_same(now, before.get(name, now)):
             raise ValueError(
                 f"{name}={now!r} is not what the model was fitted with, "
                 f"{before[name]!r}, and {purpose}; set it back, or {remedy}."
@@ -101,8 +110,10 @@ def _is_same(one, other):
         return True
     if type(one) is not type(other):
         return np.isscalar(one) and np.isscalar(other) and one == other
-    if isinstance(one, list | tuple | np.ndarray):
-        return np.array_equal(np.asarray(one), np.asarray(other))
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_is_same, one, other))
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(
             _is_same(value, other[name]) for name, value in one.items()

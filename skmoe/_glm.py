@@ -13,9 +13,12 @@ from skmoe._regressor import MixtureRegressor
 from skmoe._sklearn import HasMethods, StrOptions
 from skmoe._typing import (
     Columns,
+    ExpertColumns,
+    Experts,
     FloatArray,
     MatrixLike,
     RandomState,
+    SharedColumns,
     Solver,
     Start,
 )
@@ -84,8 +87,17 @@ class MixtureOfGLMExperts(MixtureRegressor):
         Columns that the gate sees: names, indices, a boolean mask, or a callable that
         is given X and returns one of them.  None means all; an empty list means a
         constant gate.
-    expert_features : array-like or callable, default=None
-        Columns that the experts see, in the same forms.
+    expert_features : array-like, callable or dict, default=None
+        Columns that the experts see, in the same forms; or a dict of selections by the
+        number of the expert, such as ``{0: ['a', 'b'], 1: ['a']}``.  An expert that is
+        not in it sees all.  Experts keep these numbers.
+    shared_features : array-like, callable or dict, default=None
+        Columns with one coefficient for all experts that see them, in the same forms;
+        or a dict that says which experts share, ``{'a': [0, 1], ('b', 'c'): 'all'}``,
+        or groups of them, ``{'a': [[0, 1], [2, 3]]}``.  Others keep a coefficient of
+        their own.  A shared coefficient counts once, in the penalty too.
+    shared_intercept : bool or list, default=False
+        Whether experts have one intercept; or the experts that do, or groups of them.
     init : {'short_runs', 'kmeans', 'kmeans_xy', 'regression_clustering', \
             'random'} or array-like, default='short_runs'
         Starting point, or labels of shape (n_samples,) or responsibilities of shape
@@ -212,7 +224,9 @@ class MixtureOfGLMExperts(MixtureRegressor):
         depth: int = 1,
         top_k: int | None = None,
         gate_features: Columns = None,
-        expert_features: Columns = None,
+        expert_features: ExpertColumns = None,
+        shared_features: SharedColumns = None,
+        shared_intercept: bool | Experts = False,
         init: Start = "short_runs",
         n_init: int = 1,
         max_iter: int = 1000,
@@ -238,6 +252,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
         self.top_k = top_k
         self.gate_features = gate_features
         self.expert_features = expert_features
+        self.shared_features = shared_features
+        self.shared_intercept = shared_intercept
         self.init = init
         self.n_init = n_init
         self.max_iter = max_iter

@@ -14,9 +14,12 @@ from skmoe._regressor import MixtureRegressor
 from skmoe._sklearn import StrOptions
 from skmoe._typing import (
     Columns,
+    ExpertColumns,
+    Experts,
     FloatArray,
     MatrixLike,
     RandomState,
+    SharedColumns,
     Solver,
     Start,
 )
@@ -71,8 +74,9 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
     gate_intercept : bool or 'auto', default='auto'
         Whether the gate has intercepts.  'auto' is as the experts have them, and True
         for a gate without features, which is nothing else.
-    noise : {'per_expert', 'shared'}, default='per_expert'
-        Whether each expert has a noise variance of its own.
+    noise : {'per_expert', 'shared'} or list, default='per_expert'
+        Whether each expert has a noise variance of its own; or groups of experts that
+        share one, such as ``[[0, 1], [2]]``.
     noise_df : float, default=None
         Degrees of freedom of Student's t as the noise, positive; None is normal noise.
         Expert k is then ``x~' beta_k + sigma_k t``, and outliers weigh little: 4 is a
@@ -100,8 +104,17 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         mask, or a callable that is given X and returns one of them, such as
         :class:`~sklearn.compose.make_column_selector`.  None means all; an empty list
         means a constant gate.
-    expert_features : array-like or callable, default=None
-        Columns that the experts see, in the same forms.
+    expert_features : array-like, callable or dict, default=None
+        Columns that the experts see, in the same forms; or a dict of selections by the
+        number of the expert, such as ``{0: ['a', 'b'], 1: ['a']}``.  An expert that is
+        not in it sees all.  Experts keep these numbers.
+    shared_features : array-like, callable or dict, default=None
+        Columns with one coefficient for all experts that see them, in the same forms;
+        or a dict that says which experts share, ``{'a': [0, 1], ('b', 'c'): 'all'}``,
+        or groups of them, ``{'a': [[0, 1], [2, 3]]}``.  Others keep a coefficient of
+        their own.  A shared coefficient counts once, in the penalty too.
+    shared_intercept : bool or list, default=False
+        Whether experts have one intercept; or the experts that do, or groups of them.
     init : {'short_runs', 'kmeans', 'kmeans_xy', 'regression_clustering', \
             'random'} or array-like, default='short_runs'
         Starting point.  'short_runs' goes on with the best of several short runs of EM
@@ -204,7 +217,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
 
     _parameter_constraints: dict = {
         **BaseMixtureOfExperts._parameter_constraints,
-        "noise": [StrOptions({"per_expert", "shared"})],
+        "noise": [StrOptions({"per_expert", "shared"}), list, tuple],
         "noise_df": [None, _POSITIVE],
         "noise_prior": [_NON_NEGATIVE],
         "probability": ["boolean"],
@@ -223,14 +236,16 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         gate_l1_ratio: float = 0.0,
         fit_intercept: bool | Literal["auto"] = "auto",
         gate_intercept: bool | Literal["auto"] = "auto",
-        noise: Literal["per_expert", "shared"] = "per_expert",
+        noise: Literal["per_expert", "shared"] | Experts = "per_expert",
         noise_df: float | None = None,
         noise_prior: float = 4.0,
         symmetric: bool = False,
         depth: int = 1,
         top_k: int | None = None,
         gate_features: Columns = None,
-        expert_features: Columns = None,
+        expert_features: ExpertColumns = None,
+        shared_features: SharedColumns = None,
+        shared_intercept: bool | Experts = False,
         init: Start = "short_runs",
         n_init: int = 1,
         max_iter: int = 1000,
@@ -258,6 +273,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         self.top_k = top_k
         self.gate_features = gate_features
         self.expert_features = expert_features
+        self.shared_features = shared_features
+        self.shared_intercept = shared_intercept
         self.init = init
         self.n_init = n_init
         self.max_iter = max_iter

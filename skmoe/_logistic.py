@@ -15,9 +15,12 @@ from skmoe._partial import partial_fit
 from skmoe._sklearn import StrOptions, fit_context
 from skmoe._typing import (
     Columns,
+    ExpertColumns,
+    Experts,
     FloatArray,
     MatrixLike,
     RandomState,
+    SharedColumns,
     Solver,
     Start,
     keeps_type,
@@ -95,8 +98,17 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         mask, or a callable that is given X and returns one of them, such as
         :class:`~sklearn.compose.make_column_selector`.  None means all; an empty list
         means a constant gate.
-    expert_features : array-like or callable, default=None
-        Columns that the experts see, in the same forms.
+    expert_features : array-like, callable or dict, default=None
+        Columns that the experts see, in the same forms; or a dict of selections by the
+        number of the expert, such as ``{0: ['a', 'b'], 1: ['a']}``.  An expert that is
+        not in it sees all.  Experts keep these numbers.
+    shared_features : array-like, callable or dict, default=None
+        Columns with one coefficient for all experts that see them, in the same forms;
+        or a dict that says which experts share, ``{'a': [0, 1], ('b', 'c'): 'all'}``,
+        or groups of them, ``{'a': [[0, 1], [2, 3]]}``.  Others keep a coefficient of
+        their own.  A shared coefficient counts once, in the penalty too.
+    shared_intercept : bool or list, default=False
+        Whether experts have one intercept; or the experts that do, or groups of them.
     init : {'short_runs', 'kmeans', 'kmeans_xy', 'regression_clustering', \
             'random'} or array-like, default='short_runs'
         Starting point.  'short_runs' goes on with the best of several short runs of EM
@@ -211,7 +223,9 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         depth: int = 1,
         top_k: int | None = None,
         gate_features: Columns = None,
-        expert_features: Columns = None,
+        expert_features: ExpertColumns = None,
+        shared_features: SharedColumns = None,
+        shared_intercept: bool | Experts = False,
         init: Start = "short_runs",
         n_init: int = 1,
         max_iter: int = 1000,
@@ -236,6 +250,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         self.top_k = top_k
         self.gate_features = gate_features
         self.expert_features = expert_features
+        self.shared_features = shared_features
+        self.shared_intercept = shared_intercept
         self.init = init
         self.n_init = n_init
         self.max_iter = max_iter

@@ -244,7 +244,7 @@ class _Learner:
         total = seen + fresh.weight.sum()
         scaling = self._scaling()
         spec = estimator._specification(self.columns)
-        if spec.gate_intercept == spec.fit_intercept:
+        if spec.gate_intercept == spec.fit_intercept and not spec.shares_intercept:
             # Else one of them sees the columns that are constant so far.
             scaling = scaling.with_news(rows.X, rows.weight)
         problem = self._problem(rows, scaling, total)

@@ -1,6 +1,6 @@
 """Types that public signatures share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -11,6 +11,9 @@ FloatArray: TypeAlias = NDArray[np.floating]
 MatrixLike: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
 RandomState: TypeAlias = int | np.random.RandomState | None
 Columns: TypeAlias = ArrayLike | Callable[[Any], ArrayLike] | None
+ExpertColumns: TypeAlias = Columns | Mapping[int, Columns]
+SharedColumns: TypeAlias = Columns | Mapping[Any, Any]
+Experts: TypeAlias = Sequence[int] | Sequence[Sequence[int]]  # or groups of them
 Solver: TypeAlias = Literal["em", "md", "gd"]
 Start: TypeAlias = (
     Literal["short_runs", "kmeans", "kmeans_xy", "regression_clustering", "random"]

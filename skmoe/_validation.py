@@ -103,7 +103,10 @@ def check_enough(n_experts, n_rows, group=None):
         )
 
 
-def check_columns(estimator, name, X):
+_GIVEN = object()
+
+
+def check_columns(estimator, name, X, selection=_GIVEN):
     """Column indices that `gate_features` or `expert_features` select, or None.
 
     Parameters
@@ -111,8 +114,10 @@ def check_columns(estimator, name, X):
     estimator : estimator with `n_features_in_` (and `feature_names_in_`) set
     name : str, the parameter
     X : the X given to fit, for a callable
+    selection : a part of the parameter; by default all of it
     """
-    selection = getattr(estimator, name)
+    if selection is _GIVEN:
+        selection = getattr(estimator, name)
     if selection is None:
         return None
     if callable(selection):

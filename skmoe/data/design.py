@@ -133,6 +133,11 @@ def n_varying(design):
     return int(np.isfinite(design.scale).sum())
 
 
+def varying_columns(design):
+    """Which columns of a design are not constant features, (p,)."""
+    return np.append(np.isfinite(design.scale), [True] * design.intercept)
+
+
 def make_design(X, columns, mean, scale, intercept):
     """Design over the given columns (index array or None for all of them)."""
     kind = SparseDesign if sparse.issparse(X) else DenseDesign

@@ -32,16 +32,19 @@ class Scaling(NamedTuple):
         """Inverse of `units`, for rows of weights whose total comes later."""
         return cls(None, *columns, *(outputs if outputs.size else ()))
 
-    def columns(self, has_intercept):
+    def columns(self, has_intercept, is_shared=False):
         """Mean and scale of columns, two (d,); without an intercept no mean is taken.
 
-        The scale is then the root mean square, and no column counts as constant.
+        The scale is then the root mean square, and no column counts as constant.  Nor
+        is a mean taken where the intercept `is_shared`: it would move with the slopes
+        of each expert.
         """
-        if has_intercept or not self.mean.any():
+        if not self.mean.any() or (has_intercept and not is_shared):
             return self.mean, self.scale
-        deviation = np.where(np.isfinite(self.scale), self.scale, 0)
-        size = np.hypot(deviation, self.mean)
-        return np.zeros_like(self.mean), np.where(size > 0, size, np.inf)
+        varies = np.isfinite(self.scale)
+        size = np.hypot(np.where(varies, self.scale, 0), self.mean)
+        counts = varies if has_intercept else size > 0
+        return np.zeros_like(self.mean), np.where(counts, size, np.inf)
 
     def units(self):
         """Mean and scale of columns (2, d), and of targets (2, m) or (2, 0).

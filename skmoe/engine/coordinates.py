@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import block_diag
 
 # A noise variance this near a bound, in logarithms, is held there by it.
@@ -13,13 +14,18 @@ class Coordinates(NamedTuple):
     """Linear maps from the free standardised parameters, P of them.
 
     `reported` leads to all entries of the fitted attributes, expert by expert: gate,
-    experts, logarithms of the noise variances.  `relative` leads to as many numbers as
-    are free: gates less the first expert's, classes less the first class.  Coefficients
-    come before their intercept.
+    experts, logarithms of the noise variances; once each of those that experts share.
+    `relative` leads to as many numbers as are free: gates less the first expert's,
+    classes less the first class.  Coefficients come before their intercept.  `copies`
+    leads to the entries of `Parameters`, where shared coefficients come once for each
+    expert.
     """
 
     reported: np.ndarray  # (n_reported, P)
     relative: np.ndarray  # (P, P)
+    copies: sparse.sparray  # (entries, P)
+    is_listed: np.ndarray  # of all entries of the attributes, those of `reported`
+    is_first: np.ndarray  # of entries of `Parameters`, those of `relative`
     learnt: np.ndarray  # indices of parameters that the data determines
 
 
@@ -42,9 +48,50 @@ def coordinates(problem, theta, mass):
         np.kron(np.kron(np.eye(n_free_experts), responses), expert_units),
         np.kron(np.eye(n_noises), outputs),
     )
+    listed, first = _without_copies(problem, theta, len(_responses(problem)))
+    copies = sparse.block_diag(
+        [
+            sparse.eye_array(theta.gate.size),
+            experts.sharing.embedding(experts.n_free),
+            sparse.eye_array(theta.log_variance.size),
+        ],
+        format="csr",
+    )
     learnt = learnt_parts(problem, theta, mass)
-    learnt = np.flatnonzero(np.concatenate([part.ravel() for part in learnt]))
-    return Coordinates(reported, relative, learnt)
+    learnt = np.concatenate([part.ravel() for part in learnt])
+    return Coordinates(
+        reported[listed] @ copies,
+        relative[first] @ copies,
+        copies,
+        listed,
+        first,
+        np.flatnonzero(learnt[first]),
+    )
+
+
+def _without_copies(problem, theta, n_responses):
+    """Which entries of attributes and of `Parameters` are not copies of earlier ones.
+
+    In the order of `Coordinates.reported`, for each of the experts' responses, and of
+    theta; two bool arrays.
+    """
+    gate, firsts = problem.mixture.gate, problem.experts.sharing.firsts()
+    n_experts, n_columns = problem.mixture.n_experts, firsts.shape[2]
+    n_logits = gate.contrasts.shape[0] * theta.gate.shape[1]
+    shape = n_experts, n_responses, n_columns
+    n_noises = theta.log_variance.shape[1] * n_experts
+    n_noises = n_noises if problem.experts.n_noises else 0
+    return [
+        np.concatenate([np.ones(before, bool), np.ravel(own), np.ones(after, bool)])
+        for before, own, after in (
+            (n_logits, np.broadcast_to(firsts, shape), n_noises),
+            (
+                theta.gate.size,
+                np.broadcast_to(firsts, theta.experts.shape),
+                theta.log_variance.size,
+            ),
+        )
+    ]
 
 
 def _units(design):
@@ -67,7 +114,8 @@ def _responses(problem):
 def learnt_parts(problem, theta, mass):
     """Which free parameters the data determines, three arrays of their shapes.
 
-    None of constant columns, of experts without rows, and no noise at its bounds.
+    None of constant columns, of experts without rows, and no noise at its bounds; of
+    coefficients that experts share the first copy.
     """
     experts, mass = problem.experts, problem.counted(mass)
     gate = np.ones(theta.gate.shape, dtype=bool)
@@ -76,7 +124,7 @@ def learnt_parts(problem, theta, mass):
     for part, design in ((gate, problem.gate_design), (coef, problem.expert_design)):
         part[..., : design.scale.shape[0]] &= np.isfinite(design.scale)
     has_rows, has_noise_rows = experts.learning(mass)
-    coef &= has_rows[:, None, None]
+    coef &= has_rows & experts.sharing.firsts()
     low, high = np.log(experts.noise_bounds)
     noise = theta.log_variance - low > _AT_BOUND
     noise &= high - theta.log_variance > _AT_BOUND

@@ -12,7 +12,8 @@ from scipy.linalg import block_diag
 
 from skmoe.engine.blended_regression import TwiceSeen, newton
 from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature, InfeasibleStep
-from skmoe.engine.penalty import NoisePrior
+from skmoe.engine.penalty import NoisePrior, Penalty
+from skmoe.engine.sharing import OwnCoefficients, SharedCoefficients
 from skmoe.engine.softmax import free_pairs, join_pairs
 from skmoe.engine.tie import expand, fold, is_tied, tie_matrix, untied
 
@@ -34,6 +35,13 @@ class LinearExperts:
         Whether the second of two experts has the coefficients of the first, negated.
     shares_noise : bool, default=False
         Whether experts have their dispersions in common; symmetric ones do.
+    coef_sets : ndarray of int of shape (K, p), default=None
+        Which coefficients are shared, see `SharedCoefficients`; each expert has its
+        own by default.
+    noise_sets : ndarray of int of shape (K,), default=None
+        Which dispersion each expert has, from 0 on; its own by default.
+    is_numbered : bool, default=False
+        Whether experts differ in what they see or share, and so keep their numbers.
     has_intercept : bool, default=True
 
     Attributes
@@ -57,6 +65,9 @@ class LinearExperts:
         *,
         symmetric=False,
         shares_noise=False,
+        coef_sets=None,
+        noise_sets=None,
+        is_numbered=False,
         has_intercept=True,
     ):
         self.distribution, self.penalty = distribution, penalty
@@ -78,25 +89,39 @@ class LinearExperts:
         self.m_step_is_exact = self.recentres_exactly = distribution.is_quadratic
         self.noise_bounds = np.ones((2, 1))
         self.noise_prior = NoisePrior()
-        self._arrange(n_experts, symmetric, shares_noise or symmetric)
+        self.is_numbered = is_numbered
+        if shares_noise or symmetric:
+            noise_sets = np.zeros(n_experts, dtype=int)
+        self._arrange(n_experts, symmetric, coef_sets)
+        self._arrange_noise(n_experts, noise_sets)
 
-    def _arrange(self, n_experts, symmetric, shares_noise):
-        """Which coefficients and dispersions experts have in common."""
+    def _arrange(self, n_experts, symmetric, coef_sets=None):
+        """Which coefficients experts have in common."""
         self.tie = tie_matrix(n_experts, symmetric)
-        self.n_coefs = self.tie.shape[1] * self.n_free * self.n_columns
+        n_sets = self.tie.shape[1]
+        self.n_coefs = n_sets * self.n_free * self.n_columns
         # Those of classes follow from their probabilities.
-        self.n_kept_curvatures = 0 if self.is_coupled else self.tie.shape[1]
+        self.n_kept_curvatures = 0 if self.is_coupled else n_sets
+        self.sharing = OwnCoefficients(n_sets, self.n_columns)
+        if coef_sets is not None:
+            self.sharing = SharedCoefficients(coef_sets)
+
+    def _arrange_noise(self, n_experts, noise_sets):
+        """Which dispersions experts have in common, numbers (K,) or None."""
         has_noise = self.distribution.has_dispersion
-        self.shares_noise = has_noise and shares_noise
-        own = np.eye(n_experts)
-        common = np.ones((n_experts, 1)) if self.shares_noise else own
-        self.noise_tie = common if has_noise else own[:, :0]
+        if noise_sets is None:
+            noise_sets = np.arange(n_experts)
+        tie = np.eye(noise_sets.max(initial=0) + 1)[noise_sets]
+        self.noise_tie = tie if has_noise else tie[:, :0]
+        self.noise_sets = noise_sets
         self.n_noises = self.noise_tie.shape[1] * self.n_free
+        self.shares_noise = has_noise and n_experts > tie.shape[1]
 
     def alone(self):
         """One of the experts."""
         one = copy.copy(self)
-        one._arrange(1, False, False)
+        one._arrange(1, False)
+        one._arrange_noise(1, None)
         one.noise_prior = NoisePrior()
         return one
 
@@ -109,7 +134,7 @@ class LinearExperts:
     def with_equal_noise(self):
         """The same experts, all with the same dispersion and without a prior."""
         equal = copy.copy(self)
-        equal._arrange(self.tie.shape[0], self.tie.shape[1] < self.tie.shape[0], True)
+        equal._arrange_noise(len(self.tie), np.zeros(len(self.tie), dtype=int))
         equal.noise_prior = NoisePrior()
         return equal
 
@@ -120,7 +145,7 @@ class LinearExperts:
             self.noise_bounds = self.distribution.dispersion_bounds(floor)
 
     def initial(self):
-        """Neutral coefficients (J, q, p) and log-dispersions (K or 1, q), or (0, 0).
+        """Neutral coefficients (J, q, p) and log-dispersions (S, q), or (0, 0).
 
         Predictors are 0, or the logarithm of the targets' mean.
         """
@@ -137,7 +162,8 @@ class LinearExperts:
 
     def free(self, reported):
         """Inverse of `reported`."""
-        return np.matmul(self.responses.T, reported[: self.tie.shape[1]])
+        free = np.matmul(self.responses.T, reported[: self.tie.shape[1]])
+        return self.sharing.projected(free)
 
     def logit_offset(self, offset):
         """Offsets (C, n) of reported predictors for all classes, (C, n), or None."""
@@ -173,15 +199,19 @@ class LinearExperts:
         return self.is_coupled and is_tied(self.tie)
 
     def learning(self, mass):
-        """Whether experts of some mass (K,) have rows to learn from.
+        """Whether there are rows to learn from, where experts have some mass (K,).
 
-        Of each set of coefficients, (J,), and of each noise, (K or 1,).
+        For coefficients, (J, 1, 1) or (K, 1, p), and each noise, (S,).
         """
-        return tuple(tie.T @ mass > DEAD_MASS for tie in (self.tie**2, self.noise_tie))
+        coefs, noises = (
+            tie.T @ mass > DEAD_MASS for tie in (self.tie**2, self.noise_tie)
+        )
+        return self.sharing.has_rows(coefs), noises
 
     def gradient(self, theta, stats):
         """Gradient of the mean loss in coefficients and log-dispersions."""
-        score = -self._precision(theta.log_variance)[:, :, None] * stats.expert_score
+        score = -self.precision(theta.log_variance)[:, :, None] * stats.expert_score
+        score = self.sharing.projected(score)
         if not self.n_noises:
             return score, theta.log_variance
         lack = self.expected_deviance(theta, stats.mass) - stats.deviance
@@ -191,7 +221,7 @@ class LinearExperts:
     def prior_loss(self, log_variance):
         """Minus the log-density of the prior on noise, its slope and its bend.
 
-        By log-dispersions, three arrays (K or 1, q); in the user's units.
+        By log-dispersions, three arrays (S, q); in the user's units.
         """
         rows = self.noise_prior.rows if self.n_noises else 0.0
         if not rows:
@@ -212,8 +242,8 @@ class LinearExperts:
 
     def expected_deviance(self, theta, mass):
         """Deviance that the model expects at some mass (K,), (K, q)."""
-        expected = self.distribution.expected_deviance(np.exp(theta.log_variance))
-        return mass[:, None] * expected
+        dispersion = self.dispersions(theta.log_variance)
+        return mass[:, None] * self.distribution.expected_deviance(dispersion)
 
     def complete_information(self, theta, stats, at_model):
         """Hessian of -log p(y | x, z), experts then noise, a matrix.
@@ -221,7 +251,7 @@ class LinearExperts:
         Mean over the responsibilities, or with `at_model` over the model's y and z: the
         Fisher information.
         """
-        precision = self._precision(theta.log_variance)
+        precision = self.precision(theta.log_variance)
         grams = stats.model_grams if at_model else stats.expert_grams
         if self.is_coupled:
             matrix = block_diag(*(join_pairs(gram, self.n_free) for gram in grams))
@@ -231,12 +261,13 @@ class LinearExperts:
             )
         if not self.n_noises:
             return matrix
-        dispersion = np.exp(theta.log_variance)
+        dispersion = self.dispersions(theta.log_variance)
         mass = (stats.model_mass if at_model else stats.mass)[:, None]
         expected = self.expected_deviance(theta, mass[:, 0])
         deviance = expected if at_model else stats.deviance
         slope = mass * self.distribution.deviance_slope(dispersion)
-        bend = 0.5 * self._of_noises(slope - expected + deviance) / dispersion
+        bend = 0.5 * self._of_noises(slope - expected + deviance)
+        bend = bend / np.exp(theta.log_variance)
         matrix = block_diag(matrix, np.diag(bend.ravel()))
         if not at_model:
             self._add_cross(matrix, precision[:, :, None] * stats.expert_score)
@@ -246,19 +277,16 @@ class LinearExperts:
         """Add what residuals pull at coefficients, which scales with the dispersion."""
         coefs = np.arange(score.size).reshape(score.shape)
         noises = score.size + np.arange(self.n_noises).reshape(-1, self.n_free)
+        noises = noises[self.noise_sets[: len(score)]]
         noises = np.broadcast_to(noises[:, :, None], score.shape)
         matrix[coefs, noises] = matrix[noises, coefs] = score
 
     def natural_step(self, theta, stats, curvatures, gradient):
         """Complete information to the -1, times a gradient; coefficients and noise."""
-        strength = 1 / self._precision(theta.log_variance)
+        strength = 1 / self.precision(theta.log_variance)
         pull = strength[:, :, None] * gradient.experts
-        step = np.zeros_like(pull)
-        for j, rows in self._systems(range(len(pull))):
-            penalty = self.penalty.times(strength[j, rows][0])
-            step[j, rows] = penalty.natural_step(
-                curvatures[j], pull[j, rows], theta.experts[j, rows]
-            )
+        systems = curvatures, strength, pull
+        step = self._steps(Penalty.natural_step, systems, theta, range(len(pull)))
         if not self.n_noises:
             return step, gradient.log_variance
         dispersion = np.exp(theta.log_variance)
@@ -275,7 +303,9 @@ class LinearExperts:
         the prior on noise adds rows of its own, eta times.  Where predictors enter
         squared it is exact but for the penalty, which couples coefficients and
         dispersions: one alternation between them never raises F, `exact` goes on until
-        they settle.  Else dispersions are those at the old coefficients.
+        they settle.  So it is with coefficients that are shared, whose least squares
+        are weighted by dispersions.  Else dispersions are those at the old
+        coefficients.
         """
         mass = (1 - step_size) * stats.model_mass + step_size * stats.mass
         if self.n_noises and (mass < -DEAD_MASS).any():
@@ -285,13 +315,9 @@ class LinearExperts:
         damping = 1.0 if self.m_step_is_exact else damping
         log_variance = theta.log_variance
         for _ in range(_MAX_ALTERNATIONS if exact else 1):
-            strength = step_size / self._precision(log_variance)
-            step = np.zeros_like(score)
-            for j, rows in self._systems(learning):
-                penalty = self.penalty.times(strength[j, rows][0])
-                step[j, rows] = damping * penalty.solve(
-                    curvatures[j], score[j, rows], theta.experts[j, rows]
-                )
+            strength = step_size / self.precision(log_variance)
+            systems = curvatures, strength, score
+            step = damping * self._steps(Penalty.solve, systems, theta, learning)
             if not self.n_noises:
                 break
             gain = None
@@ -338,7 +364,7 @@ class LinearExperts:
             expected = self.expected_deviance(theta, stats.model_mass)[:, 0]
             beyond = beyond + (1 - step_size) * expected
         coef, log_variance = theta.experts.copy(), theta.log_variance.copy()
-        dispersion = 1 / self._precision(log_variance)[:, 0]
+        dispersion = 1 / self.precision(log_variance)[:, 0]
         for k in np.flatnonzero(mass.sum(axis=(1, 2)) > DEAD_MASS):
             for _ in range(_MAX_ALTERNATIONS):
                 rows = mass[k], targets[k], dispersion[k]
@@ -391,18 +417,23 @@ class LinearExperts:
             for j, weight in enumerate(weights)
         ]
 
-    def _systems(self, learning):
-        """Sets of coefficients and the predictors that are solved for at once."""
+    def _groups(self):
+        """Predictors that are solved for at once, a list of slices."""
         if self.is_coupled:
-            return [(j, slice(None)) for j in learning]
-        each = range(self.n_free)
-        return [(j, slice(i, i + 1)) for j in learning for i in each]
+            return [slice(None)]
+        return [slice(i, i + 1) for i in range(self.n_free)]
+
+    def _steps(self, solve, systems, theta, learning):
+        """Steps of the experts that learn, see `OwnCoefficients.steps`."""
+        coef, groups = theta.experts, self._groups()
+        return self.sharing.steps(solve, self.penalty, systems, coef, learning, groups)
 
     def _bend(self, step, curvatures):
         """Products of the curvatures with a step, (J, q, p)."""
         bend = np.zeros_like(step)
-        for j, rows in self._systems(range(len(step))):
-            bend[j, rows] = curvatures[j].dot(step[j, rows])
+        for j, curvature in enumerate(curvatures):
+            for rows in self._groups():
+                bend[j, rows] = curvature.dot(step[j, rows])
         return bend
 
     def _gain(self, step, score, curvatures):
@@ -415,20 +446,28 @@ class LinearExperts:
         rows = step_size * self.noise_prior.rows
         return rows, rows * self.prior_deviance if rows else 0.0
 
-    def _precision(self, log_variance):
+    def precision(self, log_variance):
         """1 / dispersion of each set of coefficients, (J, q)."""
-        shape = self.tie.shape[1], self.n_free
+        n_sets = self.tie.shape[1]
         if not self.n_noises:
-            return np.ones(shape)
-        return np.broadcast_to(np.exp(-log_variance), shape)
+            return np.ones((n_sets, self.n_free))
+        return np.exp(-log_variance)[self.noise_sets[:n_sets]]
+
+    def dispersions(self, log_variance):
+        """Dispersions of the experts, (K, q), or (1, q) where all are the same."""
+        if len(log_variance) == 1:
+            return np.exp(log_variance)
+        return np.exp(log_variance)[self.noise_sets]
 
     def _noise_mass(self, mass):
-        """Mass (K,) behind each dispersion, (K or 1, q)."""
+        """Mass (K,) behind each dispersion, (S, q)."""
         return self._of_noises(np.repeat(mass[:, None], self.n_free, axis=1))
 
     def _of_noises(self, values):
-        """Sum (K or J, q) over the experts that share a dispersion."""
-        return values.sum(axis=0, keepdims=True) if self.shares_noise else values
+        """Sum (K or J, q) over the experts that share a dispersion, (S, q)."""
+        if self.noise_tie.shape[1] == 1:
+            return values.sum(axis=0, keepdims=True)
+        return self.noise_tie.T @ values if self.shares_noise else values
 
 
 class ExpertRows:
@@ -445,7 +484,7 @@ class ExpertRows:
         self.predictor = block.predictor(experts.reported(theta.experts))
         self.dispersion = np.ones((1, 1))
         if experts.n_noises:
-            self.dispersion = np.exp(theta.log_variance)
+            self.dispersion = experts.dispersions(theta.log_variance)
         distribution = experts.distribution
         self.local = distribution.at(self.predictor, target, self.dispersion)
         self.log_density = self.local.log_density

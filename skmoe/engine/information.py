@@ -52,6 +52,10 @@ class InformationMatrices(NamedTuple):
         mirror_map = self.model_complete + self.penalty
         return eigh(self.objective_hessian(), mirror_map, eigvals_only=True)[0]
 
+    def of_free(self, copies):
+        """The same of free parameters, that lead to these by a sparse (P, free)."""
+        return InformationMatrices(*(copies.T @ (m @ copies) for m in self))
+
     def take(self, rows):
         """The same for some of the parameters (index array)."""
         return InformationMatrices(*(matrix[np.ix_(rows, rows)] for matrix in self))

@@ -17,21 +17,21 @@ _MAX_HALVINGS = 30
 
 def project_exactly(mixture, state, step_size=1.0, max_iter=100, tol=1e-22):
     """As `Mixture.project`, with the regressions solved to the end."""
-    theta = state.theta
+    theta, experts = state.theta, mixture.experts
+    if not (experts.sharing.is_separate or experts.m_step_is_exact):
+        raise TypeError("Experts that share coefficients have one regression")
     rows = state.rows or mixture.row_moments(theta)
     blended = (1 - step_size) * rows.model + step_size * rows.posterior
     closed = mixture.gate.closed(rows.model)
     gate = _regressed_gate(
         mixture, blended, theta.gate, step_size, max_iter, tol, closed, exact=True
     )
-    if mixture.experts.m_step_is_exact:
-        experts = mixture.project_experts(state, step_size, exact=True)
+    if experts.m_step_is_exact:
+        found = mixture.project_experts(state, step_size, exact=True)
     else:
-        regress = (
-            _regressed_classes if mixture.experts.is_coupled else _regressed_experts
-        )
-        experts = regress(mixture, state, rows, step_size, max_iter, tol)
-    return Parameters(gate, *experts)
+        regress = _regressed_classes if experts.is_coupled else _regressed_experts
+        found = regress(mixture, state, rows, step_size, max_iter, tol)
+    return Parameters(gate, *found)
 
 
 def project_responsibilities(mixture, responsibilities, max_iter=50, tol=1e-10):

@@ -82,7 +82,10 @@ class Mixture:
             gate,
             _is_stored(gate.n_coupled * p_gate, self.gate_penalty),
         )
-        self.experts_are_dense = _is_stored(experts.curvature_size, experts.penalty)
+        # Experts that share coefficients have one system, of all of them.
+        self.experts_are_dense = not experts.sharing.is_separate or _is_stored(
+            experts.curvature_size, experts.penalty
+        )
 
     def replaced(self, **parts):
         """The same mixture with other parts, by the names of its constructor."""

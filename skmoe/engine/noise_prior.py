@@ -7,7 +7,7 @@ be far too large a scale where several experts explain y well.
 
 import numpy as np
 
-from skmoe.data.design import n_varying
+from skmoe.data.design import varying_columns
 from skmoe.engine.draws import sampled
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.starts import best_of_short_runs, for_starts, sample_size, settled
@@ -37,12 +37,12 @@ def equal_noise(mixture, n_rows, solver):
         if sample is not whole:
             n_rows = sample.weight.shape[0]
         found = [_constant_noise(sample)]
-        gate, expert = _n_coefs(sample)
+        gate, expert, experts = _n_coefs(sample)
         if n_rows > expert:
             one = OneExpert(sample)
             theta = settled(one.mixture, one.theta, solver)
             found.append(_expected(theta, n_rows, expert))
-        n_coefs = sample.experts.tie.shape[1] * expert + gate
+        n_coefs = experts + gate
         if n_rows > n_coefs and mixture.n_experts > 1:
             theta = best_of_short_runs(sample, one, rng, solver)
             found.append(_expected(theta, n_rows, n_coefs))
@@ -64,12 +64,13 @@ def _constant_noise(mixture):
 
 
 def _n_coefs(mixture):
-    """Coefficients of the gate, and of one expert, but for constant columns."""
-    gate, expert = (
-        n_varying(design) + design.intercept
+    """Coefficients of gate, one expert and all, but for constant columns."""
+    gate, experts = (
+        varying_columns(design)
         for design in (mixture.gate_design, mixture.expert_design)
     )
-    return mixture.gate.contrasts.shape[1] * gate, expert
+    n_logits, sharing = mixture.gate.contrasts.shape[1], mixture.experts.sharing
+    return n_logits * gate.sum(), experts.sum(), sharing.n_among(experts)
 
 
 def _expected(theta, n_rows, n_coefs):

@@ -34,7 +34,7 @@ class OneExpert:
         experts = mixture.experts
         self.is_tied = is_tied(experts.tie)
         # Whether experts may differ in their noise alone.
-        self.has_scale = experts.n_noises > 0 and not experts.shares_noise
+        self.has_scale = experts.noise_tie.shape[1] > 1
         self.mixture = mixture
         if not self.is_tied:
             gate = Gate(1, smooth=mixture.gate.smooth)
@@ -60,6 +60,9 @@ class OneExpert:
         theta = Parameters(
             theta.gate, *(np.broadcast_to(own, part.shape) for part, own in parts)
         )
+        # Not all may see the same columns.
+        own = mixture.experts.sharing.projected(theta.experts)
+        theta = theta._replace(experts=own)
         shares = mixture.row_moments(theta).posterior
         theta = settled_experts(mixture, theta, shares, _MAX_STEPS, _TOL)
         return _objective(mixture, theta)

@@ -20,7 +20,7 @@ class Penalty:
 
     Parameters
     ----------
-    ridge, lasso : ndarray of shape (p,); no lasso by default
+    ridge, lasso : ndarray of shape (p,), or (K, 1, p); no lasso by default
     """
 
     def __init__(self, ridge, lasso=None):
@@ -38,6 +38,8 @@ class Penalty:
 
     def rough_value(self, coef):
         """The lasso's part of it."""
+        if self.lasso.ndim > 1:
+            return float((np.abs(coef) * self.lasso).sum())
         return float((np.abs(coef) @ self.lasso).sum())
 
     def slope(self, coef):
@@ -119,7 +121,8 @@ class Penalties:
     """
 
     def __init__(self, gate, experts):
-        self.of_coefs, self.experts = (gate, experts.penalty), experts
+        self.of_coefs = gate, experts.sharing.of_copies(experts.penalty)
+        self.experts = experts
         self.is_smooth = all(penalty.is_smooth for penalty in self.of_coefs)
 
     def value(self, theta):
@@ -162,7 +165,7 @@ class Penalties:
         """Gradient of F on the face of a state, from that of its smooth part."""
         gate, experts = self._each("face_gradient", gradient, state.theta)
         coefs, noises = self.experts.learning(state.stats.mass)
-        experts = np.where(coefs[:, None, None], experts, 0.0)
+        experts = np.where(coefs, experts, 0.0)
         noise = np.where(noises[:, None], gradient.log_variance, 0.0)
         return Parameters(gate, experts, noise)
 

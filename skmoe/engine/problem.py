@@ -9,6 +9,7 @@ from skmoe.engine.experts import LinearExperts
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.noise_prior import equal_noise
 from skmoe.engine.penalty import NoisePrior, Penalty
+from skmoe.engine.sharing import numbered
 from skmoe.engine.state import Parameters
 from skmoe.engine.sweep import IN_MEMORY
 from skmoe.engine.tie import is_tied
@@ -82,11 +83,12 @@ class Problem:
             spec.gate_intercept,
         )
         is_shared = spec.gate_intercept == spec.fit_intercept and not self.has_groups
+        is_shared &= not spec.shares_intercept
         if not (is_shared and _same(spec.gate_columns, spec.expert_columns)):
             expert_design = make_design(
                 X,
                 spec.expert_columns,
-                *scaling.columns(spec.fit_intercept),
+                *scaling.columns(spec.fit_intercept, spec.shares_intercept),
                 spec.fit_intercept,
             )
         if offset is not None:
@@ -232,8 +234,8 @@ class Problem:
         _, learnt, _ = learnt
         is_free = learnt & ((theta.experts != 0) | (self.experts.penalty.lasso == 0))
         tie = np.abs(self.experts.tie)
-        # Outputs have rows of their own.
-        needed = is_free.sum(axis=2)
+        # Outputs have rows of their own; what is shared has those of several experts.
+        needed = self.experts.sharing.n_own(is_free)
         return tie.T @ mass * self.n_seen, needed.max(axis=1, initial=0)
 
     def attributes(self, theta, dtype):
@@ -252,8 +254,7 @@ class Problem:
             intercept = intercept * unit + self.target_mean
         if theta.log_variance.size:
             variance = np.exp(theta.log_variance) * np.square(unit)
-            shape = (self.mixture.n_experts, self.experts.n_free)
-            fitted[self._noise_name] = np.broadcast_to(variance, shape).copy()
+            fitted[self._noise_name] = variance[self.experts.noise_sets]
         fitted["coef_"], fitted["intercept_"] = coef, intercept
         # What a coefficient does to standardised predictors.
         weight = {"gate_coef_": self.gate_design.scale}
@@ -283,17 +284,20 @@ class Problem:
             intercept = (intercept - self.target_mean) / unit
         if self.experts.n_noises:
             log_variance = np.log(fitted[self._noise_name] / np.square(unit))
-            if self.experts.shares_noise:
-                log_variance = log_variance[:1]
+            _, first = np.unique(self.experts.noise_sets, return_index=True)
+            log_variance = log_variance[first]
         experts = _from_units(coef, intercept, self.expert_design)
         return Parameters(gate, self.experts.free(experts), log_variance)
 
     def ordered(self, descent):
         """The same descent with its experts in the order of decreasing mass.
 
-        Known experts keep their numbers.  A symmetric model is told apart from its
-        mirror image by the sign of the largest coefficient of its first expert instead.
+        Known experts keep their numbers, and so do those that differ in what they see
+        or share.  A symmetric model is told apart from its mirror image by the sign of
+        the largest coefficient of its first expert instead.
         """
+        if self.experts.is_numbered:
+            return descent
         theta, mass = descent.theta, descent.mass
         if self.mixture.known is not None:
             return descent  # labels say which expert is which
@@ -351,12 +355,18 @@ def _same(first, second):
 def _linear_experts(spec, design, n_seen):
     """The experts of a specification, whose penalties so many rows share out."""
     penalty = _penalty(design, spec.alpha / n_seen, spec.l1_ratio)
+    sets = spec.coef_sets
+    if sets is not None and not spec.fit_intercept:
+        sets = numbered(sets[:, :-1])
     return LinearExperts(
         spec.distribution.under(penalty),
         spec.n_experts,
         penalty,
         symmetric=spec.symmetric,
         shares_noise=spec.shares_noise,
+        coef_sets=sets,
+        noise_sets=spec.noise_sets,
+        is_numbered=spec.is_numbered,
         has_intercept=spec.fit_intercept,
     )
 

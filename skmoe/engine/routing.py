@@ -42,7 +42,8 @@ class RoutedRows:
         for k, counts in enumerate(chosen):
             rows = np.flatnonzero(counts)
             own = block.take(rows)
-            local = alone.at(_of_one(theta, k), own, target[..., rows])
+            one = _of_one(theta, k, experts.noise_sets)
+            local = alone.at(one, own, target[..., rows])
             self.log_density[k, rows] = local.log_density[0]
             self.parts.append(Part(rows, own, local))
 
@@ -65,11 +66,10 @@ class RoutedRows:
         return probability
 
 
-def _of_one(theta, k):
-    """Parameters of one expert."""
+def _of_one(theta, k, noise_sets):
+    """Parameters of one expert, where experts have dispersions of some numbers (K,)."""
     noise = theta.log_variance
-    has_own = noise.shape[0] == theta.experts.shape[0]
     return theta._replace(
         experts=theta.experts[k : k + 1],
-        log_variance=noise[k : k + 1] if has_own else noise,
+        log_variance=noise[noise_sets[k : k + 1]] if noise.size else noise,
     )

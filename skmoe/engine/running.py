@@ -50,15 +50,15 @@ class RunningMoments:
         """
         stats = self.stats
         slopes = [growth * slope for slope in mixture.penalties.slopes(theta)]
-        # The gradient in the coefficients is linear in the residuals.
-        ones = stats._replace(expert_score=np.ones_like(theta.experts))
-        precision = -mixture.experts.gradient(theta, ones)[0]
-        deviance = stats.deviance
+        experts, deviance = mixture.experts, stats.deviance
+        precision = experts.precision(theta.log_variance)[:, :, None]
         if deviance.size:
-            experts, n_noises = mixture.experts, theta.log_variance.shape[0]
-            rows = growth * experts.noise_prior.rows * n_noises / stats.mass.size
+            # Experts with a dispersion in common share the rows of its prior.
+            count = np.bincount(experts.noise_sets)[experts.noise_sets]
+            rows = growth * experts.noise_prior.rows / count
             deviance = experts.expected_deviance(theta, stats.mass + rows)
-            deviance = np.maximum(deviance - rows * experts.prior_deviance, 0.0)
+            prior = rows[:, None] * experts.prior_deviance
+            deviance = np.maximum(deviance - prior, 0.0)
         self.stats = stats._replace(
             gate_gradient=-slopes[0],
             expert_score=slopes[1] / precision,
@@ -136,16 +136,17 @@ def _bounded(mixture, change):
     gate, is_long = _shortened(change.gate)
     experts = change.experts
     if not mixture.experts.recentres_exactly:
-        parts = [_shortened(part) for part in experts]
-        experts = np.stack([part for part, _ in parts])
+        separate = len(experts) if mixture.experts.sharing.is_separate else 1
+        parts = [_shortened(part) for part in np.split(experts, separate)]
+        experts = np.concatenate([part for part, _ in parts])
         is_long |= any(was for _, was in parts)
     return change._replace(gate=gate, experts=experts), is_long
 
 
 def _shortened(change):
-    """A change (q, p) of bounded length, and whether it was longer."""
+    """A change (..., p) of bounded length, and whether it was longer."""
     # In standardised features a norm is a root mean square.
-    longest = np.linalg.norm(change, axis=1).max(initial=0.0)
+    longest = np.linalg.norm(change, axis=-1).max(initial=0.0)
     if longest <= _LONGEST_CHANGE:
         return change, False
     return change * (_LONGEST_CHANGE / longest), True

@@ -17,6 +17,11 @@ class Specification(NamedTuple):
     n_experts: int
     symmetric: bool = False  # the second of two experts is the first, negated
     shares_noise: bool = False  # experts have their dispersions in common
+    # Number of each coefficient, the intercept last, or -1 where an expert does not see
+    # the column, (K, columns + 1); experts share what has the same number.
+    coef_sets: np.ndarray | None = None
+    noise_sets: np.ndarray | None = None  # number of each expert's dispersion, (K,)
+    is_numbered: bool = False  # experts keep their numbers
     depth: int = 1  # levels of gates
     top_k: int | None = None  # experts that count for a row; all by default
     gate_columns: np.ndarray | None = None
@@ -47,3 +52,10 @@ class Specification(NamedTuple):
                 (self.expert_columns, self.fit_intercept),
             )
         ]
+
+    @property
+    def shares_intercept(self):
+        """Whether experts have intercepts in common, though not slopes."""
+        if self.coef_sets is None or not self.fit_intercept:
+            return False
+        return np.unique(self.coef_sets[:, -1]).size < self.n_experts

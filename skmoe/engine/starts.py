@@ -6,6 +6,7 @@ the best on growing samples (after emEM, Biernacki, Celeux and Govaert 2003).
 
 from collections import Counter
 from functools import cache
+from itertools import islice, permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +54,8 @@ _BENEFIT_OF_DOUBT = 5.0
 _MIN_SAMPLE, _ROWS_PER_COEF = 1000, 20
 _SAMPLE_TOL, _SAMPLE_GROWTH, _LARGEST_SHARE = 0.25, 4, 0.125
 _CLUSTERING_ITER = 20
+# Orders of labels that are tried for experts that are not alike.
+_MOST_ORDERS = 24
 # A hard label keeps this responsibility, so that no expert starts without mass.
 _LABEL_WEIGHT = 0.95
 
@@ -345,7 +348,19 @@ def _from_labels(mixture, labels):
     labels = _like_known(mixture, _arranged(mixture, labels))
     rest = (1 - _LABEL_WEIGHT) / (mixture.n_experts - 1)
     softened = np.where(onehot(mixture.n_experts, labels) > 0, _LABEL_WEIGHT, rest)
-    return first_step(mixture, softened, *expert_steps(mixture))
+    steps = expert_steps(mixture)
+    if not mixture.experts.is_numbered:
+        return first_step(mixture, softened, *steps)
+    # Labels have no numbers, but the experts are not alike.
+    orders = islice(permutations(range(mixture.n_experts)), _MOST_ORDERS)
+    found = [first_step(mixture, softened[list(order)], *steps) for order in orders]
+    return min(found, key=lambda theta: _objective_at(mixture, theta))
+
+
+def _objective_at(mixture, theta):
+    """F at some parameters, infinite where it is not a number."""
+    objective = mixture.evaluate(theta, curvature=False).objective
+    return objective if np.isfinite(objective) else np.inf
 
 
 def _like_known(mixture, labels):

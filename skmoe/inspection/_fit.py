@@ -19,6 +19,11 @@ class Fit(NamedTuple):
     matrices: InformationMatrices  # of the parameters that the data determines
     n_samples: float  # sum of weights
 
+    def of_learnt(self, parameters):
+        """A gradient, as Parameters, by what the data determines."""
+        where = self.coordinates
+        return (where.copies.T @ parameters.flat())[where.learnt]
+
     @property
     def intercepts(self):
         """Whether gate and experts have intercepts, two bool."""
@@ -58,5 +63,6 @@ def inspect_fit(estimator, X, y, *known):
         )
     state = evaluated(problem.mixture, theta)
     where = coordinates(problem, theta, state.stats.mass)
-    matrices = matrices_of(problem.mixture, state).take(where.learnt)
+    matrices = matrices_of(problem.mixture, state)
+    matrices = matrices.of_free(where.copies).take(where.learnt)
     return Fit(problem, state, where, matrices, n_samples)

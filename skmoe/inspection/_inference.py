@@ -38,7 +38,8 @@ class Inference:
 
     Made by :func:`inference`.  R is the number of entries: gate, experts, noise; both
     experts of a symmetric model and all K gates are listed, so that what is listed is
-    what the attributes hold.
+    what the attributes hold; a coefficient that experts share has one entry, such as
+    ``"all experts: x1"`` or ``"experts 0, 2: x1"``.
 
     Attributes
     ----------
@@ -382,19 +383,22 @@ def inference(
     fit = inspect_fit(estimator, X, y, *known)
     mixture, n_samples = fit.problem.mixture, fit.n_samples
     learnt = fit.coordinates.learnt
-    gradient = mixture.gradient(fit.state).flat()[learnt]
-    penalty_gradient = mixture.penalties.gradient(fit.state.theta).flat()[learnt]
+    gradient = fit.of_learnt(mixture.gradient(fit.state))
+    penalty_gradient = fit.of_learnt(mixture.penalties.gradient(fit.state.theta))
     score = gradient - penalty_gradient
     meat = _score_covariance(fit, score) if robust else None
     covariance, shift = _covariance(fit.matrices, gradient, score, meat, n_samples)
 
     reported = fit.coordinates.reported[:, learnt]
-    estimate, scale = _estimates(estimator, fit.intercepts)
+    is_listed = fit.coordinates.is_listed
+    estimate, scale = (
+        values[is_listed] for values in _estimates(estimator, fit.intercepts)
+    )
     covariance = scale[:, None] * (reported @ covariance @ reported.T) * scale
     unknown = ~reported.any(axis=1)
     covariance[unknown] = covariance[:, unknown] = np.nan
     bias = scale * (reported @ shift) / np.sqrt(covariance.diagonal())
-    entries = reported_entries(estimator, y, fit.intercepts)
+    entries = reported_entries(estimator, y, fit)
     mean = float(fit.state.stats.log_likelihood) - mixture.constant
     title = f"{type(estimator).__name__}, {estimator.n_experts} experts"
     result = Inference(
@@ -470,7 +474,7 @@ def _covariance(matrices, gradient, score, meat, n_samples):
 
 
 def _estimates(estimator, intercepts):
-    """Fitted attributes in the order of `reported_entries`, and their scales, (R,).
+    """All fitted attributes in the order of `reported_entries`, and their scales.
 
     The scale is the derivative by what `Coordinates.reported` leads to.
     """

@@ -205,8 +205,7 @@ def information(
     known = sample_weight, groups, offset, expert_labels
     fit = inspect_fit(estimator, X, y, *known)
     learnt, relative = fit.coordinates.learnt, fit.coordinates.relative
-    n_noises = fit.state.theta.log_variance.shape[0]
-    names = relative_names(estimator, y, fit.intercepts, n_noises)
+    names = relative_names(estimator, y, fit)
     names = [names[j] for j in learnt]
     from_relative = np.linalg.inv(relative[np.ix_(learnt, learnt)])
     return Information(names, fit.matrices, from_relative, fit.n_samples)

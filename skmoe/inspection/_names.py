@@ -1,5 +1,6 @@
 """Names of the parameters of a fitted estimator."""
 
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +10,18 @@ class Entry(NamedTuple):
     """One entry of the fitted attributes."""
 
     part: str  # 'gate', 'expert' or 'noise'
-    expert: int  # or, of a gate that is a tree, the number of the node
+    expert: int | str  # of a tree of gates the node; 'all' or '0, 2' where shared
     output: object  # output, label of the class or branch; None if there is one
     feature: str  # '(intercept)'; for the noise '(variance)' or alike
 
     def __str__(self):
         output = "" if self.output is None else f", {self.output}"
-        return f"{self.part} {self.expert}{output}: {self.feature}"
+        owner = f"{self.part} {self.expert}"
+        if isinstance(self.expert, str):
+            owner = f"{self.part}s {self.expert}"
+        if self.expert == "all":
+            owner = f"all {self.part}s"
+        return f"{owner}{output}: {self.feature}"
 
 
 def noise_of(estimator):
@@ -36,21 +42,22 @@ def feature_names(estimator):
     return list(names)
 
 
-def reported_entries(estimator, y, intercepts):
+def reported_entries(estimator, y, fit):
     """Entries in the order of `Coordinates.reported`, a list.
 
-    `intercepts` says whether gate and experts have one; `y` is as the user gave it.
+    Of a `Fit`; `y` is as the user gave it.
     """
-    gate, own = _features_of_both(estimator, intercepts)
+    gate, own = _features_of_both(estimator, fit.intercepts)
     outputs = _outputs(estimator, y)
     experts = range(estimator.coef_.shape[0])
+    owners = fit.problem.experts.sharing.owners()
     labels = estimator._model().gate.labels
     entries = [Entry("gate", *label, name) for label in labels for name in gate]
     entries += [
-        Entry("expert", k, output, name)
+        Entry("expert", _named(owners[k % len(owners)][j], k, experts), output, name)
         for k in experts
         for output in outputs
-        for name in own
+        for j, name in enumerate(own)
     ]
     kind, noise = noise_of(estimator)
     if noise.size:
@@ -59,36 +66,44 @@ def reported_entries(estimator, y, intercepts):
             for k in experts
             for output in outputs
         ]
-    return entries
+    return list(compress(entries, fit.coordinates.is_listed))
 
 
-def relative_names(estimator, y, intercepts, n_noises):
+def _named(owners, k, experts):
+    """Which expert an entry of expert k is of; of several that share it their list."""
+    if len(owners) < 2:
+        return k
+    return "all" if len(owners) == len(experts) else ", ".join(map(str, owners))
+
+
+def relative_names(estimator, y, fit):
     """Names in the order of `Coordinates.relative`, a list of str.
 
-    `intercepts` says whether gate and experts have one, `n_noises` is the number of
-    experts with a noise variance of their own; `y` is as the user gave it.
+    Of a `Fit`; `y` is as the user gave it.
     """
-    gate, own = _features_of_both(estimator, intercepts)
+    gate, own = _features_of_both(estimator, fit.intercepts)
     outputs, n_experts = _outputs(estimator, y), estimator.coef_.shape[0]
     labels = estimator._model().gate.relative_labels
     names = [f"{label}: {name}" for label in labels for name in gate]
-    free_experts = range(1 if estimator.symmetric else n_experts)
+    owners = fit.problem.experts.sharing.owners()
+    _, noises = np.unique(fit.problem.experts.noise_sets, return_index=True)
     if len(outputs) > 1 and estimator._fitted_distribution().is_relative:
         reference = outputs[0]
         outputs = [f"{output} - {reference}" for output in outputs[1:]]
     names += [
-        str(Entry("expert", k, output, name))
-        for k in free_experts
+        str(Entry("expert", _named(owner[j], k, range(n_experts)), output, name))
+        for k, owner in enumerate(owners)
         for output in outputs
-        for name in own
+        for j, name in enumerate(own)
     ]
     kind, _ = noise_of(estimator)
     names += [
         str(Entry("noise", k, output, f"log({kind})"))
-        for k in range(n_noises)
+        for k in noises
         for output in outputs
+        if kind
     ]
-    return names
+    return list(compress(names, fit.coordinates.is_first))
 
 
 def _features_of_both(estimator, intercepts):
