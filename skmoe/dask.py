@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._parts import fit_parts
 from skmoe._pipeline import check_mixture
+from skmoe._sklearn import callback_attributes
 
 try:
     from distributed import get_client
@@ -502,7 +503,12 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         earlier = self.__dict__.get("estimator_", self.estimator)
         if not fresh.warm_start or type(earlier) is not type(fresh):
             return fresh
-        return copy.copy(earlier).set_params(**fresh.get_params(deep=False))
+        warm = copy.copy(earlier).set_params(**fresh.get_params(deep=False))
+        for name in callback_attributes(earlier):
+            delattr(warm, name)
+        for name in callback_attributes(fresh):
+            setattr(warm, name, getattr(fresh, name))
+        return warm
 
     def _fitted(self):
         """The plain estimator, fitted."""

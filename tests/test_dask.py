@@ -265,6 +265,12 @@ def test_callbacks_are_called_where_the_fit_is(client, tmp_path):
     model = mixture.fit(*in_chunks(X, y, weight, size=300))
     saved = load_checkpoint(path)
     np.testing.assert_array_equal(saved.coef_, model.coef_)
+    path.unlink()
+    other = tmp_path / "other.pkl"
+    mixture.set_params(estimator__warm_start=True)
+    mixture.estimator.set_callbacks(Checkpoint(other))
+    mixture.fit(*in_chunks(X, y, weight, size=300))
+    assert other.exists() and not path.exists()
 
 
 @pytest.mark.parametrize("size", [100, 5000])
