@@ -51,6 +51,8 @@ def in_chunks(*arrays, size=700):
         "lasso",
         "t-noise",
         "three-class",
+        "shared-coefficients",
+        "shared-intercept",
         "tree",
         "gamma",
     ],

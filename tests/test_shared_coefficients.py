@@ -6,6 +6,7 @@ The objective is written out here once more, in the free coefficients.
 import pickle
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -23,6 +24,7 @@ from skmoe.engine.m_step import first_experts
 from skmoe.engine.problem import Problem
 from skmoe.engine.specification import Specification
 from skmoe.inspection import inference, information
+from skmoe.plotting import CoefficientsDisplay
 from skmoe.streaming import array_batches, fit_batches
 
 N, D = 400, 3
@@ -547,3 +549,26 @@ def test_bad_input_names_parameter_and_remedy_and_spares_the_fit(params, match):
     with pytest.raises(ValueError, match=match):
         model.set_params(**params).fit(X, y)
     assert_array_equal(model.coef_, before)
+
+
+def test_display_shows_what_is_shared_in_the_column_of_each_expert():
+    model, X, y, sets = fitted("linear", "own columns")
+    display = CoefficientsDisplay.from_estimator(model, X, y)
+    expected = np.column_stack([model.coef_, model.intercept_])
+    assert_allclose(display.coefficients, np.where(sets < 0, np.nan, expected))
+    assert display.row_names == ["Expert 0", "Expert 1"]
+    assert display.text_[0, 1].get_text() == ""
+    assert display.lower[0, 2] == display.lower[1, 2]
+    plt.close(display.figure_)
+
+
+def test_a_column_that_nobody_varies_changes_nothing():
+    X, y, expert = drawn("linear", "intercept")
+    X[:, 2] = 5.0
+    model = MixtureOfLinearExperts(
+        2, shared_features=[0], shared_intercept=True, init=expert
+    ).fit(X, y)
+    assert_array_equal(model.coef_[:, 2], 0)
+    narrow = clone(model).fit(X[:, :2], y)
+    assert_allclose(model.coef_[:, :2], narrow.coef_, atol=1e-6)
+    assert_allclose(n_parameters(model, X, y), n_parameters(narrow, X[:, :2], y))

@@ -49,6 +49,19 @@ CASES = {
         Model("linear", n_outputs=2, noise_df=4.0),
         MixtureOfLinearExperts(noise_df=4.0),
     ),
+    "shared-coefficients": (
+        Model("linear", 3),
+        MixtureOfLinearExperts(
+            3,
+            expert_features={1: [0, 1]},
+            shared_features={0: [0, 1]},
+            noise=[[0, 2], [1]],
+        ),
+    ),
+    "shared-intercept": (
+        Model("gamma"),
+        MixtureOfGLMExperts(family="gamma", shared_features=[1], shared_intercept=True),
+    ),
     "tree": (Model("linear", 4, depth=2), MixtureOfLinearExperts(4, depth=2)),
     "binary-3": (Model("logistic", 3), MixtureOfLogisticExperts(3)),
     "three-class": (Model("logistic", 2, n_classes=3), MixtureOfLogisticExperts()),

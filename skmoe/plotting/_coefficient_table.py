@@ -14,7 +14,7 @@ class CoefficientTable:
     """Entries of one part of a table of :func:`skmoe.inspection.inference`.
 
     R rows are experts, or outputs or classes of each expert; P columns are features,
-    the intercept last where there is one.
+    the intercept last where there is one.  What experts share is in the row of each.
     """
 
     def __init__(self, mixture, table, part):
@@ -23,17 +23,32 @@ class CoefficientTable:
         # Without pandas the table is a structured array.
         columns = table.columns if hasattr(table, "columns") else table.dtype.names
         self._columns = {name: np.asarray(table[name])[kept] for name in columns}
-        keys = list(zip(*(self._columns[name] for name in self._row_keys())))
-        self.rows = list(dict.fromkeys(keys))
+        keys = zip(*(self._columns[name] for name in self._row_keys()))
+        n_experts = len(mixture.coef_)
+        owners = [
+            [(k, *rest) for k in _experts_of(owner, n_experts)] for owner, *rest in keys
+        ]
+        # A stable sort: outputs stay in their order.
+        rows = dict.fromkeys(row for of_entry in owners for row in of_entry)
+        self.rows = sorted(rows, key=lambda row: row[0])
         names = enumerate(feature_names(mixture))
         place = {name: j for j, name in names} | {_INTERCEPT: -1}
-        first = self._columns["feature"][: kept.sum() // len(self.rows)]
+        columns = mixture._fitted["columns"][part == "experts"]
+        columns = range(mixture.n_features_in_) if columns is None else columns
+        found = [place[name] for name in self._columns["feature"]]
         # Place of each column among the features of X; -1 for the intercept.
-        self.features = [place[name] for name in first]
+        self.features = [j for j in [*columns, -1] if j in found]
+        # Entry of each cell, or the one after the last where there is none.
+        self._entries = np.full((len(self.rows), len(self.features)), len(found))
+        for entry, (of_entry, feature) in enumerate(zip(owners, found)):
+            for row in of_entry:
+                at = self.rows.index(row), self.features.index(feature)
+                self._entries[at] = entry
 
     def values(self, name):
-        """A numeric column of the table, (R, P)."""
-        return self._columns[name].astype(np.float64).reshape(len(self.rows), -1)
+        """A numeric column of the table, (R, P); NaN for what is not there."""
+        values = self._columns[name].astype(np.float64)
+        return np.append(values, np.nan)[self._entries]
 
     def scaled(self, scale):
         """Coefficients times the scales of their features, (R, P).
@@ -56,6 +71,13 @@ class CoefficientTable:
         """Columns that tell rows apart; a gate has no outputs."""
         has_outputs = "output" in self._columns and any(self._columns["output"] != "")
         return ["expert", "output"] if has_outputs else ["expert"]
+
+
+def _experts_of(owner, n_experts):
+    """Experts, or the node, that an entry of the column expert names."""
+    if owner == "all":
+        return range(n_experts)
+    return map(int, owner.split(", ")) if isinstance(owner, str) else [owner]
 
 
 def color_label(mixture, part, color_scale):

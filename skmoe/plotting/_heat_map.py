@@ -44,7 +44,9 @@ def annotate_cells(ax, image, cells, values_format):
 
 
 def _cell(spec, value, lower, upper):
-    """Text of one cell; nothing that the data does not determine."""
+    """Text of one cell; nothing that the data does not determine, or not there."""
+    if np.isnan(value):
+        return ""
     text = format(value, spec)
     if np.isfinite([lower, upper]).all():
         text += f"\n[{format(lower, spec)}, {format(upper, spec)}]"
