@@ -169,7 +169,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
     Notes
     -----
     Experts come in the order of decreasing mass; in a tree, the branches of each node
-    do, and experts follow from left to right.
+    do, and experts follow from left to right.  Where a dict or list tells what single
+    experts see or share, they keep their numbers.
 
     **Exposure.**  Give the counts as y, and ``offset=np.log(exposure)`` to `fit` and to
     all methods that take X.

@@ -180,7 +180,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     Notes
     -----
     Experts come in the order of decreasing mass; in a tree, the branches of each node
-    do, and experts follow from left to right.
+    do, and experts follow from left to right.  Where a dict or list tells what single
+    experts see or share, they keep their numbers.
 
     References
     ----------

@@ -8,14 +8,12 @@ from skmoe._docs import see
 from skmoe._validation import check_columns, check_sees_something
 from skmoe.engine.sharing import numbered
 
-_SECTION = "Shared coefficients"
-
 
 def check_sharing(estimator):
     """Raise an error if coefficients or noise cannot be shared as asked for."""
     settings = vars(estimator)
     if estimator.symmetric:
-        for name in ("shared_features", "shared_intercept", "expert_features", "noise"):
+        for name in ("shared_features", "shared_intercept", "expert_features"):
             value = settings.get(name)
             is_dict = isinstance(value, dict)
             if is_dict or (name.startswith("shared") and value not in (None, False)):
@@ -206,4 +204,4 @@ def _named(estimator, column):
 
 def _error(message):
     """What is wrong, and where to read on."""
-    return ValueError(message + see(_SECTION))
+    return ValueError(message + see("Shared coefficients"))
