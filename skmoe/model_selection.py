@@ -15,7 +15,9 @@ from sklearn.utils.metadata_routing import MetadataRequest
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
+from skmoe._fitted import settings_of
 from skmoe._pipeline import check_mixture, last_step
+from skmoe._sharing import keeps_numbers
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe._validation import check_count, check_weights
 
@@ -255,8 +257,9 @@ def n_experts_path(
     Raises
     ------
     ValueError
-        If `max_experts` is less than 1, the model is symmetric or a tree
-        (``depth > 1``), or the data is invalid.
+        If `max_experts` is less than 1, the model tells single experts apart (such as
+        by `expert_features` as a dict), is symmetric or a tree (``depth > 1``), or the
+        data is invalid.
     TypeError
         If `estimator` is no mixture of experts.
 
@@ -293,6 +296,13 @@ def n_experts_path(
             f"depth={estimator.depth}: a tree has no fit for every number of experts; "
             "set depth=1 for a path, or search over a list of grids."
             + see("How many experts")
+        )
+    if keeps_numbers(settings_of(estimator)):
+        raise ValueError(
+            "expert_features, shared_features, shared_intercept or noise tell single "
+            "experts apart, and a path has fits of other numbers of them; give what "
+            "holds for all experts, or compare fits of your own by bic."
+            + see("Shared coefficients")
         )
     fits = [_fit(estimator, X, y, sample_weight, groups, offset, 1)]
     if estimator.class_weight is not None:

@@ -24,6 +24,7 @@ from skmoe.engine.m_step import first_experts
 from skmoe.engine.problem import Problem
 from skmoe.engine.specification import Specification
 from skmoe.inspection import inference, information
+from skmoe.model_selection import n_experts_path
 from skmoe.plotting import CoefficientsDisplay
 from skmoe.streaming import array_batches, fit_batches
 
@@ -572,3 +573,72 @@ def test_a_column_that_nobody_varies_changes_nothing():
     narrow = clone(model).fit(X[:, :2], y)
     assert_allclose(model.coef_[:, :2], narrow.coef_, atol=1e-6)
     assert_allclose(n_parameters(model, X, y), n_parameters(narrow, X[:, :2], y))
+
+
+@pytest.mark.parametrize("case", ["slope", "nested"])
+def test_classes_relative_to_the_first_have_the_same_standard_errors(case):
+    model, X, y, _ = fitted("classes", case, alpha=1.0, gate_alpha=1.0)
+    info = information(model, X, y)
+    covariance = np.linalg.inv(info.observed + info.penalty)
+    error = dict(zip(info.names, np.sqrt(covariance.diagonal())))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what the penalties move
+        result = inference(model, X, y)
+    for owner in ("all experts", "expert 0"):
+        column = "x2" if owner == "all experts" else "(intercept)"
+        contrast = {f"{owner}, 1: {column}": 1, f"{owner}, 0: {column}": -1}
+        expected = result.wald_test(contrast).standard_error
+        assert_allclose(error[f"{owner}, 1 - 0: {column}"], expected, rtol=1e-6)
+
+
+def test_one_expert_has_nothing_to_share():
+    X, y, _ = drawn("linear", "slope")
+    plain = MixtureOfLinearExperts(1).fit(X, y)
+    alone = MixtureOfLinearExperts(1, shared_features=[0], shared_intercept=True)
+    assert_allclose(alone.fit(X, y).coef_, plain.coef_, rtol=1e-10)
+    assert_allclose(n_parameters(alone, X, y), n_parameters(plain, X, y))
+
+
+def test_an_expert_without_rows_leaves_what_it_shares_to_the_others():
+    X, y, expert = drawn("linear", "slope")
+    share = np.column_stack([expert == 0, expert == 1, np.zeros(N)]).astype(float)
+    options = {"alpha": 0.0, "gate_alpha": 0.0, "noise_prior": 0.0, "tol": 1e-10}
+    model = MixtureOfLinearExperts(3, shared_features=[2], init=share, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # two experts explain all
+        model.fit(X, y)
+    two = MixtureOfLinearExperts(2, shared_features=[2], init=expert, **options)
+    two.fit(X, y)
+    assert model.responsibilities(X, y)[:, 2].sum() < 0.1
+    assert_allclose(model.coef_[:2], two.coef_, atol=1e-3)
+    assert_allclose(model.coef_[2, 2], two.coef_[0, 2], atol=1e-3)
+
+
+def test_path_of_experts_that_share():
+    X, y, _ = drawn("linear", "slope")
+    model = MixtureOfLinearExperts(shared_features=[2], random_state=0)
+    path = n_experts_path(model, X, y, max_experts=3)
+    assert path.best("bic").n_experts == 2
+    with pytest.raises(ValueError, match="expert_features.*single experts"):
+        n_experts_path(model.set_params(expert_features={0: [0]}), X, y)
+
+
+def test_intercept_of_columns_far_from_zero():
+    # Without centring the columns are nearly collinear with the intercept.
+    rng = np.random.default_rng(0)
+    year = rng.uniform(1992, 2008, size=N)
+    is_first = np.arange(N) % 2 == 0
+    y = np.where(is_first, 1.0, 1.001) * year + 0.1 * rng.normal(size=N)
+    model = MixtureOfLinearExperts(
+        gate_features=[],
+        shared_intercept=True,
+        alpha=0,
+        noise_prior=0,
+        noise="shared",
+        init=np.where(is_first, 0, 1),
+        tol=1e-12,
+    ).fit(year[:, None], y)
+    design = np.column_stack([year * is_first, year * ~is_first, np.ones(N)])
+    expected = np.linalg.lstsq(design, y, rcond=None)[0]
+    assert_allclose(model.coef_.ravel(), expected[:2], rtol=1e-6)
+    assert_allclose(model.intercept_, expected[2], atol=1e-3)
