@@ -1,0 +1,31 @@
+"""Numbers that R's packages found, and the data that they found them on."""
+
+import json
+from functools import cache
+
+import pandas as pd
+from _paper import ROOT
+
+RECORDED = ROOT / "tests" / "recorded"
+
+
+def recorded_data(name):
+    """Data frame of a data set of `recorded/flexmix_models.R`, all columns numbers."""
+    return pd.read_csv(RECORDED / f"{name}.csv")
+
+
+@cache
+def _numbers(name):
+    with (RECORDED / f"{name}.json").open(encoding="utf-8") as file:
+        return json.load(file)
+
+
+def recorded_model(name):
+    """Numbers of one model, as the top of `recorded/flexmix_models.R` describes them.
+
+    A dict of `call`, `k`, `family`, `n`, `df`, `constant`, and of `flexmix` and
+    `maximum`, each a dict of `logLik`, `coef` and `gate` (term: a number for each
+    expert, None where it has none), `sigma`, `prior`, and the first expert's
+    `posterior`.
+    """
+    return _numbers("flexmix_models")[name]
