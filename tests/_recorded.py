@@ -20,6 +20,11 @@ def _numbers(name):
         return json.load(file)
 
 
+def recorded_lcmm(name):
+    """Numbers of a latent class model of `recorded/lcmm_models.R`."""
+    return _numbers("lcmm_models")[name]
+
+
 def recorded_model(name):
     """Numbers of one model, as the top of `recorded/flexmix_models.R` describes them.
 
