@@ -160,7 +160,15 @@ def code_blocks(page):
     return re.findall(blocks, text, re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["README.md", "doc/user_guide.md"])
+PAGES = [
+    "README.md",
+    "doc/user_guide.md",
+    "doc/coming_from_lcmm_and_lrmoe.md",
+    "doc/coming_from_stata_fmm.md",
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     monkeypatch.chdir(tmp_path)
