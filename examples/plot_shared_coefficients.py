@@ -1,7 +1,7 @@
 """
-=====================================
+======================================
 One slope, two levels: penguins' bills
-=====================================
+======================================
 
 Deeper bills are shorter, says one line through the bills of 333 penguins (the data
 `penguins` of R's palmerpenguins, Gorman, Williams and Fraser 2014).  It is an artefact:
