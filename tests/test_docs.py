@@ -63,12 +63,15 @@ def test_public_names_report_the_module_they_are_imported_from(module):
         assert value.__module__ == module
 
 
-def test_the_map_of_the_house_names_files_that_are_there():
+def test_the_map_of_the_house_is_of_the_files_that_are_there():
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     layout = page.partition("## Layout")[2].partition("##")[0]
     names = set(re.findall(r"\w+\.py", layout)) - {"test_layers.py"}
     assert len(names) > 50
     assert names <= {path.name for path in (ROOT / "skmoe").rglob("*.py")}
+    for folder in ("data", "engine", "solvers"):
+        there = {path.name for path in (ROOT / "skmoe" / folder).glob("*.py")}
+        assert there - {"__init__.py"} <= names
 
 
 @pytest.fixture(scope="module")

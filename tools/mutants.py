@@ -69,6 +69,7 @@ OF_MODULE = {
     "data/rows": ["bad_input"],
     "data/sampling": ["streaming", "cost"],
     "data/targets": ["bad_input", "class_weight"],
+    "engine/coupling": ["soft_label", "information"],
     "engine/curvature": ["soft_label", "sparsity", "gate", "groups", "hard_input"],
     "engine/descent": ["solvers", "stochastic", "estimators"],
     "data/design": ["design", "estimators"],

@@ -11,10 +11,10 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from skmoe.engine.blended_regression import TwiceSeen, newton
-from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature, InfeasibleStep
+from skmoe.engine.coupling import Separate, Together
+from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.penalty import NoisePrior, Penalty
 from skmoe.engine.sharing import OwnCoefficients, SharedCoefficients
-from skmoe.engine.softmax import free_pairs, join_pairs
 from skmoe.engine.tie import expand, fold, is_tied, tie_matrix, untied
 
 # Below this share of all mass an expert has nothing to learn from; it is left as it is.
@@ -48,11 +48,10 @@ class LinearExperts:
     ----------
     level : float, mean of targets that are not standardised, which a `Problem` sets
     responses : ndarray of shape (C, q), free predictors to those that are reported
-    rank : int, how many of the predictors are free whatever the penalty
+    coupling : Separate or Together, of the predictors of one expert
     m_step_is_exact : bool, whether one M-step is the end of all, but for penalties
     recentres_exactly : bool, whether `recentred` is more than first order
     n_kept_curvatures : int, weights of each row that `implicit_curvatures` needs
-    own_pairs : of the pairs that curvatures are given by, a predictor with itself
     """
 
     level = 1.0
@@ -73,19 +72,14 @@ class LinearExperts:
         self.distribution, self.penalty = distribution, penalty
         self.has_intercept = has_intercept
         self.n_columns, self.n_free = penalty.ridge.shape[0], distribution.n_predictors
-        # Predictors that are solved for together: those of a softmax.
-        self.is_coupled = distribution.n_categories > 0
+        coupling = Together if distribution.n_categories else Separate
+        self.coupling = coupling(distribution.contrasts)
         # Their levels are relative, but two classes are reported by one logit.
         self.is_zero_sum = distribution.is_relative and self.n_free > 1
         self.responses = np.eye(self.n_free)
         if self.is_zero_sum:
             self.responses = distribution.contrasts
-        # With a lasso classes have a predictor each, of which one is not free.
-        self.rank = distribution.n_categories - 1 if self.is_coupled else self.n_free
-        self.curvature_size = self.n_columns * (self.n_free if self.is_coupled else 1)
-        self.own_pairs = slice(None)
-        if self.is_coupled:
-            self.own_pairs = np.equal(*free_pairs(self.n_free))
+        self.curvature_size = self.n_columns * self.coupling.size
         self.m_step_is_exact = self.recentres_exactly = distribution.is_quadratic
         self.noise_bounds = np.ones((2, 1))
         self.noise_prior = NoisePrior()
@@ -100,8 +94,7 @@ class LinearExperts:
         self.tie = tie_matrix(n_experts, symmetric)
         n_sets = self.tie.shape[1]
         self.n_coefs = n_sets * self.n_free * self.n_columns
-        # Those of classes follow from their probabilities.
-        self.n_kept_curvatures = 0 if self.is_coupled else n_sets
+        self.n_kept_curvatures = n_sets if self.coupling.keeps_curvature else 0
         self.sharing = OwnCoefficients(n_sets, self.n_columns)
         if coef_sets is not None:
             self.sharing = SharedCoefficients(coef_sets)
@@ -196,7 +189,7 @@ class LinearExperts:
         Symmetric logistic ones do, since
         ``P(y=1 | x) = (1 + tanh(x'w/2) tanh(x'beta/2)) / 2``.
         """
-        return self.is_coupled and is_tied(self.tie)
+        return self.distribution.is_relative and is_tied(self.tie)
 
     def learning(self, mass):
         """Whether there are rows to learn from, where experts have some mass (K,).
@@ -253,12 +246,7 @@ class LinearExperts:
         """
         precision = self.precision(theta.log_variance)
         grams = stats.model_grams if at_model else stats.expert_grams
-        if self.is_coupled:
-            matrix = block_diag(*(join_pairs(gram, self.n_free) for gram in grams))
-        else:
-            matrix = block_diag(
-                *(a * gram[0] for gram, row in zip(grams, precision) for a in row)
-            )
+        matrix = self.coupling.information(grams, precision)
         if not self.n_noises:
             return matrix
         dispersion = self.dispersions(theta.log_variance)
@@ -399,40 +387,25 @@ class LinearExperts:
 
     def curvatures(self, grams, mass):
         """Stored curvature of each set of coefficients at a blended mass, a list."""
-        if not self.is_coupled:
-            return [DenseCurvature(gram[0]) for gram in grams]
-        matrices = [join_pairs(gram, self.n_free) for gram in grams]
-        return list(map(DenseCurvature, matrices, fold(self.tie**2, mass)))
+        return self.coupling.stored(grams, fold(self.tie**2, mass))
 
     def implicit_curvatures(self, design, weights, probability, exact):
         """As `curvatures`, by their products with all rows.
 
         Weights (J, n) of the rows; of classes also their probabilities (K, C, n).
         """
-        contrasts = self.distribution.contrasts
-        return [
-            ImplicitCurvature(design, weight, probability[j], contrasts, exact)
-            if self.is_coupled
-            else ImplicitCurvature(design, weight, exact=exact)
-            for j, weight in enumerate(weights)
-        ]
-
-    def _groups(self):
-        """Predictors that are solved for at once, a list of slices."""
-        if self.is_coupled:
-            return [slice(None)]
-        return [slice(i, i + 1) for i in range(self.n_free)]
+        return self.coupling.implicit(design, weights, probability, exact)
 
     def _steps(self, solve, systems, theta, learning):
         """Steps of the experts that learn, see `OwnCoefficients.steps`."""
-        coef, groups = theta.experts, self._groups()
+        coef, groups = theta.experts, self.coupling.groups
         return self.sharing.steps(solve, self.penalty, systems, coef, learning, groups)
 
     def _bend(self, step, curvatures):
         """Products of the curvatures with a step, (J, q, p)."""
         bend = np.zeros_like(step)
         for j, curvature in enumerate(curvatures):
-            for rows in self._groups():
+            for rows in self.coupling.groups:
                 bend[j, rows] = curvature.dot(step[j, rows])
         return bend
 

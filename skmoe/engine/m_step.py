@@ -29,7 +29,8 @@ def project_exactly(mixture, state, step_size=1.0, max_iter=100, tol=1e-22):
     if experts.m_step_is_exact:
         found = mixture.project_experts(state, step_size, exact=True)
     else:
-        regress = _regressed_classes if experts.is_coupled else _regressed_experts
+        moments_suffice = experts.coupling.moments_suffice
+        regress = _regressed_on_moments if moments_suffice else _regressed_on_rows
         found = regress(mixture, state, rows, step_size, max_iter, tol)
     return Parameters(gate, *found)
 
@@ -109,7 +110,7 @@ def _regressed_gate(
     return gate.regress(solve, blended, coef)
 
 
-def _regressed_experts(mixture, state, rows, step_size, max_iter, tol):
+def _regressed_on_rows(mixture, state, rows, step_size, max_iter, tol):
     """Experts with a log link after regressions on blended moments."""
     units, design = mixture.units, mixture.expert_design
     masses = (
@@ -121,7 +122,7 @@ def _regressed_experts(mixture, state, rows, step_size, max_iter, tol):
     )
 
 
-def _regressed_classes(mixture, state, rows, step_size, max_iter, tol):
+def _regressed_on_moments(mixture, state, rows, step_size, max_iter, tol):
     """Logistic experts after soft-label softmax regressions on blended moments."""
     experts, theta = mixture.experts, state.theta
     model, posterior = map(mixture.units.repeat, (rows.model, rows.posterior))

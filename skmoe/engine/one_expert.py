@@ -87,7 +87,7 @@ class OneExpert:
             mass = np.ones((1, local.log_density.shape[1]))
             score = local.score(mass)[0]
             curvature = local.curvature_weights(mass, at_model=True)[0]
-            curvature = curvature[experts.own_pairs]
+            curvature = curvature[experts.coupling.own_pairs]
             if self.theta.log_variance.size:
                 precision = np.exp(-self.theta.log_variance[0])[:, None]
                 score, curvature = precision * score, precision * curvature

@@ -186,7 +186,7 @@ class Problem:
             self.mixture.gate_penalty, theta.gate, in_gate, self.counted(mass)
         )
         for coef, own in zip(theta.experts, in_experts):
-            n_free += experts.penalty.n_free(coef, own, experts.rank)
+            n_free += experts.penalty.n_free(coef, own, experts.coupling.rank)
         return int(n_free + in_noise.sum())
 
     def counted(self, mass):
