@@ -23,7 +23,7 @@ from skmoe._fitted import (
     specification,
 )
 from skmoe._pickles import LoadsOldPickles, fitted_before
-from skmoe._sharing import check_expert_columns, check_sharing
+from skmoe._sharing import check_expert_columns, check_sharing, check_system
 from skmoe._sklearn import (
     Hidden,
     Interval,
@@ -466,6 +466,7 @@ class BaseMixtureOfExperts(
     def _make_problem(self, rows, columns, **options):
         """The engine's problem of a fit to `Rows`; columns of gate and experts."""
         spec = self._specification(columns, self._n_targets(rows.target))
+        check_system(spec)
         return self._problem_of(spec, rows, **options)
 
     def _problem_of(self, spec, rows, **options):

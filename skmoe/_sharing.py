@@ -8,6 +8,9 @@ from skmoe._docs import see
 from skmoe._validation import check_columns, check_sees_something
 from skmoe.engine.sharing import numbered
 
+# Its matrix takes 800 MB.
+_LARGEST_SYSTEM = 10_000
+
 
 def check_sharing(estimator):
     """Raise an error if coefficients or noise cannot be shared as asked for."""
@@ -52,6 +55,21 @@ def check_expert_columns(estimator, X, has_intercept):
     _share_intercept(estimator, has_intercept, sets)
     is_own = np.unique(sets).size == sets.size and sets.min() >= 0
     return columns, None if is_own else numbered(sets)
+
+
+def check_system(specification):
+    """Raise an error if the one Newton system of all experts would not be stored."""
+    sets, n_classes = specification.coef_sets, specification.distribution.n_categories
+    if sets is None:
+        return
+    size = (sets.max() + 1) * max(n_classes - 1, 1)
+    if size > _LARGEST_SYSTEM:
+        raise _error(
+            f"Experts that share some of their coefficients are solved for together, "
+            f"and they have {size}, more than {_LARGEST_SYSTEM}; lower n_experts, "
+            "choose columns by expert_features, share more by shared_features, or "
+            "share none."
+        )
 
 
 def keeps_numbers(settings):

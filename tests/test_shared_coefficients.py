@@ -591,6 +591,13 @@ def test_classes_relative_to_the_first_have_the_same_standard_errors(case):
         assert_allclose(error[f"{owner}, 1 - 0: {column}"], expected, rtol=1e-6)
 
 
+def test_more_coefficients_than_one_system_holds_are_an_error():
+    X = sparse.random_array((50, 5_100), density=0.01, format="csr", random_state=0)
+    model = MixtureOfLinearExperts(2, shared_features=[0])
+    with pytest.raises(ValueError, match="10201, more than 10000; lower n_experts"):
+        model.fit(X, np.arange(50.0))
+
+
 def test_one_expert_has_nothing_to_share():
     X, y, _ = drawn("linear", "slope")
     plain = MixtureOfLinearExperts(1).fit(X, y)

@@ -71,8 +71,8 @@ class OwnCoefficients:
         solve : Penalty.solve or Penalty.natural_step
         penalty : Penalty
         systems : tuple
-            Curvatures, a list of J; what they are multiplied by, (J, q), in units of
-            the penalty; and what they pull, (J, q, p), in the curvatures' units.
+            Curvatures, a list of J; what the penalty is multiplied by beside each,
+            (J, q); and minus the gradients, (J, q, p), in the curvatures' units.
         coef : ndarray of shape (J, q, p)
         learning : sequence of int
         groups : list of slices of predictors that are solved for at once
