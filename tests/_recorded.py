@@ -25,6 +25,11 @@ def recorded_lcmm(name):
     return _numbers("lcmm_models")[name]
 
 
+def recorded_lrmoe():
+    """Numbers of the model of `recorded/lrmoe_models.R`."""
+    return _numbers("lrmoe_models")
+
+
 def recorded_model(name):
     """Numbers of one model, as the top of `recorded/flexmix_models.R` describes them.
 
