@@ -161,7 +161,7 @@ class BaseMixtureOfExperts(
         -----
         ConvergenceWarning
             If the best start ran out of `max_iter` iterations, or found no step that
-            lowers the objective before it settled; or if it is no better than one
+            lowers the objective before it converged; or if it is no better than one
             expert, and so are other starts.
         UserWarning
             If the model has more parameters than samples (weights count as samples), or
@@ -460,7 +460,7 @@ class BaseMixtureOfExperts(
 
     def _centres_target(self):
         """Whether the mean of a target is taken away."""
-        # Experts of opposite sign have no common level to take away.
+        # Experts of opposite sign have no common mean to take away.
         return self._specification((None, None)).fit_intercept and not self.symmetric
 
     def _make_problem(self, rows, columns, **options):

@@ -149,7 +149,7 @@ def _not_converged(estimator, best):
             + see("When a fit stops")
         )
     return (
-        f"{stopped} before the objective settled to tol={estimator.tol}. Increase "
+        f"{stopped} before the objective converged to tol={estimator.tol}. Increase "
         "max_iter or tol, shorten a fixed step_size, or scale the features."
         + see("When a fit stops")
     )

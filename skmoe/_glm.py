@@ -341,7 +341,7 @@ class MixtureOfGLMExperts(MixtureRegressor):
         return True
 
     def _centres_target(self):
-        return True  # the mean is the level of the experts, with an intercept or not
+        return True  # the mean is where experts start, with an intercept or not
 
     def _encoder(self, settings):
         return Amounts(self._distribution(settings, 1).family.check)

@@ -131,7 +131,7 @@ def _stepped(mixture, theta, moments, share, growth):
     """
     if moments.stats is None:
         moments.blend(mixture, theta, 1.0)
-        moments.settle(mixture, theta, growth)
+        moments.make_optimal(mixture, theta, growth)
     moments.blend(mixture, theta, share)
     try:
         theta = moments.project(mixture, theta)

@@ -234,10 +234,10 @@ def glm_problem(distribution, n_experts=2, n=200):
 
 @pytest.mark.parametrize("distribution", [Poisson(), Gamma()])
 def test_glm_experts_begin_with_the_mean_of_the_targets(distribution):
-    problem, level = glm_problem(distribution)
+    problem, target_mean = glm_problem(distribution)
     theta = problem.mixture.initial()
     assert (theta.experts[..., :-1] == 0).all()
-    np.testing.assert_allclose(theta.experts[..., -1], np.log(level))
+    np.testing.assert_allclose(theta.experts[..., -1], np.log(target_mean))
 
 
 @pytest.mark.parametrize("distribution", [Poisson(), Gamma()])
@@ -256,7 +256,7 @@ def test_step_to_a_negative_dispersion_is_refused():
     theta = theta._replace(log_variance=theta.log_variance + 1.0)
     state = mixture.evaluate(theta, blend=True)
     expected = Gamma().expected_deviance(np.exp(theta.log_variance[:, 0]))[0]
-    # Where the blend of both spreads is nothing.
+    # Where the blend of both deviances is nothing.
     longest = expected / (expected - state.stats.deviance[0, 0])
     assert longest > 1
     mixture.project(state, longest - 1e-3)

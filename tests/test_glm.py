@@ -199,7 +199,7 @@ def test_fixed_steps_of_md(family, step_size):
 
 @every_family
 def test_too_long_a_step_is_refused(family):
-    """Blended moments of a negative mass or spread have no maximum likelihood."""
+    """Blended moments of a negative mass or deviance have no maximum likelihood."""
     model, X, y = fitted(family)
     problem, theta, _ = model._fitted_problem(X, y, None, None)
     mixture = problem.mixture

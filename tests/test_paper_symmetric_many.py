@@ -71,7 +71,7 @@ def test_tied_directions_are_derivatives(n_experts):
 
 def test_measured_rates_are_those_of_the_missing_information(results):
     measured, predicted, free, tied = results.rates
-    # Where the two largest eigenvalues nearly agree, the factor settles early.
+    # Where the two largest eigenvalues nearly agree, the factor converges early.
     np.testing.assert_allclose(measured, predicted, atol=0.02)
     assert (predicted < 1).all()
     # The slowest direction is nearly that of tied experts.

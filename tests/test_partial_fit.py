@@ -584,24 +584,24 @@ class TestErrors:
             clone(LINEAR).partial_fit(X, Y)
 
 
-def test_settled_moments_are_those_of_an_optimum():
+def test_optimal_moments_are_those_of_an_optimum():
     """With the curvature and masses of the rows they are what the rows would give."""
     for name in ("linear-two-outputs-shared", "three-class-2"):
         data = MODELS[name].data(n=2000, signal=2.0, gate_signal=2.0)
         mixture = MODELS[name].problem(data, alpha=0.05, gate_alpha=0.05).mixture
         start = soft_start(mixture, data.expert)
         theta = minimise(mixture, start, MirrorDescent(1.0), 5000, 1e-14).theta
-        moments, settled = RunningMoments(), RunningMoments()
-        for each in (moments, settled):
+        moments, optimal = RunningMoments(), RunningMoments()
+        for each in (moments, optimal):
             each.blend(mixture, theta, 1.0)
-        settled.settle(mixture, theta, 1.0)
+        optimal.make_optimal(mixture, theta, 1.0)
         for part in ("gate_gradient", "expert_score"):
             np.testing.assert_allclose(
-                getattr(settled.stats, part), getattr(moments.stats, part), atol=1e-5
+                getattr(optimal.stats, part), getattr(moments.stats, part), atol=1e-5
             )
         of_noises = mixture.experts._of_noises
         np.testing.assert_allclose(
-            of_noises(settled.stats.deviance),
+            of_noises(optimal.stats.deviance),
             of_noises(moments.stats.deviance),
             atol=1e-5,
         )

@@ -109,14 +109,14 @@ def test_solvers_end_where_the_subgradient_vanishes(name, solver):
     theta = descent.theta
     state = mixture.evaluate(theta)
     gradient = mixture.gradient(state)
-    settled = 2e-2 if solver == "gd" else 1e-4
+    converged = 2e-2 if solver == "gd" else 1e-4
     for penalty, coef, slope in zip(mixture.penalties.of_coefs, theta, gradient):
         lasso = np.broadcast_to(penalty.lasso, coef.shape)
         excess = np.where(
             coef == 0, np.abs(slope) - lasso, np.abs(slope + lasso * np.sign(coef))
         )
-        assert excess.max() < settled
-    assert np.abs(gradient.log_variance).max(initial=0.0) < settled
+        assert excess.max() < converged
+    assert np.abs(gradient.log_variance).max(initial=0.0) < converged
 
 
 @both
@@ -224,14 +224,14 @@ def test_lasso_step_is_the_minimum(seed):
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((12, 8))
     matrix = A.T @ A / 12 if seed % 2 else A[:5].T @ A[:5]  # definite or not
-    pull, coef = matrix @ rng.standard_normal(8), rng.standard_normal(8)
+    score, coef = matrix @ rng.standard_normal(8), rng.standard_normal(8)
     lasso = np.append(np.full(7, 0.4), 0.0)
 
     def value(step):
-        bent = 0.5 * step @ matrix @ step - pull @ step
-        return bent + lasso @ np.abs(coef + step)
+        smooth = 0.5 * step @ matrix @ step - score @ step
+        return smooth + lasso @ np.abs(coef + step)
 
-    step = lasso_step(matrix, pull, lasso, coef)
+    step = lasso_step(matrix, score, lasso, coef)
     assert ((coef + step)[:7] == 0).any()
     for _ in range(200):
         other = step + rng.standard_normal(8) * 10.0 ** rng.uniform(-5, 0)

@@ -190,9 +190,9 @@ class TestKinds:
         assert by_distance(mixture, draw, 1).shape == y.shape
 
     def test_are_counted_apart(self):
-        def is_settled(kinds):
+        def is_conclusive(kinds):
             runs = [starts._Run(None, 1.0, kind) for kind in kinds]
-            return starts._is_settled(tries, runs)
+            return starts._is_conclusive(tries, runs)
 
         tries = SimpleNamespace(
             kinds=["distance", "experts", "residuals"],
@@ -200,10 +200,10 @@ class TestKinds:
             sample=SimpleNamespace(units=SimpleNamespace(weight=np.ones(1))),
             n_hits=5,
         )
-        assert not is_settled(["distance"] * 9)
-        assert is_settled(["distance"] * 3 + ["experts"] * 2)
+        assert not is_conclusive(["distance"] * 9)
+        assert is_conclusive(["distance"] * 3 + ["experts"] * 2)
         tries.one.objective = 1.0
-        assert not is_settled(["distance"] * 3 + ["experts"] * 3)
+        assert not is_conclusive(["distance"] * 3 + ["experts"] * 3)
 
 
 def _canonical(X, y, labels):

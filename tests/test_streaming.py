@@ -118,7 +118,7 @@ def test_fit_is_that_in_memory(name, solver):
 @pytest.mark.parametrize("name", ["poisson-3", "gamma"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_starts_of_means_are_those_in_memory(name, intercept):
-    """The mean of y is the level of the experts, with an intercept or not."""
+    """The mean of y is where experts start, with an intercept or not."""
     X, y, weight, estimator = drawn(name)
     estimator.set_params(fit_intercept=intercept, max_iter=1)
     expected = clone(estimator).fit(X, y, weight)

@@ -202,8 +202,10 @@ def test_curvature_that_is_not_stored_knows_who_counts(name):
     together.is_routed = False
     theta = random_theta(mixture, 1)
     found, expected = (m.evaluate(theta, blend=True).rows for m in (mixture, together))
-    np.testing.assert_allclose(found.bend, expected.bend, rtol=1e-12)
-    assert found.bend.any()
+    np.testing.assert_allclose(
+        found.curvature_weights, expected.curvature_weights, rtol=1e-12
+    )
+    assert found.curvature_weights.any()
 
 
 @pytest.mark.parametrize("name", ["linear", "three classes"])

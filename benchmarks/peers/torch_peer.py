@@ -99,7 +99,7 @@ def run_lbfgs(objective):
 
 
 def run_adam(objective):
-    """Adam until the loss settles."""
+    """Adam until the loss converges."""
     optimiser = torch.optim.Adam(objective.parameters, lr=_LEARNING_RATE)
     best_before = math.inf
     for step in range(1, _MAX_EVALUATIONS + 1):

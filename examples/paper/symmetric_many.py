@@ -39,8 +39,8 @@ SIGNALS = (0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 8.0, 16.0, 32.0)
 GATE_SIGNAL = 1.0
 _START_DISTANCE = 0.05  # relative to the truth's norm
 _DISTANCE = 1e-3  # at which the rate is measured: small, but far above rounding
-# The factor has settled when it moves by less, relative to 1 - rate, in iterations.
-_SETTLED, _SETTLING = 0.002, 10
+# The factor has converged when it moves by less, relative to 1 - rate, in iterations.
+_CONVERGED, _RECENT = 0.002, 10
 _SLOW = 0.9
 _MARKERS = "osD^v"
 
@@ -147,7 +147,7 @@ def measured_rate(mixture, theta, best, max_iter):
     """Factor by which EM shrinks the distance from `best`, after many iterations.
 
     The distance is scaled back after each, so that the slowest direction wins before
-    rounding does, until the factor settles.
+    rounding does, until the factor converges.
     """
     factors = []
     for _ in range(max_iter):
@@ -156,8 +156,8 @@ def measured_rate(mixture, theta, best, max_iter):
         theta = minimise(mixture, before, MirrorDescent(1.0), 1, 0.0).theta
         change = theta.minus(best)
         factors.append(np.sqrt(change.dot(change)) / _DISTANCE)
-        recent = factors[-_SETTLING:]
-        if len(recent) == _SETTLING and np.ptp(recent) < _SETTLED * (1 - factors[-1]):
+        recent = factors[-_RECENT:]
+        if len(recent) == _RECENT and np.ptp(recent) < _CONVERGED * (1 - factors[-1]):
             break
     return factors[-1]
 

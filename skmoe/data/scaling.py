@@ -78,7 +78,7 @@ class Scaling(NamedTuple):
         scale[constant] = found
         return self._replace(mean=mean, scale=scale)
 
-    def of_level(self, target, weight, offset=None):
+    def of_target_mean(self, target, weight, offset=None):
         """The same with the mean of targets that keep their units, (n,).
 
         With offsets (1, n), logarithms of exposures, it is that of all exposure.

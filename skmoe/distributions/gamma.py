@@ -58,7 +58,7 @@ class Gamma:
         """Minus its derivative by the predictor."""
         return target / mean
 
-    def first_mean(self, target, level):
+    def first_mean(self, target, target_mean):
         """Means to start Newton's method from."""
         return target
 

@@ -48,14 +48,14 @@ class LogLink:
         """The targets: large ones tell of the mean."""
         return target
 
-    def first_predictor(self, target, level):
+    def first_predictor(self, target, target_mean):
         """Predictors that the first step starts from, (n,), and its weights, (n,).
 
         It is the first step of iteratively reweighted least squares: a regression of
-        the logarithms of the targets, of the mean `level`, a float or (n,).  From equal
-        means steps would be as far too long as the largest target is from the mean.
+        the logarithms of the targets, whose mean is a float or (n,).  From equal means
+        steps would be as far too long as the largest target is from the mean.
         """
-        mean = self.family.first_mean(target, np.maximum(level, _TINY))
+        mean = self.family.first_mean(target, np.maximum(target_mean, _TINY))
         weight = self.family.curvature(mean, target)
         return np.log(mean) + self.family.residual(mean, target) / weight, weight
 

@@ -60,9 +60,9 @@ class Poisson:
         """Minus its derivative by the predictor."""
         return mean
 
-    def first_mean(self, target, level):
-        """Means to start Newton's method from, near the targets, of mean `level`."""
-        return (target + level) / 2
+    def first_mean(self, target, target_mean):
+        """Means to start Newton's method from, near the targets."""
+        return (target + target_mean) / 2
 
     def expected_curvature(self, mean):
         """The mean of the curvature."""

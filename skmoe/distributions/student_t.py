@@ -12,7 +12,7 @@ from skmoe.distributions.gamma_functions import LARGE, stirling
 from skmoe.distributions.normal import NOISE_FLOOR, Normal, NormalRows
 
 _LOG_PI, _LOG_2PI = np.log(np.pi), np.log(2 * np.pi)
-# Of more rows the spread of the bulk is that of a part.
+# Of more rows the deviation of the bulk is that of a part.
 _MANY_ROWS = 2**17
 # Starts take values farther from the median, in robust standard deviations, for less.
 _FAR = 10.0
@@ -75,8 +75,8 @@ class StudentT(Normal):
         """Targets (m, n) brought near the bulk, which starts are made from."""
         rows = []
         for row in target:
-            center, spread = _bulk(row, weight)
-            reach = _FAR * _NORMAL_MAD * spread if spread > 0 else np.inf
+            center, deviation = _bulk(row, weight)
+            reach = _FAR * _NORMAL_MAD * deviation if deviation > 0 else np.inf
             rows.append(np.clip(row, center - reach, center + reach))
         return np.stack(rows)
 
@@ -86,8 +86,8 @@ class StudentT(Normal):
         Outliers make their variance, 1, large; the noise is that of the bulk.
         """
         stride = -(-target.shape[1] // _MANY_ROWS)
-        spread = [_bulk(row[::stride], weight[::stride])[1] for row in target]
-        share = np.square(_NORMAL_MAD * np.array(spread))
+        deviation = [_bulk(row[::stride], weight[::stride])[1] for row in target]
+        share = np.square(_NORMAL_MAD * np.array(deviation))
         # More than half of the rows may have one value.
         return NOISE_FLOOR * np.where(share > 0, np.minimum(share, 1), 1.0)
 

@@ -27,10 +27,10 @@ def newton(loss, penalty, coef, max_iter, tol=0.0):
     """
     value = loss.value(coef) + penalty.value(coef)
     for _ in range(max_iter):
-        pull, curvature = loss.slope(coef)
-        step = penalty.solve(curvature, pull, coef)
+        score, curvature = loss.slope(coef)
+        step = penalty.solve(curvature, score, coef)
         rough = penalty.rough_value(coef) - penalty.rough_value(coef + step)
-        decrease = rough + np.vdot(pull - penalty.ridge * coef, step)
+        decrease = rough + np.vdot(score - penalty.ridge * coef, step)
         if decrease <= tol:
             break
         if decrease <= _ROUNDING * max(1.0, abs(value)):
@@ -99,16 +99,16 @@ class SoftLabels:
 
     def slope(self, coef):
         """Minus the gradient (q, p), and the curvature."""
-        pull = np.zeros_like(coef)
+        score = np.zeros_like(coef)
         total = SoftmaxCurvature(self.design, self.mass, self.contrasts, self.dense)
         for rows in self.blocks:
             block = self.design.block(rows)
             local = self._open(self._logits(block, coef, rows), rows)
             softmax_in_place(local)
             lack = self._scaled_target(rows) - self.mass[rows] * local
-            pull += block.adjoint(self.contrasts.T @ lack)
+            score += block.adjoint(self.contrasts.T @ lack)
             total.add(rows, block, local)
-        return pull, total.collected(self.exact)
+        return score, total.collected(self.exact)
 
     def _logits(self, block, coef, rows):
         """Logits of a block of rows, (C, b)."""
@@ -153,9 +153,9 @@ class TwiceSeen:
         """Weighted residuals times features (1, p), and the curvature."""
         local = self._at(coef)
         residual, weight = local.residual()[:, 0], local.curvature()[:, 0]
-        pull = self.block.adjoint((self.mass * residual).sum(axis=0)[None])
+        score = self.block.adjoint((self.mass * residual).sum(axis=0)[None])
         gram = self.block.gram((self.mass * weight).sum(axis=0)[None])
-        return pull, DenseCurvature(gram[0])
+        return score, DenseCurvature(gram[0])
 
     def deviance(self, coef):
         """Weighted deviance, a float."""

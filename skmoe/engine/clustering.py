@@ -1,7 +1,7 @@
 """Clusterings of units, whose labels experts are fitted to.
 
 Each looks for experts that differ in another way: where they have their rows
-(distance), in their coefficients (experts), in their level (residuals) or in their
+(distance), in their coefficients (experts), in their mean (residuals) or in their
 noise (scale).  A unit is a row, or a group of rows.
 """
 
@@ -113,7 +113,7 @@ def by_experts(mixture, draw, max_iter):
 
 
 def by_residuals(one, draw, n_clusters, max_iter):
-    """Labels by how units differ from one expert in their level.
+    """Labels by how units differ from one expert in their mean.
 
     To second order, coefficients that are c away from those of the one expert change
     the log-likelihood of a unit by ``score'c - c' curvature c / 2``; here the curvature
@@ -140,8 +140,10 @@ def _by_shifts(score, curvature, draw, n_clusters, max_iter):
         if (labels == previous).all():
             break
         own = onehot(n_clusters, labels)
-        pull, bend = own @ (weight * score), own @ (weight * curvature)
-        shifts = np.where(bend > 0, pull / np.maximum(bend, _TINY), shifts)
+        scores, curvatures = own @ (weight * score), own @ (weight * curvature)
+        shifts = np.where(
+            curvatures > 0, scores / np.maximum(curvatures, _TINY), shifts
+        )
     return labels
 
 

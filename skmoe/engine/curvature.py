@@ -60,13 +60,15 @@ class DenseCurvature:
                 return solution.reshape(gradient.shape)
         raise InfeasibleStep("curvature is not positive definite")
 
-    def solve_lasso(self, pull, ridge, lasso, coef):
+    def solve_lasso(self, score, ridge, lasso, coef):
         """As `solve`, for a step from `coef` (q, p) that the lasso (p,) is charged."""
-        if not pull.size:
-            return pull
-        matrix, _ = self._with_ridge(pull.shape, ridge)
+        if not score.size:
+            return score
+        matrix, _ = self._with_ridge(score.shape, ridge)
         lasso = np.broadcast_to(lasso, coef.shape).ravel()
-        return lasso_step(matrix, pull.ravel(), lasso, coef.ravel()).reshape(coef.shape)
+        return lasso_step(matrix, score.ravel(), lasso, coef.ravel()).reshape(
+            coef.shape
+        )
 
     def _with_ridge(self, shape, ridge):
         """A copy of the matrix with the ridge added, and a view of its diagonal."""
@@ -134,13 +136,13 @@ class ImplicitCurvature:
             if energy <= self.forcing**2 * start:
                 break
             product = self.dot(direction) + ridge * direction
-            bend = np.vdot(direction, product)
-            if bend <= 0:
+            curvature = np.vdot(direction, product)
+            if curvature <= 0:
                 if not step.any():
                     raise InfeasibleStep("curvature is not positive definite")
                 break
-            step += energy / bend * direction
-            residual -= energy / bend * product
+            step += energy / curvature * direction
+            residual -= energy / curvature * product
             conditioned = precondition(residual)
             previous, energy = energy, np.vdot(residual, conditioned)
             direction = conditioned + energy / previous * direction
@@ -198,9 +200,9 @@ class BlockCurvature:
         """As of `DenseCurvature`, block by block."""
         return self._each("solve", gradient, ridge)
 
-    def solve_lasso(self, pull, ridge, lasso, coef):
+    def solve_lasso(self, score, ridge, lasso, coef):
         """As of `DenseCurvature`, block by block."""
-        return self._each("solve_lasso", pull, ridge, lasso, coef)
+        return self._each("solve_lasso", score, ridge, lasso, coef)
 
     def _each(self, method, *arguments):
         """Results of a method of every block on its rows of the arguments.

@@ -46,7 +46,7 @@ def minimise(mixture, theta, solver, max_iter, tol, report=None, confirm=False):
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # A trial point may overflow; F is then not finite, and solvers refuse it.
-        ends = _Confirmed if confirm and mixture.gate.is_continuous else _Settled
+        ends = _Confirmed if confirm and mixture.gate.is_continuous else _Converged
         return _minimise(
             mixture, theta, solver, max_iter, ends(mixture, solver, tol), report
         )
@@ -78,7 +78,7 @@ def _minimise(mixture, theta, solver, max_iter, end, report):
     )
 
 
-class _Settled:
+class _Converged:
     """The end of a descent where the decreases promise little."""
 
     def __init__(self, mixture, solver, tol):
@@ -93,7 +93,7 @@ class _Settled:
         return _has_converged(curve, self.tol, self.solver.patience)
 
 
-class _Confirmed(_Settled):
+class _Confirmed(_Converged):
     """The same, confirmed by the second derivatives of F; saddles are left."""
 
     def __init__(self, mixture, solver, tol):

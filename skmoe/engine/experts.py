@@ -1,4 +1,4 @@
-"""Experts whose predictors are linear in x: the one place that folds y with X.
+"""Experts whose predictors are linear in x: the one place that joins y with X.
 
 A distribution says what follows, row by row, from predictors ``eta = x' beta_k`` and
 dispersions ``phi_k``: the score is ``residual / phi``, its slope ``-curvature / phi``,
@@ -15,11 +15,11 @@ from skmoe.engine.coupling import Separate, Together
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.penalty import NoisePrior, Penalty
 from skmoe.engine.sharing import OwnCoefficients, SharedCoefficients
-from skmoe.engine.tie import expand, fold, is_tied, tie_matrix, untied
+from skmoe.engine.tie import expand, expand_adjoint, is_tied, tie_matrix, untied
 
 # Below this share of all mass an expert has nothing to learn from; it is left as it is.
 DEAD_MASS = 1e-10
-_MAX_ALTERNATIONS, _SETTLED = 50, 1e-13
+_MAX_ALTERNATIONS, _CONVERGED = 50, 1e-13
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -46,7 +46,7 @@ class LinearExperts:
 
     Attributes
     ----------
-    level : float, mean of targets that are not standardised, which a `Problem` sets
+    target_mean : float, of targets that are not standardised, which a `Problem` sets
     responses : ndarray of shape (C, q), free predictors to those that are reported
     coupling : Separate or Together, of the predictors of one expert
     m_step_is_exact : bool, whether one M-step is the end of all, but for penalties
@@ -54,7 +54,7 @@ class LinearExperts:
     n_kept_curvatures : int, weights of each row that `implicit_curvatures` needs
     """
 
-    level = 1.0
+    target_mean = 1.0
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class LinearExperts:
         self.n_columns, self.n_free = penalty.ridge.shape[0], distribution.n_predictors
         coupling = Together if distribution.n_categories else Separate
         self.coupling = coupling(distribution.contrasts)
-        # Their levels are relative, but two classes are reported by one logit.
+        # Their intercepts are relative; but two classes are reported by one logit.
         self.is_zero_sum = distribution.is_relative and self.n_free > 1
         self.responses = np.eye(self.n_free)
         if self.is_zero_sum:
@@ -131,9 +131,9 @@ class LinearExperts:
         equal.noise_prior = NoisePrior()
         return equal
 
-    def learn_level(self, level, floor=None):
+    def learn_target_mean(self, target_mean, floor=None):
         """Take what all targets tell: their mean, and least dispersions (m,)."""
-        self.level = level
+        self.target_mean = target_mean
         if self.n_noises:
             self.noise_bounds = self.distribution.dispersion_bounds(floor)
 
@@ -145,7 +145,7 @@ class LinearExperts:
         coef = np.zeros((self.tie.shape[1], self.n_free, self.n_columns))
         if self.has_intercept:
             # A batch may have no counts.
-            coef[..., -1] = np.log(max(self.level, _TINY))
+            coef[..., -1] = np.log(max(self.target_mean, _TINY))
         n_sets = self.noise_tie.shape[1]
         return coef, np.zeros((n_sets, self.n_free if n_sets else 0))
 
@@ -173,10 +173,10 @@ class LinearExperts:
         first = copy.copy(self)
 
         def at(theta, block, target):
-            level = self.level
+            target_mean = self.target_mean
             if block.offset is not None:
-                level = level * np.exp(block.offset[0])
-            start = self.distribution.first_predictor(target, level)
+                target_mean = target_mean * np.exp(block.offset[0])
+            start = self.distribution.first_predictor(target, target_mean)
             return FirstRows(self.at(theta, block, target), *start)
 
         first.at = at
@@ -212,7 +212,7 @@ class LinearExperts:
         return score, slope
 
     def prior_loss(self, log_variance):
-        """Minus the log-density of the prior on noise, its slope and its bend.
+        """Minus the log-density of the prior on noise, its first two derivatives.
 
         By log-dispersions, three arrays (S, q); in the user's units.
         """
@@ -224,9 +224,9 @@ class LinearExperts:
         expected = distribution.expected_deviance(dispersion)
         value = 0.5 * (self.noise_prior.log_unit + prior / dispersion)
         slope = 0.5 * (expected - prior) / dispersion
-        bend = 0.5 * distribution.deviance_slope(dispersion) / dispersion - slope
+        curvature = 0.5 * distribution.deviance_slope(dispersion) / dispersion - slope
         value = value - distribution.log_normaliser(dispersion)
-        return rows * np.stack([value, slope, bend])
+        return rows * np.stack([value, slope, curvature])
 
     @property
     def prior_deviance(self):
@@ -254,15 +254,15 @@ class LinearExperts:
         expected = self.expected_deviance(theta, mass[:, 0])
         deviance = expected if at_model else stats.deviance
         slope = mass * self.distribution.deviance_slope(dispersion)
-        bend = 0.5 * self._of_noises(slope - expected + deviance)
-        bend = bend / np.exp(theta.log_variance)
-        matrix = block_diag(matrix, np.diag(bend.ravel()))
+        curvature = 0.5 * self._of_noises(slope - expected + deviance)
+        curvature = curvature / np.exp(theta.log_variance)
+        matrix = block_diag(matrix, np.diag(curvature.ravel()))
         if not at_model:
             self._add_cross(matrix, precision[:, :, None] * stats.expert_score)
         return matrix
 
     def _add_cross(self, matrix, score):
-        """Add what residuals pull at coefficients, which scales with the dispersion."""
+        """Add the slope of the score in log-dispersions: it is the score."""
         coefs = np.arange(score.size).reshape(score.shape)
         noises = score.size + np.arange(self.n_noises).reshape(-1, self.n_free)
         noises = noises[self.noise_sets[: len(score)]]
@@ -272,16 +272,16 @@ class LinearExperts:
     def natural_step(self, theta, stats, curvatures, gradient):
         """Complete information to the -1, times a gradient; coefficients and noise."""
         strength = 1 / self.precision(theta.log_variance)
-        pull = strength[:, :, None] * gradient.experts
-        systems = curvatures, strength, pull
-        step = self._steps(Penalty.natural_step, systems, theta, range(len(pull)))
+        scaled = strength[:, :, None] * gradient.experts
+        systems = curvatures, strength, scaled
+        step = self._steps(Penalty.natural_step, systems, theta, range(len(scaled)))
         if not self.n_noises:
             return step, gradient.log_variance
         dispersion = np.exp(theta.log_variance)
         mass = self._noise_mass(stats.mass)
         slope = self.distribution.deviance_slope(dispersion) / dispersion
-        bend = 0.5 * slope * (mass + self.noise_prior.rows)
-        return step, gradient.log_variance / np.maximum(bend, 0.5 * DEAD_MASS)
+        curvature = 0.5 * slope * (mass + self.noise_prior.rows)
+        return step, gradient.log_variance / np.maximum(curvature, 0.5 * DEAD_MASS)
 
     def m_step(self, theta, stats, curvatures, step_size, damping, exact=False):
         """Maximum likelihood on blended moments, or a damped Newton step towards it.
@@ -291,14 +291,14 @@ class LinearExperts:
         the prior on noise adds rows of its own, eta times.  Where predictors enter
         squared it is exact but for the penalty, which couples coefficients and
         dispersions: one alternation between them never raises F, `exact` goes on until
-        they settle.  So it is with coefficients that are shared, whose least squares
+        they converge.  So it is with coefficients that are shared, whose least squares
         are weighted by dispersions.  Else dispersions are those at the old
         coefficients.
         """
         mass = (1 - step_size) * stats.model_mass + step_size * stats.mass
         if self.n_noises and (mass < -DEAD_MASS).any():
             raise InfeasibleStep("an expert's blended mass is negative")
-        learning = np.flatnonzero(fold(self.tie**2, mass) > DEAD_MASS)
+        learning = np.flatnonzero(expand_adjoint(self.tie**2, mass) > DEAD_MASS)
         score = step_size * stats.expert_score
         damping = 1.0 if self.m_step_is_exact else damping
         log_variance = theta.log_variance
@@ -366,7 +366,7 @@ class LinearExperts:
                 dispersion[k] = self.distribution.dispersion_of(mean_deviance)
                 change = np.log(dispersion[k]) - log_variance[k, 0]
                 log_variance[k] += change
-                if abs(change) < _SETTLED or max_iter == 1:
+                if abs(change) < _CONVERGED or max_iter == 1:
                     break
         return coef, log_variance
 
@@ -382,12 +382,12 @@ class LinearExperts:
             deviance = deviance.copy()
             # Experts that share coefficients share their dispersions too.
             deviance[: gain.shape[0]] -= gain
-        score = stats.expert_score - self._bend(change, curvatures)
+        score = stats.expert_score - self._curvature_product(change, curvatures)
         return stats._replace(expert_score=score, deviance=deviance)
 
     def curvatures(self, grams, mass):
         """Stored curvature of each set of coefficients at a blended mass, a list."""
-        return self.coupling.stored(grams, fold(self.tie**2, mass))
+        return self.coupling.stored(grams, expand_adjoint(self.tie**2, mass))
 
     def implicit_curvatures(self, design, weights, probability, exact):
         """As `curvatures`, by their products with all rows.
@@ -401,17 +401,17 @@ class LinearExperts:
         coef, groups = theta.experts, self.coupling.groups
         return self.sharing.steps(solve, self.penalty, systems, coef, learning, groups)
 
-    def _bend(self, step, curvatures):
+    def _curvature_product(self, step, curvatures):
         """Products of the curvatures with a step, (J, q, p)."""
-        bend = np.zeros_like(step)
+        product = np.zeros_like(step)
         for j, curvature in enumerate(curvatures):
             for rows in self.coupling.groups:
-                bend[j, rows] = curvature.dot(step[j, rows])
-        return bend
+                product[j, rows] = curvature.dot(step[j, rows])
+        return product
 
     def _gain(self, step, score, curvatures):
         """How far a step lowers the deviances, (J, q)."""
-        remaining = 2 * score - self._bend(step, curvatures)
+        remaining = 2 * score - self._curvature_product(step, curvatures)
         return np.einsum("jqp,jqp->jq", step, remaining)
 
     def _prior_moments(self, step_size):
@@ -444,7 +444,7 @@ class LinearExperts:
 
 
 class ExpertRows:
-    """A block of rows under the experts: a distribution's rows, folded.
+    """A block of rows under the experts: a distribution's rows, joined with X.
 
     Attributes
     ----------
@@ -470,7 +470,9 @@ class ExpertRows:
     def score(self, mass):
         """Weighted residuals, to be multiplied with the features, (J, q, b)."""
         residual = self.local.residual()
-        return fold(self.experts.tie, self._weighted(mass)[:, None] * residual)
+        return expand_adjoint(
+            self.experts.tie, self._weighted(mass)[:, None] * residual
+        )
 
     def deviance(self, mass):
         """Weighted deviances, (K, q); an empty array without dispersions."""
@@ -487,7 +489,7 @@ class ExpertRows:
         mass = (mass if at_model else self._weighted(mass))[:, None]
         curvature = self.local.curvature(at_model)
         weights = mass if curvature is None else mass * curvature
-        return fold(self.experts.tie**2, weights)
+        return expand_adjoint(self.experts.tie**2, weights)
 
     def complete_score(self):
         """Gradient of log p(y | x, z=k) by coefficients and noise, two arrays.

@@ -128,7 +128,7 @@ def _add_block(mixture, theta, block, gates, missing, score_products):
         missing += (mass * deviation) @ deviation.T
     hidden = local.hidden_scores()
     if hidden is not None:
-        mass = units.spread(weight * posterior, block)
+        mass = units.expand(weight * posterior, block)
         of_rows = slice(theta.gate.size, None)
         missing[of_rows, of_rows] += _missing_of_scales(*hidden, mass, features[1:])
 

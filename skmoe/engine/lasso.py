@@ -13,16 +13,16 @@ _MAX_ROUNDS = 50
 _TOL = 1e-12
 
 
-def lasso_step(matrix, pull, lasso, coef):
-    """Step that minimises ``step' matrix step / 2 - pull' step + lasso |coef + step|``.
+def lasso_step(matrix, score, lasso, coef):
+    """Minimiser of ``step' matrix step / 2 - score' step + lasso |coef + step|``.
 
     Parameters
     ----------
     matrix : ndarray of shape (P, P), positive semidefinite
-    pull, lasso, coef : ndarray of shape (P,)
+    score, lasso, coef : ndarray of shape (P,)
     """
-    value, slope = coef.copy(), -pull
-    scale = _TOL * max(np.abs(pull).max(), lasso.max())
+    value, slope = coef.copy(), -score
+    scale = _TOL * max(np.abs(score).max(), lasso.max())
     for _ in range(_MAX_ROUNDS):
         _sweep(matrix, lasso, value, slope)
         _newton(matrix, lasso, value, slope)
@@ -35,11 +35,11 @@ def lasso_step(matrix, pull, lasso, coef):
 
 def _sweep(matrix, lasso, value, slope):
     """Minimise in each coefficient in turn; `value` and `slope` in place."""
-    for j, bend in enumerate(matrix.diagonal().tolist()):
-        if bend <= 0:
+    for j, curvature in enumerate(matrix.diagonal().tolist()):
+        if curvature <= 0:
             continue
-        old, threshold = value[j], lasso[j] / bend
-        target = old - slope[j] / bend
+        old, threshold = value[j], lasso[j] / curvature
+        target = old - slope[j] / curvature
         new = np.sign(target) * max(abs(target) - threshold, 0.0)
         if new != old:
             value[j] = new
@@ -52,8 +52,8 @@ def _newton(matrix, lasso, value, slope):
     if not support.size:
         return
     signs = np.sign(value[support])
-    pull = -slope[support] - lasso[support] * signs
-    _, step, info = lapack.dposv(matrix[np.ix_(support, support)], pull)
+    score = -slope[support] - lasso[support] * signs
+    _, step, info = lapack.dposv(matrix[np.ix_(support, support)], score)
     if info:
         return
     crossing = (lasso[support] > 0) & ((value[support] + step) * signs < 0)

@@ -75,10 +75,10 @@ def first_experts(mixture, responsibilities, max_iter=1, tol=0.0):
     return _fitted_experts(mixture, neutral, responsibilities, max_iter, tol)
 
 
-def settled_experts(mixture, theta, responsibilities, max_iter, tol):
+def converged_experts(mixture, theta, responsibilities, max_iter, tol):
     """Parameters after Newton steps of the experts, until one gains at most `tol`."""
     state = _state(mixture, mixture, theta, responsibilities)
-    return _settled(mixture, state, responsibilities, max_iter, tol).theta
+    return _converged(mixture, state, responsibilities, max_iter, tol).theta
 
 
 def surrogate_gradient(mixture, theta, responsibilities):
@@ -114,7 +114,7 @@ def _regressed_on_rows(mixture, state, rows, step_size, max_iter, tol):
     """Experts with a log link after regressions on blended moments."""
     units, design = mixture.units, mixture.expert_design
     masses = (
-        units.spread(units.weight * share) for share in (rows.posterior, rows.model)
+        units.expand(units.weight * share) for share in (rows.posterior, rows.model)
     )
     given = design.block(slice(0, design.n_rows)), mixture.target, *masses
     return mixture.experts.m_step_exactly(
@@ -168,10 +168,10 @@ def _fitted_experts(mixture, neutral, responsibilities, max_iter, tol):
     state = _state(mixture, mixture, theta, responsibilities)
     if not state.objective <= neutral.objective:
         state = _state(mixture, mixture, neutral.theta, responsibilities)
-    return _settled(mixture, state, responsibilities, max_iter - 1, tol).theta[1:]
+    return _converged(mixture, state, responsibilities, max_iter - 1, tol).theta[1:]
 
 
-def _settled(mixture, state, responsibilities, max_iter, tol):
+def _converged(mixture, state, responsibilities, max_iter, tol):
     """State after Newton steps of the experts, until one gains at most `tol`."""
     for _ in range(max_iter):
         before, state = state, _lower(mixture, state, responsibilities)

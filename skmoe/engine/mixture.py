@@ -2,7 +2,7 @@
 
 ``F(theta) = mean_i s_i [-log p(y_i | x_i)] + penalties`` and, for the complete data as
 an exponential family, the model moments m(theta) and the posterior moments p(theta).  A
-step only needs them folded with the features: statistics of fixed size, sums over
+step only needs them multiplied with the features: statistics of fixed size, sums over
 blocks of rows.
 """
 
@@ -16,7 +16,7 @@ from skmoe.engine.penalty import Penalties
 from skmoe.engine.routing import BLOCKS_AT_ONCE, is_worthwhile
 from skmoe.engine.state import Parameters, State
 from skmoe.engine.sweep import IN_MEMORY, kept_rows, sweep
-from skmoe.engine.tie import fold
+from skmoe.engine.tie import expand_adjoint
 from skmoe.engine.units import SingleRows
 
 # Up to this many coefficients in one Newton system the curvature is stored.
@@ -104,7 +104,7 @@ class Mixture:
             gate_design=gate_design,
             expert_design=expert_design,
             target=self.target[..., rows],
-            weight=units.spread(units.weight),
+            weight=units.expand(units.weight),
             units=units,
             known=None if self.known is None else self.known[chosen],
         )
@@ -169,8 +169,8 @@ class Mixture:
         gate = state.theta.gate
         curvature = curvature or self.gate_curvature.at(gate)
         penalty = self.gate_penalty.times(step_size)
-        pull = -step_size * state.stats.gate_gradient
-        return gate + damping * penalty.solve(curvature, pull, gate)
+        score = -step_size * state.stats.gate_gradient
+        return gate + damping * penalty.solve(curvature, score, gate)
 
     def project_experts(self, state, step_size=1.0, damping=1.0, exact=False):
         """As `project`, the experts alone: coefficients and log-variances.
@@ -227,11 +227,12 @@ class Mixture:
             mass = (1 - step_size) * stats.model_mass + step_size * stats.mass
             return experts.curvatures(grams, mass)
         if experts.n_kept_curvatures:
-            weights = (1 - step_size) * rows.bend[1] + step_size * rows.bend[0]
+            posterior, model = rows.curvature_weights
+            weights = (1 - step_size) * model + step_size * posterior
         else:
             blended = (1 - step_size) * rows.model + step_size * rows.posterior
-            mass = self.units.spread(self.units.weight * blended)
-            weights = fold(experts.tie**2, mass)
+            mass = self.units.expand(self.units.weight * blended)
+            weights = expand_adjoint(experts.tie**2, mass)
         design = self.expert_design
         return experts.implicit_curvatures(design, weights, rows.expert, exact)
 

@@ -10,7 +10,7 @@ import numpy as np
 from skmoe.data.design import varying_columns
 from skmoe.engine.draws import sampled
 from skmoe.engine.one_expert import OneExpert
-from skmoe.engine.starts import best_of_short_runs, for_starts, sample_size, settled
+from skmoe.engine.starts import best_of_short_runs, converged, for_starts, sample_size
 from skmoe.engine.sweep import sweep
 
 
@@ -40,7 +40,7 @@ def equal_noise(mixture, n_rows, solver):
         gate, expert, experts = _n_coefs(sample)
         if n_rows > expert:
             one = OneExpert(sample)
-            theta = settled(one.mixture, one.theta, solver)
+            theta = converged(one.mixture, one.theta, solver)
             found.append(_expected(theta, n_rows, expert))
         n_coefs = experts + gate
         if n_rows > n_coefs and mixture.n_experts > 1:

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from skmoe.engine.gate import Gate
-from skmoe.engine.m_step import project_responsibilities, settled_experts
+from skmoe.engine.m_step import converged_experts, project_responsibilities
 from skmoe.engine.state import Parameters
 from skmoe.engine.tie import is_tied
 
@@ -64,7 +64,7 @@ class OneExpert:
         own = mixture.experts.sharing.projected(theta.experts)
         theta = theta._replace(experts=own)
         shares = mixture.row_moments(theta).posterior
-        theta = settled_experts(mixture, theta, shares, _MAX_STEPS, _TOL)
+        theta = converged_experts(mixture, theta, shares, _MAX_STEPS, _TOL)
         return _objective(mixture, theta)
 
     @property

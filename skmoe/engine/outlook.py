@@ -109,17 +109,19 @@ class _View:
         self.slope, self.residual = start * self.vectors[0], residual
         self.decrement = 0.5 * float(self.slope**2 @ (1 / scale))
         self.newton = -self.vectors @ (self.slope / scale)
-        self.least, self.bend = float(values[0]), scale[0]
+        self.least, self.least_scale = float(values[0]), scale[0]
         self.is_saddle = self.least <= -_LEAST_CURVATURE
 
     def is_clear(self, bound):
         """Whether more products would not change the verdict."""
-        is_known = self.residual * abs(self.vectors[-1, 0]) <= _ACCURACY * self.bend
+        is_known = (
+            self.residual * abs(self.vectors[-1, 0]) <= _ACCURACY * self.least_scale
+        )
         if self.is_saddle:
             return is_known
         if self.decrement > bound:
             return True
-        unseen = 0.5 * (self.residual * self.newton[-1]) ** 2 / self.bend
+        unseen = 0.5 * (self.residual * self.newton[-1]) ** 2 / self.least_scale
         is_long = self.newton.size >= _MIN_PRODUCTS
         return is_long and is_known and unseen <= _UNSEEN * bound
 

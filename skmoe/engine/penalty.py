@@ -46,15 +46,15 @@ class Penalty:
         """Gradient of the penalty; 0 where the lasso has a kink."""
         return self.ridge * coef + self.lasso * np.sign(coef)
 
-    def solve(self, curvature, pull, coef):
+    def solve(self, curvature, score, coef):
         """Step (q, p) from `coef` to the least of a quadratic model and the penalty.
 
-        Minimises ``step' curvature step / 2 - pull' step + penalty(coef + step)``.
+        Minimises ``step' curvature step / 2 - score' step + penalty(coef + step)``.
         """
-        pull = pull - self.ridge * coef
+        score = score - self.ridge * coef
         if self.is_smooth:
-            return curvature.solve(pull, self.ridge)
-        return curvature.solve_lasso(pull, self.ridge, self.lasso, coef)
+            return curvature.solve(score, self.ridge)
+        return curvature.solve_lasso(score, self.ridge, self.lasso, coef)
 
     def natural_step(self, curvature, gradient, coef):
         """Curvature to the -1, times a gradient, on the face of `coef`."""

@@ -101,7 +101,7 @@ class Problem:
         self.target_scale = None
         self.experts = experts = _linear_experts(spec, expert_design, n_seen)
         if target.ndim == 2:
-            # Experts of opposite sign have no common level to take away.
+            # Experts of opposite sign have no common mean to take away.
             centred = spec.fit_intercept and not spec.symmetric
             if scaling.target_scale is None:
                 scaling = scaling.of_target(target, weight, centred)
@@ -112,13 +112,13 @@ class Problem:
             if scaling.noise_floor is None:
                 floor = experts.distribution.noise_floor(target, weight)
                 scaling = scaling._replace(noise_floor=floor)
-            self.experts.learn_level(1.0, scaling.noise_floor)
+            self.experts.learn_target_mean(1.0, scaling.noise_floor)
             constant = float(np.log(self.target_scale).sum())
         elif target.dtype.kind == "f":
             if scaling.target_mean is None:
-                scaling = scaling.of_level(target, weight, offset)
-            level = float(scaling.target_mean[0])
-            self.experts.learn_level(level)
+                scaling = scaling.of_target_mean(target, weight, offset)
+            target_mean = float(scaling.target_mean[0])
+            self.experts.learn_target_mean(target_mean)
         self.scaling = scaling
         penalty = _penalty(gate_design, spec.gate_alpha / n_seen, spec.gate_l1_ratio)
         gate = spec.gate(penalty.is_smooth)

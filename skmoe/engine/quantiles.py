@@ -44,7 +44,7 @@ def _quantile_of_rows(q, gate, mean, dispersion, distribution):
 def _root(q, cdf, density, low, high):
     """Where the cdf is q, by Newton's method within brackets, (n,).
 
-    Rows that have settled are left out: rows do not see each other.
+    Rows that have converged are left out: rows do not see each other.
     """
     found, rows = (low + high) / 2, np.arange(low.shape[0])
     at, step = found, high - low

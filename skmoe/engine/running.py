@@ -42,7 +42,7 @@ class RunningMoments:
         self.gate_matrix = self.gate_matrix + share * (gate_matrix - self.gate_matrix)
         return state.objective
 
-    def settle(self, mixture, theta, growth):
+    def make_optimal(self, mixture, theta, growth):
         """Make `theta` the optimum of the moments; their curvature stays.
 
         It is that of `growth` times fewer rows than `mixture` counts, which share out

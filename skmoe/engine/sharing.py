@@ -77,12 +77,12 @@ class OwnCoefficients:
         learning : sequence of int
         groups : list of slices of predictors that are solved for at once
         """
-        curvatures, strength, pull = systems
-        step = np.zeros_like(pull)
+        curvatures, strength, score = systems
+        step = np.zeros_like(score)
         for j in learning:
             for rows in groups:
                 own = penalty.times(strength[j, rows][0])
-                step[j, rows] = solve(own, curvatures[j], pull[j, rows], coef[j, rows])
+                step[j, rows] = solve(own, curvatures[j], score[j, rows], coef[j, rows])
         return step
 
 
@@ -108,7 +108,7 @@ class SharedCoefficients:
         # Expert and column of the first copy of each.
         self.expert, self.column = experts[first], columns[first]
 
-    def fold(self, values):
+    def expand_adjoint(self, values):
         """Sums over copies, (K, q, p) -> (q, F); the adjoint of `expand`."""
         total = np.zeros((values.shape[1], self.size))
         for own, sets, seen in zip(values, self.sets, self.is_seen):
@@ -128,14 +128,14 @@ class SharedCoefficients:
 
     def projected(self, values):
         """The nearest values (K, q, p) that coefficients can have: means of copies."""
-        return self.expand(self.fold(values) / self.n_copies)
+        return self.expand(self.expand_adjoint(values) / self.n_copies)
 
     def has_rows(self, is_learning):
         """Where one of the experts (K,) that have a coefficient learns, (K, 1, p)."""
         values = np.broadcast_to(
             is_learning[:, None, None], self.is_seen[:, None].shape
         )
-        return self.expand(self.fold(values.astype(float))) > 0
+        return self.expand(self.expand_adjoint(values.astype(float))) > 0
 
     def n_own(self, is_free):
         """Coefficients of each expert that nobody shares, (K, q, p) -> (K, q)."""
@@ -179,18 +179,20 @@ class SharedCoefficients:
 
     def steps(self, solve, penalty, systems, coef, learning, groups):
         """As of `OwnCoefficients`: the experts' systems, added up, are one."""
-        curvatures, strength, pull = systems
+        curvatures, strength, score = systems
         kept = np.isin(np.arange(len(coef)), learning)
         alive = np.flatnonzero(self._of_firsts(self.has_rows(kept))[0])
-        pull = self.fold(np.where(kept[:, None, None], pull / strength[..., None], 0))
-        coef, step = self._of_firsts(coef), np.zeros_like(pull)
+        score = self.expand_adjoint(
+            np.where(kept[:, None, None], score / strength[..., None], 0)
+        )
+        coef, step = self._of_firsts(coef), np.zeros_like(score)
         columns = self.column[alive]
         own = Penalty(penalty.ridge[columns], penalty.lasso[columns])
         for rows in groups:
             chosen = np.ix_(np.arange(coef.shape[0])[rows], alive)
             matrix = self._stacked(curvatures, strength[:, rows], learning, alive)
             step[chosen] = solve(
-                own, DenseCurvature(matrix), pull[chosen], coef[chosen]
+                own, DenseCurvature(matrix), score[chosen], coef[chosen]
             )
         return self.expand(step)
 

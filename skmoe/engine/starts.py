@@ -39,7 +39,7 @@ _N_STARTS, _N_FEWER_STARTS, _N_KEPT = 10, 5, 5
 _N_RANDOM, _N_WAYS_OUT = 5, 2
 _SHORT_CLUSTERING_ITER = 3
 _SHORT_ITER, _LONG_ITER, _SHORT_TOL = 16, 40, 3e-4
-_SETTLING_ITER, _SETTLED_TOL = 300, 1e-12
+_LAST_ITER, _LAST_TOL = 300, 1e-12
 # Runs that must reach the best objective, and fewer where a sample has so many entries
 # (times experts) that a run is dear.
 _ENOUGH_HITS, _FEW_HITS, _DEAR = 5, 2, 2**23
@@ -224,7 +224,7 @@ def _short_runs(mixture, rng, solver):
     sample = sampled(mixture, size, rng)
     starts = Starts(sample, Draw(sample, rng), mixture.equal_noise_start)
     runs = _tried(starts, solver)
-    if not _is_settled(starts, runs):
+    if not _is_conclusive(starts, runs):
         size *= 2
         sample = sampled(mixture, size, rng)
         finalists = sorted(runs, key=_objective)[:_N_KEPT]
@@ -235,22 +235,24 @@ def _short_runs(mixture, rng, solver):
     return _grown(mixture, min(runs, key=_objective).theta, size, rng, solver)
 
 
-def settled(mixture, theta, solver):
+def converged(mixture, theta, solver):
     """Parameters taken to their optimum, whatever way led near it."""
-    return _run(mixture, theta, solver, _SETTLING_ITER, _SETTLED_TOL).theta
+    return _run(mixture, theta, solver, _LAST_ITER, _LAST_TOL).theta
 
 
 def best_of_short_runs(sample, one, rng, solver):
     """Parameters of the best short run on a sample, at its optimum."""
     starts = Starts(sample, Draw(sample, rng), one=one)
     best = min(_tried(starts, solver), key=_objective)
-    return settled(sample, best.theta, solver)
+    return converged(sample, best.theta, solver)
 
 
 def _tried(starts, solver):
     """Short runs from starts of all kinds."""
     runs, counts = [], Counter()
-    while len(runs) < starts.most + starts.n_random and not _is_settled(starts, runs):
+    while len(runs) < starts.most + starts.n_random and not _is_conclusive(
+        starts, runs
+    ):
         kind = starts.next_kind(runs)
         if len(runs) >= starts.most:
             if _is_better(starts, runs):
@@ -264,7 +266,7 @@ def _tried(starts, solver):
     return runs
 
 
-def _is_settled(starts, runs):
+def _is_conclusive(starts, runs):
     """Whether enough runs reached the best objective, from starts of several kinds.
 
     Starts of one kind may all be alike; they count in full once the others have failed

@@ -61,4 +61,4 @@ class RowMoments(NamedTuple):
     posterior: np.ndarray  # responsibilities r of units, (K, u)
     model: np.ndarray  # gate probabilities pi of units, (K, u)
     expert: np.ndarray  # class probabilities of rows, (K, C, n), or empty
-    bend: np.ndarray  # weights of other experts' curvature at r and pi, (2, J, n)
+    curvature_weights: np.ndarray  # of other experts, at r and pi, (2, J, n)

@@ -95,10 +95,12 @@ def _block_statistics(mixture, block, theta, curvature, blend, keep, given):
             keep.expert[..., block.rows] = local.probability
     posterior *= weight
     model *= weight
-    masses = units.spread(posterior, block), units.spread(model, block)
-    if keep is not None and keep.bend.size:
-        for bend, mass, at_model in zip(keep.bend, masses, (False, True)):
-            bend[:, block.rows] = local.curvature_weights(mass, at_model)[:, 0]
+    masses = units.expand(posterior, block), units.expand(model, block)
+    if keep is not None and keep.curvature_weights.size:
+        for of_rows, mass, at_model in zip(
+            keep.curvature_weights, masses, (False, True)
+        ):
+            of_rows[:, block.rows] = local.curvature_weights(mass, at_model)[:, 0]
     curvature = curvature and mixture.experts_are_dense
     wants = curvature, curvature and blend
     if mixture.is_routed:

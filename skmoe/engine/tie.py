@@ -18,7 +18,7 @@ def expand(tie, coef):
     return np.tensordot(tie, coef, 1) if is_tied(tie) else coef
 
 
-def fold(tie, values):
+def expand_adjoint(tie, values):
     """Adjoint of `expand`, (K, ...) -> (J, ...)."""
     return np.tensordot(tie.T, values, 1) if is_tied(tie) else values
 

@@ -39,7 +39,7 @@ class SingleRows:
         """Sum over the rows of each unit."""
         return values
 
-    def spread(self, mass, block=None):
+    def expand(self, mass, block=None):
         """Mass of units on their rows, of a block or all; the adjoint of `sum`."""
         return mass
 
@@ -88,7 +88,7 @@ class Groups:
         first = self.starts[block.units] - block.rows.start
         return np.add.reduceat(values * self.counts[block.rows], first, axis=-1)
 
-    def spread(self, mass, block=None):
+    def expand(self, mass, block=None):
         """Mass of units on their rows, of a block or all; the adjoint of `sum`."""
         counts = self.counts if block is None else self.counts[block.rows]
         return self.repeat(mass, block) * counts

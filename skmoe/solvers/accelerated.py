@@ -10,8 +10,8 @@ from skmoe.solvers.mirror import GROWTH, LONGEST_STEP, MirrorDescent
 # An iteration that gains less than this, in nats per sample, ends the far phase.
 _NEAR = 3e-3
 _MEMORY = 10
-# Pairs of changes bend upwards by at least this, relative to their lengths.
-_LEAST_BEND = 1e-10
+# Pairs of changes have at least this curvature, relative to their lengths.
+_LEAST_CURVATURE = 1e-10
 _SUFFICIENT_DECREASE = 1e-4
 _MAX_TRIALS = 3
 
@@ -65,12 +65,14 @@ class AcceleratedEM:
         """Remember how the last step changed theta and the gradient."""
         if self.last is not None:
             before, slope = self.last
-            moved, bent = state.theta.minus(before.theta), gradient.minus(slope)
-            bend = moved.dot(bent)
+            moved, turned = state.theta.minus(before.theta), gradient.minus(slope)
+            curvature = moved.dot(turned)
             if not mixture.penalties.is_same_face(state, before):
-                bend = 0.0
-            if bend > _LEAST_BEND * np.sqrt(moved.dot(moved) * bent.dot(bent)):
-                self.changes.append((moved, bent, bend))
+                curvature = 0.0
+            if curvature > _LEAST_CURVATURE * np.sqrt(
+                moved.dot(moved) * turned.dot(turned)
+            ):
+                self.changes.append((moved, turned, curvature))
             else:
                 self.changes.clear()
             gain = before.objective - state.objective
@@ -114,12 +116,12 @@ class AcceleratedEM:
     def _direction(self, mixture, state, gradient):
         """Minus the approximate inverse Hessian times the gradient (two loops)."""
         weights = []
-        for moved, bent, bend in reversed(self.changes):
-            weights.append(moved.dot(gradient) / bend)
-            gradient = gradient.plus(bent, -weights[-1])
+        for moved, turned, curvature in reversed(self.changes):
+            weights.append(moved.dot(gradient) / curvature)
+            gradient = gradient.plus(turned, -weights[-1])
         step = mixture.natural_step(state, gradient)
-        for (moved, bent, bend), weight in zip(self.changes, reversed(weights)):
-            step = step.plus(moved, weight - bent.dot(step) / bend)
+        for (moved, turned, curvature), weight in zip(self.changes, reversed(weights)):
+            step = step.plus(moved, weight - turned.dot(step) / curvature)
         return step.plus(step, -2.0)
 
     def _trial(self, mixture, state, step, length, like):

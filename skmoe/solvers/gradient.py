@@ -77,8 +77,8 @@ class GradientDescent:
         if self._previous is None:
             return self.step_size
         change = theta.minus(self._previous[0])
-        bend = change.dot(gradient.minus(self._previous[1]))
-        step_size = change.dot(change) / bend if bend > 0 else 0.0
+        curvature = change.dot(gradient.minus(self._previous[1]))
+        step_size = change.dot(change) / curvature if curvature > 0 else 0.0
         # A change so small that its square vanishes tells no step.
         return step_size if step_size > _SHORTEST_STEP else 2 * self.step_size
 
