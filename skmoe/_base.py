@@ -15,6 +15,7 @@ from skmoe._criteria import HasCriteria
 from skmoe._docs import page_template, see
 from skmoe._fit import fit_task, task_in_memory, warn_of
 from skmoe._fitted import (
+    KNOWN,
     STRENGTHS,
     STRUCTURE,
     Fitted,
@@ -36,7 +37,7 @@ from skmoe._validation import check_columns, check_sees_something
 from skmoe.data.canonical import in_groups
 from skmoe.data.groups import (
     check_gate_sees_groups,
-    check_groups,
+    check_labels_alike,
     joint_of_groups,
 )
 from skmoe.data.rows import rows_like_fit
@@ -81,6 +82,7 @@ class BaseMixtureOfExperts(
     class_weight: Any = None
     # Set where fit must not warn, or not of rows: `catch_warnings` is not for threads.
     _is_quiet = _trusts_rows = False
+    _known: tuple = ()  # what goes with the rows of a new fit, see `Fitted`
     _parameter_constraints: dict = {
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"em", "md", "gd"})],
@@ -193,6 +195,7 @@ class BaseMixtureOfExperts(
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
+        expert_labels: ArrayLike | None = None,
     ) -> FloatArray:
         """Probability of each expert given x and y (posterior, E-step).
 
@@ -209,6 +212,9 @@ class BaseMixtureOfExperts(
         offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
                 (n_samples, n_classes), default=None
             Known part of the experts' linear predictors, as in `fit`.
+        expert_labels : array-like of int of shape (n_samples,), default=None
+            Experts that are known, else -1, as in `fit`; the others of such a row, or
+            group, then have none.  Without it labels of the fit are not used.
 
         Returns
         -------
@@ -220,7 +226,8 @@ class BaseMixtureOfExperts(
         ValueError
             If the data is invalid, or what the gate sees varies within a group.
         """
-        sample = self._sample(X, y, sample_weight, groups, offset)
+        self._require(offset=offset)
+        sample = self._sample(X, y, sample_weight, groups, offset, expert_labels)
         proba = posterior(*self._log_joint(sample))
         return proba if groups is None else proba[sample.group]
 
@@ -265,6 +272,7 @@ class BaseMixtureOfExperts(
         ValueError
             If the data is invalid, or what the gate sees varies within a group.
         """
+        self._require(offset=offset)
         if y is None:
             y = self.predict(X, offset=offset, expert_proba=expert_proba)
         sample = self._sample(X, y, sample_weight, groups, offset)
@@ -279,6 +287,7 @@ class BaseMixtureOfExperts(
         groups_past: ArrayLike,
         sample_weight_past: ArrayLike | None = None,
         offset_past: ArrayLike | None = None,
+        expert_labels_past: ArrayLike | None = None,
     ) -> FloatArray:
         """Probability of each expert for rows of groups that have earlier rows.
 
@@ -300,6 +309,8 @@ class BaseMixtureOfExperts(
         offset_past : array-like of shape (n_past,), (n_past, n_outputs) or \
                 (n_past, n_classes), default=None
             Known part of the linear predictors of the earlier rows.
+        expert_labels_past : array-like of int of shape (n_past,), default=None
+            Experts of earlier rows, and so of their groups, that are known, else -1.
 
         Returns
         -------
@@ -327,14 +338,14 @@ class BaseMixtureOfExperts(
         array([1., 0.])
         """
         gate = self.gate_proba(X)
-        groups, past = np.asarray(groups), np.asarray(groups_past)
-        check_groups(groups, len(gate))
-        known = self.responsibilities(
-            X_past, y_past, sample_weight_past, past, offset_past
-        )
-        labels, first = np.unique(past, return_index=True)
-        where = np.minimum(np.searchsorted(labels, groups), len(labels) - 1)
-        is_known = labels[where] == groups
+        groups, past = check_labels_alike(groups, groups_past, len(gate))
+        weight, offset, labels = sample_weight_past, offset_past, expert_labels_past
+        known = self.responsibilities(X_past, y_past, weight, past, offset, labels)
+        counts = np.ones(len(past)) if weight is None else np.asarray(weight)
+        past, known = past[counts > 0], known[counts > 0]
+        names, first = np.unique(past, return_index=True)
+        where = np.minimum(np.searchsorted(names, groups), len(names) - 1)
+        is_known = names[where] == groups
         return np.where(is_known[:, None], known[first][where], gate)
 
     def _target_encoder(self):
@@ -435,6 +446,7 @@ class BaseMixtureOfExperts(
             mass,
             *problem.account(theta, mass),
             exact,
+            self._known,
         )
         return attributes | {"_fitted": fitted._asdict()}
 
@@ -477,6 +489,17 @@ class BaseMixtureOfExperts(
         known = dict(zip(("group", "offset", "expert"), known))
         return Problem(X, target, weight, spec, **known, **options)
 
+    def _require(self, **given):
+        """Raise an error if an argument is missing that the fit had."""
+        check_is_fitted(self)
+        for name, value in given.items():
+            if value is None and name in self._fitted["known"]:
+                remedy, section = KNOWN[name]
+                raise ValueError(
+                    f"{name}=None, but the model was fitted with {name}; give {remedy}."
+                    + see(section)
+                )
+
     def _fitted_prior(self):
         """Noise variances of the prior of the fit, or None."""
         name = self._fitted_distribution().dispersion_name
@@ -486,8 +509,7 @@ class BaseMixtureOfExperts(
         self, X, y, sample_weight, groups, offset=None, expert_labels=None
     ):
         """The problem on some data, and the fitted parameters in its coordinates."""
-        check_is_fitted(self)
-        self._require_groups(groups)
+        self._require(groups=groups, offset=offset, expert_labels=expert_labels)
         sample = self._sample(X, y, sample_weight, groups, offset, expert_labels)
         sample = sample.of_positive_weight()
         names, purpose = STRUCTURE + STRENGTHS, "its information is that of the fit"
@@ -575,7 +597,8 @@ class BaseMixtureOfExperts(
         check_is_fitted(self)
         X, y = rows_like_fit(self, X, y)
         given = sample_weight, groups, offset, expert_labels
-        return sample_of(self._fitted["settings"], X, y, *given)
+        settings = self._fitted["settings"] | {"top_k": self.top_k}
+        return sample_of(settings, X, y, *given)
 
     def _log_joint(self, sample, expert_proba=None):
         """Log-probabilities of experts and log-densities of rows, or of groups.

@@ -5,9 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
-from sklearn.utils.validation import check_is_fitted
 
-from skmoe._docs import see
 from skmoe._typing import MatrixLike
 from skmoe.engine.fitted import mixture_log_density, posterior
 
@@ -194,8 +192,7 @@ class HasCriteria:
         """
         if y is None:
             raise ValueError("y=None: the likelihood needs the targets; give y.")
-        check_is_fitted(self)
-        self._require_groups(known[1])
+        self._require(groups=known[1], offset=known[2])
         sample = self._sample(X, y, *known).of_positive_weight()
         joint = self._log_joint(sample)
         log_density = mixture_log_density(*joint)
@@ -207,11 +204,3 @@ class HasCriteria:
             float(times @ entropy),
             float(sample.weight.sum()),
         )
-
-    def _require_groups(self, groups):
-        """Raise an error if groups are missing where the fit had them."""
-        if groups is None and self._fitted["has_groups"]:
-            raise ValueError(
-                "groups=None, but the model was fitted with groups; give those of X."
-                + see("Groups")
-            )

@@ -86,6 +86,7 @@ def task_in_memory(
         init = check_init(estimator.init, X.shape[0], estimator.n_experts)
         init = init[:, sample.weight > 0]
     sample = sample.of_positive_weight()
+    estimator._known = sample.known()
     check_enough(estimator.n_experts, sample.X.shape[0], sample.group)
     encoder = estimator._learn_target(estimator._target_encoder().summary(sample.y))
     rows = sample.rows(encoder)

@@ -32,6 +32,13 @@ STRENGTHS = (
     "noise_prior",
     "class_weight",
 )
+# What may go with the rows of a fit; what is to be given where it did, and where that
+# is explained.
+KNOWN = {
+    "groups": ("those of X", "Groups"),
+    "offset": ("that of X, or zeros for none", "Offsets"),
+    "expert_labels": ("those of X, or -1 for none", "Known experts"),
+}
 
 
 class Fitted(NamedTuple):
@@ -53,6 +60,7 @@ class Fitted(NamedTuple):
     lack_of_rows: str | None  # what is to be said of them
     low_noise: str | None
     exact: dict  # attributes in float64, where the public ones are rounded
+    known: tuple = ()  # what went with the rows of the fit, of the names in `KNOWN`
 
 
 def settings_of(estimator):

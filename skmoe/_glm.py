@@ -317,6 +317,7 @@ class MixtureOfGLMExperts(MixtureRegressor):
             At most 1; 0 for the mean of y.  The deviance is that of the variance
             ``mu**family.power``.
         """
+        self._require(offset=offset)
         power = self._fitted_distribution().power
         found = self.predict(X, offset=offset, expert_proba=expert_proba)
         return d2_tweedie_score(y, found, sample_weight=sample_weight, power=power)

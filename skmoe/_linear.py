@@ -374,6 +374,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         score : float
             At most 1; 0 for the mean of y.  The mean over several outputs.
         """
+        self._require(offset=offset)
         found = self.predict(X, offset=offset, expert_proba=expert_proba)
         return r2_score(y, found, sample_weight=sample_weight)
 

@@ -506,6 +506,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         -------
         score : float
         """
+        self._require(offset=offset)
         found = self.predict(X, offset=offset, expert_proba=expert_proba)
         return accuracy_score(y, found, sample_weight=sample_weight)
 

@@ -83,9 +83,13 @@ def _batch(estimator, X, y, classes, sample_weight, offset, expert_labels):
     else:
         X, y = rows_like_fit(estimator, X, y)
         columns = estimator._fitted["columns"]
+        estimator._require(offset=offset)
     known = sample_weight, None, offset, expert_labels
     sample = sample_of(settings_of(estimator), X, y, *known).of_positive_weight()
     _check_settings(estimator)
+    before = () if is_first else estimator._fitted["known"]
+    _check_numbered(estimator, sample, before)
+    estimator._known = tuple(dict.fromkeys([*before, *sample.known()]))
     encoder = estimator._target_encoder().of_batch(sample.y, classes)
     vars(estimator).update(encoder.attributes())
     rows = sample.rows(encoder)
@@ -94,6 +98,23 @@ def _batch(estimator, X, y, classes, sample_weight, offset, expert_labels):
     if sample_weight is not None or estimator.class_weight is not None:
         n_rows = float(rows.weight.sum())
     return rows, columns, n_rows
+
+
+def _check_numbered(estimator, sample, before):
+    """Raise an error if labels come once experts have numbers of their own.
+
+    `before` names what went with earlier rows.
+    """
+    if sample.expert is None or not hasattr(estimator, "coef_"):
+        return
+    state = getattr(estimator, "_online", None)
+    is_collecting = state is not None and state["stats"] is None
+    if "expert_labels" not in before and (not is_collecting or state["after_fit"]):
+        raise ValueError(
+            "expert_labels are given, but earlier rows had none, and experts have "
+            "their numbers since then; give labels from the first batch on, or to fit, "
+            "or begin anew with a clone." + see("Known experts")
+        )
 
 
 def _check_settings(estimator):
@@ -244,9 +265,11 @@ class _Learner:
         total = seen + fresh.weight.sum()
         scaling = self._scaling()
         spec = estimator._specification(self.columns)
-        if spec.gate_intercept == spec.fit_intercept and not spec.shares_intercept:
+        if spec.gate_intercept == spec.fit_intercept:
             # Else one of them sees the columns that are constant so far.
-            scaling = scaling.with_news(rows.X, rows.weight)
+            constant = np.isinf(scaling.scale)
+            if not (spec.shares_intercept and scaling.mean[constant].any()):
+                scaling = scaling.with_news(rows.X, rows.weight)
         problem = self._problem(rows, scaling, total)
         theta, moments = self._moments(problem)
         is_first = moments.stats is None

@@ -104,6 +104,7 @@ def _learnt(estimator, bare, found):
         del estimator.feature_names_in_
     summaries = np.concatenate([part.y for part in found])
     encoder = estimator._learn_target(summaries)
+    estimator._known = tuple({name: None for part in found for name in part.known})
     bare.n_features_in_ = first.n_features
     vars(bare).update(encoder.attributes())
     dtype = np.result_type(*(part.dtype for part in found))

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._partial import partial_fit
@@ -271,7 +270,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
             Of each output.  Uniform between 0 and 1 for data that the model describes
             (probability integral transform).
         """
-        check_is_fitted(self)
+        self._require(offset=offset)
         X, y = rows_like_fit(self, X, y)
         inputs = self._inputs_of(X, offset, expert_proba)
         return self._like_y(self._model().cdf(inputs, self._fitted_target(y)))

@@ -14,7 +14,7 @@ from skmoe.engine.m_step import project_responsibilities
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.problem import Problem
-from skmoe.engine.starts import starting_point, ways_out
+from skmoe.engine.starts import as_labelled, of_labels, starting_point, ways_out
 from skmoe.engine.state import Parameters
 from skmoe.engine.threads import block_map
 from skmoe.solvers import AcceleratedEM, make_solver
@@ -82,8 +82,14 @@ def best_descent(task):
 
 
 def _escaped(best, plan, report):
-    """The best descent, or of more if it is no better than that of one expert."""
+    """The best descent, or of more if it is no better than that of one expert.
+
+    Where experts are known, that from their labels alone is another.
+    """
     sample = plan.sample
+    if sample.known is not None and isinstance(plan.start, str):
+        other = _from_theta(plan.mixture, plan, of_labels(sample), report)
+        return min(best, other, key=_last_objective)
     if sample.n_experts == 1 or not best.converged or sample.known is not None:
         return best
     one, margin = OneExpert(sample), np.clip(plan.tol, _ROUNDING, _CLEAR)
@@ -153,6 +159,7 @@ def _descent(plan, rng, report, passes):
         mixture = plan.mixture.afresh(plan.mixture.passes)
     if isinstance(start, str):
         start = starting_point(sample, start, rng, AcceleratedEM)
+        start = as_labelled(sample, start)
     elif isinstance(start, np.ndarray):
         start = project_responsibilities(sample, start)
     return _from_theta(mixture, plan, start, report)

@@ -19,7 +19,9 @@ def check_sharing(estimator):
         for name in ("shared_features", "shared_intercept", "expert_features"):
             value = settings.get(name)
             is_dict = isinstance(value, dict)
-            if is_dict or (name.startswith("shared") and value not in (None, False)):
+            if is_dict or (
+                name.startswith("shared") and not (value is None or value is False)
+            ):
                 raise _error(
                     f"{name}={value!r} with symmetric=True: the second expert is the "
                     f"first, negated, and shares all; set symmetric=False or leave "
@@ -192,7 +194,13 @@ def _groups(name, value, n_experts):
             f"{name} has {value!r} where it should say which experts share; give "
             "their numbers, such as [0, 1], or several groups, [[0, 1], [2, 3]]."
         )
-    groups = value if isinstance(value[0], list | tuple | np.ndarray) else [value]
+    are_groups = {isinstance(one, list | tuple | np.ndarray) for one in value}
+    if len(are_groups) > 1:
+        raise _error(
+            f"{name} has {value!r}, which mixes experts and groups of them; give "
+            "numbers, such as [0, 1], or groups alone, [[0, 1], [2, 3]]."
+        )
+    groups = value if are_groups == {True} else [value]
     named = [k for group in groups for k in np.ravel(np.asarray(group, dtype=object))]
     for k in named:
         _check_expert(name, k, n_experts)

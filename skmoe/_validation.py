@@ -202,10 +202,16 @@ def check_probabilities(name, values):
     values = np.asarray(values, dtype=np.float64)
     if values.ndim > 1 or values.size == 0 or not ((values > 0) & (values < 1)).all():
         raise ValueError(
-            f"{name}={values.tolist()} is no probability; give one between 0 and 1, "
+            f"{name}={_shown(values)} is no probability; give one between 0 and 1, "
             "both excluded."
         )
     return values
+
+
+def _shown(values):
+    """An array for messages: its values, or its shape where they are many."""
+    few = values.size <= 10
+    return str(values.tolist()) if few else f"an array of shape {values.shape}"
 
 
 def check_coverage(coverage):
@@ -213,7 +219,7 @@ def check_coverage(coverage):
     level = check_probabilities("coverage", coverage)
     if level.ndim:
         raise ValueError(
-            f"coverage={level.tolist()} is not one number; call "
+            f"coverage={_shown(level)} is not one number; call "
             "predict_quantile for several."
         )
     tail = (1 - level) / 2

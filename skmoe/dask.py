@@ -392,6 +392,7 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         local = self._fitted()
         if not is_collection(X):
             return local.score(X, y, sample_weight, offset)
+        local._require(offset=offset)
         return score(local, self._partitions(X, y, sample_weight, offset))
 
     def log_likelihood(
@@ -540,6 +541,7 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         if not is_collection(X):
             weight, *others = known
             return getattr(local, criterion)(X, y, weight, None, *others)
+        local._require(offset=known[1])
         total, n_samples = likelihood(local, self._partitions(X, y, *known))
         if criterion == "log_likelihood":
             return total

@@ -146,6 +146,11 @@ def array_batches(
     known = {"offset": offset, "expert_labels": expert_labels}
     known = {name: array for name, array in known.items() if array is not None}
     everything = [*arrays, *known.values()]
+    if any(np.ndim(array) == 0 for array in everything):
+        raise ValueError(
+            "X, y and what goes with them must be arrays with a row for each sample; "
+            "one of them is a single value."
+        )
     lengths = [np.shape(array)[0] for array in everything]
     if len(set(lengths)) > 1:
         raise ValueError(
@@ -303,8 +308,11 @@ def _named_rows(batch, number):
                 f"batch {number} has the keys {sorted(map(str, unknown))}; those known "
                 f"are {list(_NAMES)}."
             )
-        if {"X", "y"} <= batch.keys():
-            return batch
+        if missing := {"X", "y"} - batch.keys():
+            raise TypeError(
+                f"batch {number} lacks the keys {sorted(missing)}; give 'X' and 'y'."
+            )
+        return batch
     elif isinstance(batch, tuple | list) and len(batch) in (2, 3):
         return dict(zip(_NAMES, batch))
     raise TypeError(

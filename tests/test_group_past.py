@@ -170,6 +170,35 @@ def test_unseen_groups_have_the_gates():
     np.testing.assert_allclose(found[~is_known], model.gate_proba(rows)[~is_known])
 
 
+def test_forms_and_kinds_of_labels():
+    model, _, _, wanted = fitted("linear")
+    new, past = ~PAST, (X[PAST], TARGETS["linear"][PAST], SUBJECT[PAST])
+    found = model.expert_proba(X[new], SUBJECT[new][:, None], *past)
+    assert (found == wanted).all()
+    with pytest.raises(ValueError, match="groups are of dtype .*labels of one kind"):
+        model.expert_proba(X[new], SUBJECT[new].astype(str), *past)
+    with pytest.raises(ValueError, match="groups has 3 labels, X has"):
+        model.expert_proba(X[new], SUBJECT[:3], *past)
+
+
+def test_a_past_without_weight_is_none():
+    model, y = fitted("linear")[0], TARGETS["linear"]
+    weight = np.where(SUBJECT == 0, 0.0, 1.0)
+    other = X.copy()
+    other[:, 1] = -X[:, 1]
+    found = model.expert_proba(other[:1], SUBJECT[:1], X, y, SUBJECT, weight)
+    np.testing.assert_allclose(found, model.gate_proba(other[:1]))
+
+
+def test_labels_of_the_past_are_heard():
+    model, y = fitted("linear")[0], TARGETS["linear"]
+    labels = np.where(SUBJECT == 3, 1, -1)
+    past = X[PAST], y[PAST], SUBJECT[PAST]
+    known = {"expert_labels_past": labels[PAST]}
+    found = model.expert_proba(X, SUBJECT, *past, **known)
+    assert (found[SUBJECT == 3] == [0, 1]).all()
+
+
 def test_weights_and_offsets_of_the_past_count():
     model, y = fitted("poisson")[0], TARGETS["poisson"]
     offset, weight = RNG.normal(size=N), RNG.integers(1, 3, size=N).astype(float)

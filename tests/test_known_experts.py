@@ -1,6 +1,7 @@
 """Experts that are known for some rows: counted for their expert alone."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from scipy.optimize import minimize
@@ -238,10 +239,83 @@ def test_of_mirrored_experts_they_tell_the_sign(kind):
         assert (found[0] > 0.5) == flipped
 
 
+@pytest.mark.parametrize("n_labels", [1, 2, 5])
+@pytest.mark.parametrize("way", ["fit", "batches"])
+def test_few_labels_among_many_rows_are_heard(n_labels, way):
+    rng = np.random.default_rng(n_labels)
+    x = rng.normal(size=(8_000, 1))
+    expert = (rng.random(8_000) < 0.8).astype(int)
+    y = np.where(expert, x[:, 0] + 1, -x[:, 0] - 1) + 0.5 * rng.normal(size=8_000)
+    labels = np.full(8_000, -1)
+    for k in (0, 1):
+        sure = (expert == k) & (np.abs(x[:, 0] + 1) > 1.5)
+        labels[rng.choice(np.flatnonzero(sure), n_labels, replace=False)] = k
+    for swapped in (False, True):
+        given = np.where(labels >= 0, 1 - labels, -1) if swapped else labels
+        model = MixtureOfLinearExperts(random_state=0)
+        if way == "fit":
+            model.fit(x, y, expert_labels=given)
+        else:
+            fit_batches(model, array_batches(x, y, expert_labels=given, batch_size=999))
+        wanted = [1, -1] if swapped else [-1, 1]
+        np.testing.assert_allclose(model.coef_[:, 0], wanted, atol=0.1)
+
+
+@pytest.mark.parametrize("after_fit", [False, True])
+def test_labels_that_come_late_are_refused(after_fit):
+    rng = np.random.default_rng(0)
+    model, y = clone(KINDS["linear"]), TARGETS["linear"]
+    rows = rng.integers(N, size=3_000)
+    if after_fit:
+        model.fit(X[rows], y[rows])
+    else:
+        model.partial_fit(X[rows], y[rows])
+    coef = model.coef_.copy()
+    with pytest.raises(ValueError, match="expert_labels are given, but earlier rows"):
+        model.partial_fit(X, y, expert_labels=LABELS)
+    assert (model.coef_ == coef).all()
+    model.partial_fit(X, y, expert_labels=np.full(N, -1))
+
+
+def test_labels_as_pandas_makes_them():
+    y = TARGETS["linear"]
+    wanted = clone(KINDS["linear"]).fit(X, y, expert_labels=LABELS).coef_
+    for made in (LABELS.astype(float), pd.Series(LABELS, dtype=object)):
+        found = clone(KINDS["linear"]).fit(X, y, expert_labels=made).coef_
+        assert (found == wanted).all()
+
+
+def test_responsibilities_may_know_them():
+    model, y = clone(KINDS["linear"]), TARGETS["linear"]
+    model.fit(X, y, expert_labels=LABELS)
+    proba = model.responsibilities(X, y, expert_labels=LABELS)
+    known = LABELS >= 0
+    assert (proba[known] == np.eye(2)[LABELS[known]]).all()
+    plain = model.responsibilities(X, y)
+    assert (proba[~known] == plain[~known]).all()
+    assert not (plain[known] == proba[known]).all()
+
+
+def test_inference_misses_labels_of_the_fit():
+    model, y = clone(KINDS["linear"]), TARGETS["linear"]
+    model.fit(X, y, expert_labels=LABELS)
+    with pytest.raises(ValueError, match="expert_labels=None, but the model was"):
+        inference(model, X, y)
+
+
+def test_of_a_gate_that_chooses_since_the_fit_there_are_none():
+    y = TARGETS["linear"]
+    model = MixtureOfLinearExperts(3, random_state=0).fit(X, y).set_params(top_k=2)
+    with pytest.raises(ValueError, match="top_k=2.*expert_labels"):
+        model.log_likelihood(X, y, expert_labels=LABELS)
+    model.log_likelihood(X, y, expert_labels=np.full(N, -1))
+
+
 WRONG = {
     "too high": (np.where(LABELS == 1, 2, LABELS), "from -1 to 2.*n_experts=2"),
     "too low": (np.where(LABELS == 1, -2, LABELS), "from -2 to 0"),
-    "floats": (LABELS.astype(float), "dtype float64; give integers"),
+    "no integers": (LABELS + 0.5, "dtype float64.*give integers"),
+    "missing": (np.where(LABELS < 0, np.nan, LABELS), "also for missing values"),
     "too few": (LABELS[:-1], "has shape"),
 }
 

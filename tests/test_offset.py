@@ -99,7 +99,8 @@ def test_likelihood_and_posteriors_are_those_of_scipy(name):
     proba = model.responsibilities(X, y, offset=offset)
     np.testing.assert_allclose(proba, np.exp(joint - total[:, None]), atol=1e-9)
     assert np.isclose(model.log_likelihood(X, y, offset=offset), total.sum())
-    assert not np.allclose(model.score_samples(X, y), total, atol=1e-2)
+    none = model.score_samples(X, y, offset=np.zeros_like(offset))
+    assert not np.allclose(none, total, atol=1e-2)
 
 
 @pytest.mark.parametrize("name", ["poisson", "gamma", "two classes", "three classes"])
@@ -334,13 +335,42 @@ def test_routed_through_a_pipeline_and_a_search():
         assert np.isclose(best.score(X, COUNTS, offset=OFFSET), wanted)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_an_offset_of_the_fit_is_missed_where_y_is_given(name):
+    model, y, offset = case(name)
+    calls = [model.score, model.score_samples, model.responsibilities, model.bic]
+    calls += [model.log_likelihood, lambda *data: inference(model, *data)]
+    if hasattr(model, "cdf"):
+        calls.append(model.cdf)
+    for call in calls:
+        with pytest.raises(ValueError, match="offset=None, but the model was fitted"):
+            call(X, y)
+    of_parts = fit_batches(clone(model), [{"X": X, "y": y, "offset": offset}])
+    online = clone(model)
+    named = {"classes": np.unique(y)} if hasattr(model, "classes_") else {}
+    online.partial_fit(X, y, offset=offset, **named)
+    for other in (of_parts, online):
+        with pytest.raises(ValueError, match="offset=None, but the model was fitted"):
+            other.bic(X, y)
+    with pytest.raises(ValueError, match="offset=None, but the model was fitted"):
+        online.partial_fit(X, y)
+    model.predict(X)  # at an offset of zero
+
+
+def test_batches_have_offsets_or_none():
+    batches = [{"X": X, "y": COUNTS, "offset": OFFSET}, (X, COUNTS)]
+    with pytest.raises(ValueError, match="batch 1 has an offset False, but batch 0"):
+        fit_batches(MixtureOfGLMExperts(), batches)
+
+
 WRONG = {
     "too few rows": (OFFSET[:-1], "offset has shape"),
     "NaN": (np.where(np.arange(N) == 3, np.nan, OFFSET), "offset contains NaN"),
-    "infinite": (np.where(np.arange(N) == 3, np.inf, OFFSET), "offset contains inf"),
+    "infinite": (np.where(np.arange(N) == 3, np.inf, OFFSET), "offset .* infinite"),
+    "zeros": (np.zeros((N, 5)), "offset has shape"),
     "a number": (1.0, "offset has shape"),
     "columns": (np.ones((N, 5)), "offset has shape"),
-    "text": (np.full(N, "a"), "could not convert|[Uu]nable to convert"),
+    "text": (np.full(N, "a"), "offset is a ndarray whose values are no numbers"),
 }
 
 

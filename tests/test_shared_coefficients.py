@@ -314,7 +314,7 @@ def test_names_say_who_shares():
     names = [name for name in result.names if "gate" not in name]
     assert names[:7] == [
         "all experts: x0",
-        "experts 0, 2: x1",
+        "experts 0 and 2: x1",
         "all experts: x2",
         "expert 0: (intercept)",
         "expert 1: x1",
@@ -325,7 +325,7 @@ def test_names_say_who_shares():
     assert [name for name in relative if "gate" not in name][:7] == names[:7]
     assert result.wald_test({"all experts: x2": 1}).p_value < 1e-6
     table = result.table()
-    assert list(table["expert"])[12:15] == ["all", "0, 2", "all"]
+    assert list(table["expert"])[12:15] == ["all", "0 and 2", "all"]
 
 
 def test_an_entry_with_several_outputs_is_shared_in_each():
@@ -649,3 +649,42 @@ def test_intercept_of_columns_far_from_zero():
     expected = np.linalg.lstsq(design, y, rcond=None)[0]
     assert_allclose(model.coef_.ravel(), expected[:2], rtol=1e-6)
     assert_allclose(model.intercept_, expected[2], atol=1e-3)
+
+
+def test_a_constant_column_is_no_second_intercept_of_those_that_share_one():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    y, ones = x + rng.choice([-2, 2], 200), np.ones(200)
+    model = MixtureOfLinearExperts(
+        expert_features={0: [0, 1], 1: [0]}, shared_intercept=True
+    )
+    with pytest.raises(ValueError, match="X, column 1: it is constant"):
+        model.fit(np.column_stack([x, ones]), y)
+    model.fit(np.column_stack([x, 0 * ones]), y)
+
+
+def test_a_column_that_wakes_late_beside_a_shared_intercept():
+    rng = np.random.default_rng(0)
+    model = MixtureOfLinearExperts(random_state=0, shared_intercept=True)
+    for number in range(24):
+        X = rng.normal(size=(300, 2))
+        X[:, 1] *= number >= 6
+        sign = rng.choice([-1, 1], 300)
+        y = sign * X[:, 0] + 0.5 * X[:, 1] + 0.2 * rng.normal(size=300)
+        model.partial_fit(X, y)
+    np.testing.assert_allclose(model.coef_[:, 1], 0.5, atol=0.05)
+
+
+@pytest.mark.parametrize("groups", [[[0, 1], 2], [0, [1, 2]]])
+def test_experts_and_groups_of_them_are_not_mixed(groups):
+    X, y = np.random.default_rng(0).normal(size=(50, 2)), np.arange(50.0)
+    model = MixtureOfLinearExperts(3, shared_features={0: groups})
+    with pytest.raises(ValueError, match="mixes experts and groups"):
+        model.fit(X, y)
+
+
+def test_mirrored_experts_share_no_array_either():
+    X, y = np.random.default_rng(0).normal(size=(50, 2)), np.arange(50.0)
+    model = MixtureOfLinearExperts(symmetric=True, shared_features=np.array([0, 1]))
+    with pytest.raises(ValueError, match="shared_features.*symmetric=True"):
+        model.fit(X, y)

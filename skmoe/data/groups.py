@@ -2,9 +2,22 @@
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.validation import check_consistent_length
 
 from skmoe._docs import see
+
+
+def check_labels_alike(groups, groups_past, n_samples):
+    """Labels of groups and of their earlier rows, two arrays, of one kind."""
+    groups, past = _labels(groups), _labels(groups_past)
+    check_groups(groups, n_samples)
+    kinds = [labels.dtype.kind in "biuf" for labels in (groups, past)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            f"groups are of dtype {groups.dtype}, groups_past of {past.dtype}: no "
+            "group would be found among the earlier ones; give labels of one kind."
+            + see("Groups that are known")
+        )
+    return groups, past
 
 
 def check_groups(groups, n_samples):
@@ -12,7 +25,11 @@ def check_groups(groups, n_samples):
     if groups is None:
         return None
     groups = _labels(groups)
-    check_consistent_length(groups, np.empty(n_samples))
+    if len(groups) != n_samples:
+        raise ValueError(
+            f"groups has {len(groups)} labels, X has {n_samples} rows; give one label "
+            "for each row of X." + see("Groups")
+        )
     if _has_missing(groups):
         raise ValueError(
             "groups has missing labels; give each sample a group of its own or leave "

@@ -45,6 +45,7 @@ class Summary(NamedTuple):
     y: np.ndarray | None = None  # its `summary` by the encoder of targets
     columns: Any = None
     means: Means | None = None
+    known: tuple = ()  # what goes with its rows, see `Sample.known`
 
 
 def checked(given, estimator):
@@ -109,6 +110,7 @@ def summary(part, estimator):
         y,
         part.columns,
         Means.of(sample.X, numbers, sample.weight, exposure),
+        sample.known(),
     )
 
 
@@ -130,6 +132,7 @@ def check_alike(summaries):
 
 
 _ALIKE = {
+    "an offset": lambda part: "offset" in part.known,
     "number of features": lambda part: part.n_features,
     "feature names": lambda part: None if part.names is None else list(part.names),
     "columns of gate and experts": lambda part: [

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_array
 
 from skmoe._docs import see
 from skmoe._validation import check_weights
@@ -34,6 +33,15 @@ class Sample(NamedTuple):
             return sample
         codes = np.unique(sample.group, return_inverse=True)[1]
         return sample._replace(group=codes)
+
+    def known(self):
+        """Names of what is known beside X, y and weights, a tuple."""
+        parts = {
+            "groups": self.group,
+            "offset": self.offset,
+            "expert_labels": self.expert,
+        }
+        return tuple(name for name, part in parts.items() if part is not None)
 
     def rows(self, encoder):
         """The engine's `Rows` of a fit, by an encoder that knows y."""
@@ -77,27 +85,32 @@ class Inputs(NamedTuple):
         )
 
 
+def _numbers(name, values, section):
+    """Finite values as an array of float64."""
+    try:
+        values = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} is a {type(values).__name__} whose values are no numbers; give an "
+            "array of numbers." + see(section)
+        ) from None
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"{name} contains NaN or infinite values (of an exposure of zero the "
+            "logarithm is one); give numbers, or leave these rows out." + see(section)
+        )
+    return values
+
+
 def check_offset(offset, n_rows):
     """Finite offsets, (n,) or (n, C) float64, or None."""
     if offset is None:
         return None
-    offset = check_array(
-        offset,
-        dtype=np.float64,
-        ensure_2d=False,
-        ensure_min_samples=0,
-        ensure_min_features=0,
-        input_name="offset",
-    )
+    offset = _numbers("offset", offset, "Offsets")
     if offset.ndim == 0 or offset.shape[0] != n_rows:
         raise ValueError(
             f"offset has shape {offset.shape}, X has {n_rows} rows; give one value, or "
             "one row of them, for each row of X." + see("Offsets")
-        )
-    if not np.isfinite(offset).all():  # scikit-learn may be told to assume so
-        raise ValueError(
-            "offset contains NaN or infinite values; leave these rows out."
-            + see("Offsets")
         )
     return offset
 
@@ -107,12 +120,22 @@ def check_expert_labels(settings, expert_labels, n_rows):
     if expert_labels is None:
         return None
     labels = np.asarray(expert_labels)
-    if labels.shape != (n_rows,) or labels.dtype.kind not in "iu":
+    whole = labels
+    if labels.dtype.kind in "fO":  # as pandas makes them, where some are missing
+        values = [np.nan if label is None else label for label in labels.ravel()]
+        try:
+            whole = np.array(values, dtype=np.float64).reshape(labels.shape)
+        except (TypeError, ValueError):
+            whole = np.array(np.nan)
+    is_number = whole.dtype.kind in "iuf" and bool((whole == np.floor(whole)).all())
+    if labels.shape != (n_rows,) or not is_number:
         raise ValueError(
-            f"expert_labels has shape {labels.shape} and dtype {labels.dtype}; give "
-            f"integers of shape ({n_rows},), the number of the expert of each row, or "
-            "-1 where it is not known." + see("Known experts")
+            f"expert_labels has shape {labels.shape}, dtype {labels.dtype} and values "
+            f"such as {labels.ravel()[:3].tolist()}; give integers of shape "
+            f"({n_rows},), the number of the expert of each row, and -1 where it is "
+            "not known, also for missing values." + see("Known experts")
         )
+    labels = whole
     n_experts = settings["n_experts"]
     if labels.size and (labels.min() < -1 or labels.max() >= n_experts):
         raise ValueError(
@@ -120,13 +143,15 @@ def check_expert_labels(settings, expert_labels, n_rows):
             f"n_experts={n_experts} they must be from 0 to {n_experts - 1}, or -1 "
             "where the expert is not known." + see("Known experts")
         )
-    if settings["top_k"] is not None:
+    if not (labels >= 0).any():
+        return None
+    if (settings["top_k"] or n_experts) < n_experts:
         raise ValueError(
             f"top_k={settings['top_k']}: a gate that chooses may leave out an expert "
             "that is known; set top_k=None or leave expert_labels out."
             + see("Known experts")
         )
-    return labels.astype(np.intp) if (labels >= 0).any() else None
+    return labels.astype(np.intp)
 
 
 def of_groups(expert, group):
@@ -168,9 +193,7 @@ def check_expert_proba(expert_proba, n_rows, n_experts):
     """Probabilities of the experts, (n, K) float64, or None."""
     if expert_proba is None:
         return None
-    proba = check_array(
-        expert_proba, dtype=np.float64, ensure_min_samples=0, input_name="expert_proba"
-    )
+    proba = _numbers("expert_proba", expert_proba, "Groups that are known")
     if proba.shape != (n_rows, n_experts):
         raise ValueError(
             f"expert_proba has shape {proba.shape}; give one row of probabilities of "

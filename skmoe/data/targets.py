@@ -61,12 +61,12 @@ class Outputs(NamedTuple):
 
     def offset(self, values):
         """Offsets of the outputs, (m, n)."""
-        shape = self.shape or ()
-        if values is None or not values.any():
+        if values is None:
             return None
+        shape = self.shape or ()
         if values.shape[1:] != shape and values.shape[1:] != (1,) * (shape == ()):
             raise _wrong_offset(values, str((len(values), *shape)))
-        return values.reshape(len(values), -1).T
+        return values.reshape(len(values), -1).T if values.any() else None
 
     def less_offset(self, target, offset):
         """The mean of real outputs moves with their predictor."""
@@ -114,10 +114,12 @@ class Amounts(NamedTuple):
 
     def offset(self, values):
         """Offsets of the logarithm of the mean, (1, n)."""
-        if values is None or not values.any():
+        if values is None:
             return None
         if values.shape[1:] not in ((), (1,)):
             raise _wrong_offset(values, f"({len(values)},)")
+        if not values.any():
+            return None
         with np.errstate(over="ignore"):
             exposure = np.exp(values)
         if not (np.isfinite(exposure).all() and exposure.all()):
@@ -197,23 +199,27 @@ class Classes(NamedTuple):
 
     def offset(self, values):
         """Offsets of the logits, (C, n), of two classes (1, n)."""
-        if values is None or not values.any():
+        if values is None:
+            return None
+        n_rows, n_classes = len(values), len(self.classes)
+        if values.shape[1:] == (n_classes,):
+            found = values.T
+            found = found[1:] - found[:1] if n_classes == 2 else found
+        elif n_classes == 2 and values.shape[1:] in ((), (1,)):
+            found = values.reshape(1, n_rows)
+        else:
+            flat = f"({n_rows},), of the logit of {self.classes[1]!r}, or "
+            raise _wrong_offset(
+                values, f"{flat if n_classes == 2 else ''}({n_rows}, {n_classes})"
+            )
+        if not found.any():
             return None
         if self.only_two:
             raise ValueError(
                 "symmetric=True: the classes of mirrored experts leave no room for an "
                 "offset; leave offset out, or set symmetric=False." + see("Offsets")
             )
-        n_rows, n_classes = len(values), len(self.classes)
-        if values.shape[1:] == (n_classes,):
-            values = values.T
-            return values[1:] - values[:1] if n_classes == 2 else values
-        if n_classes == 2 and values.shape[1:] in ((), (1,)):
-            return values.reshape(1, n_rows)
-        flat = f"({n_rows},), of the logit of {self.classes[1]!r}, or "
-        raise _wrong_offset(
-            values, f"{flat if n_classes == 2 else ''}({n_rows}, {n_classes})"
-        )
+        return found
 
     def less_offset(self, target, offset):
         """Both as they are."""

@@ -73,6 +73,8 @@ class Problem:
         if scaling is None:
             centres = spec.fit_intercept or spec.gate_intercept
             scaling = Scaling(weight.sum(), *column_moments(X, weight, centres))
+        if spec.shares_intercept:
+            _check_constant(spec, scaling)
         units, first = _units(weight, group)
         X_units = X if units is None else X[first]
         self.has_groups = units is not None
@@ -343,6 +345,20 @@ def _units(weight, group):
         return None, slice(None)
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     return Groups(np.append(starts, group.shape[0]), weight), starts
+
+
+def _check_constant(spec, scaling):
+    """Raise an error if a constant column that some experts see is their intercept."""
+    columns = slice(None) if spec.expert_columns is None else spec.expert_columns
+    is_constant = np.isinf(scaling.scale[columns]) & (scaling.mean[columns] != 0)
+    is_own = (spec.coef_sets[:, :-1] < 0).any(axis=0)
+    if (found := np.flatnonzero(is_constant & is_own)).size:
+        column = np.arange(scaling.scale.size)[columns][found[0]]
+        raise ValueError(
+            f"X, column {column}: it is constant, and would be another intercept of "
+            "the experts that see it beside the shared one; leave it out of "
+            "expert_features, or say by shared_intercept which experts share theirs."
+        )
 
 
 def _same(first, second):

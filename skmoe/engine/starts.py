@@ -58,6 +58,8 @@ _CLUSTERING_ITER = 20
 _MOST_ORDERS = 24
 # A hard label keeps this responsibility, so that no expert starts without mass.
 _LABEL_WEIGHT = 0.95
+# A known expert's responsibility counts as this at least where experts are matched.
+_LEAST_SHARE = 1e-6
 
 
 def starting_point(mixture, strategy, rng, solver=None):
@@ -98,11 +100,15 @@ def ways_out(mixture, rng):
 
 
 def for_starts(mixture):
-    """The mixture that starts are tried on: of all experts, without outliers."""
+    """The mixture that starts are tried on: of all experts, without outliers.
+
+    It does not know of known experts, see `as_labelled`.
+    """
     target = mixture.experts.distribution.without_outliers(
         mixture.target, mixture.weight
     )
-    return mixture.replaced(gate=mixture.gate.with_all_experts(), target=target)
+    gate = mixture.gate.with_all_experts()
+    return mixture.replaced(gate=gate, target=target, known=None)
 
 
 def lighter(mixture, theta):
@@ -347,7 +353,7 @@ def sample_size(mixture):
 
 def _from_labels(mixture, labels):
     """Parameters that fit hard labels (u,), softened a little."""
-    labels = _like_known(mixture, _arranged(mixture, labels))
+    labels = _arranged(mixture, labels)
     rest = (1 - _LABEL_WEIGHT) / (mixture.n_experts - 1)
     softened = np.where(onehot(mixture.n_experts, labels) > 0, _LABEL_WEIGHT, rest)
     steps = expert_steps(mixture)
@@ -365,15 +371,29 @@ def _objective_at(mixture, theta):
     return objective if np.isfinite(objective) else np.inf
 
 
-def _like_known(mixture, labels):
-    """Labels (u,) renumbered so that as many as can be are those of known experts."""
+def as_labelled(mixture, theta):
+    """Parameters with experts in the order of those that are known, if that is better.
+
+    Starts know nothing of labels, which may be few: a sample need not hold any.
+    """
     if mixture.known is None:
-        return labels
+        return theta
     seen = np.flatnonzero(mixture.known >= 0)
-    shared = np.zeros((mixture.n_experts, mixture.n_experts))
-    where = labels[seen], mixture.known[seen]
-    np.add.at(shared, where, mixture.units.weight[seen])
-    return linear_sum_assignment(shared, maximize=True)[1][labels]
+    rows = mixture.replaced(known=None).row_moments(theta).posterior
+    share = np.log(np.maximum(rows[:, seen], _LEAST_SHARE))
+    share = share * mixture.units.weight[seen]
+    agreement = share @ onehot(mixture.n_experts, mixture.known[seen]).T
+    _, order = linear_sum_assignment(agreement, maximize=True)
+    if (order == np.arange(order.size)).all():
+        return theta
+    other = project_responsibilities(mixture, rows[np.argsort(order)])
+    return min(theta, other, key=lambda theta: _objective_at(mixture, theta))
+
+
+def of_labels(mixture):
+    """Parameters that known experts alone lead to."""
+    shape = mixture.n_experts, n_units(mixture)
+    return project_responsibilities(mixture, np.full(shape, 1 / shape[0]))
 
 
 def _arranged(mixture, labels):

@@ -10,7 +10,7 @@ class Entry(NamedTuple):
     """One entry of the fitted attributes."""
 
     part: str  # 'gate', 'expert' or 'noise'
-    expert: int | str  # of a tree of gates the node; 'all' or '0, 2' where shared
+    expert: int | str  # of a tree of gates the node; 'all' or '0 and 2' where shared
     output: object  # output, label of the class or branch; None if there is one
     feature: str  # '(intercept)'; for the noise '(variance)' or alike
 
@@ -73,7 +73,7 @@ def _named(owners, k, experts):
     """Which expert an entry of expert k is of; of several that share it their list."""
     if len(owners) < 2:
         return k
-    return "all" if len(owners) == len(experts) else ", ".join(map(str, owners))
+    return "all" if len(owners) == len(experts) else " and ".join(map(str, owners))
 
 
 def relative_names(estimator, y, fit):
