@@ -73,8 +73,7 @@ def _as_before(given, estimator):
 
     What has become of their types the whole validation says, and what is at fault.
     """
-    choices = estimator.gate_features, estimator.expert_features
-    sees_all = any(chosen is None for chosen in choices)
+    sees_all = estimator.gate_features is None or estimator.expert_features is None
     if not (sees_all or isinstance(given.X, np.ndarray)):
         return None
     X, y = np.asarray(given.X), np.asarray(given.y)

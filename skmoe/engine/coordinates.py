@@ -23,7 +23,7 @@ class Coordinates(NamedTuple):
 
     reported: np.ndarray  # (n_reported, P)
     relative: np.ndarray  # (P, P)
-    copies: sparse.sparray  # (entries, P)
+    copies: sparse.csr_array  # (entries, P)
     is_listed: np.ndarray  # of all entries of the attributes, those of `reported`
     is_first: np.ndarray  # of entries of `Parameters`, those of `relative`
     learnt: np.ndarray  # indices of parameters that the data determines
@@ -51,9 +51,9 @@ def coordinates(problem, theta, mass):
     listed, first = _without_copies(problem, theta, len(_responses(problem)))
     copies = sparse.block_diag(
         [
-            sparse.eye_array(theta.gate.size),
+            sparse.csr_array(sparse.eye(theta.gate.size)),
             experts.sharing.embedding(experts.n_free),
-            sparse.eye_array(theta.log_variance.size),
+            sparse.csr_array(sparse.eye(theta.log_variance.size)),
         ],
         format="csr",
     )

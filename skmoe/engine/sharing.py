@@ -61,7 +61,9 @@ class OwnCoefficients:
 
     def embedding(self, n_predictors):
         """Linear map from the free coefficients to all copies, a sparse matrix."""
-        return sparse.eye_array(n_predictors * self.shape[0] * self.shape[1])
+        return sparse.csr_array(
+            sparse.eye(n_predictors * self.shape[0] * self.shape[1])
+        )
 
     def steps(self, solve, penalty, systems, coef, learning, groups):
         """Steps (J, q, p) of Newton systems; those that do not learn stay.
