@@ -47,6 +47,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmoe import MixtureOfLogisticExperts
+from skmoe.data.sample import Inputs
 from skmoe.engine.fitted import FittedModel
 from skmoe.engine.m_step import project_responsibilities
 from skmoe.engine.problem import Problem
@@ -226,10 +227,11 @@ def make_start(task, name, rng):
 def judge(task, fitted):
     """Quality on test images of a model of two experts with fitted attributes."""
     test, model = task.test, FittedModel(task.problem.specification, fitted)
-    log_gate, log_density = model.log_joint(test.X, test.y)
+    rows = Inputs(test.X)
+    log_gate, log_density = model.log_joint(rows, test.y)
     log_joint = log_gate + log_density
     return Quality(
-        (model.mean(test.X).argmax(axis=1) == test.y).mean(),
+        (model.mean(rows).argmax(axis=1) == test.y).mean(),
         -np.logaddexp.reduce(log_joint, axis=1).mean(),
         agreement(log_gate, test.inverted),
         agreement(log_joint, test.inverted),
