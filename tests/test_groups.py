@@ -495,7 +495,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         "groups, message",
         [
-            (lambda n: np.zeros(n - 1), "inconsistent numbers of samples"),
+            (lambda n: np.zeros(n - 1), "groups has .* labels, X has"),
             (lambda n: np.zeros((n, 2)), "1d array"),
             (lambda n: np.full(n, np.nan), "missing labels"),
             (lambda n: [None] * n, "missing labels"),
