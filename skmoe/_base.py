@@ -440,7 +440,6 @@ class BaseMixtureOfExperts(
             (spec.gate_columns, spec.expert_columns, spec.coef_sets),
             spec.n_targets,
             is_flat,
-            problem.has_groups,
             column_units,
             target_units,
             mass,

@@ -52,7 +52,6 @@ class Fitted(NamedTuple):
     columns: tuple
     n_targets: int  # outputs or classes
     is_flat: bool  # whether attributes have no axis of outputs or classes
-    has_groups: bool
     column_units: np.ndarray  # mean and scale of columns, (2, d)
     target_units: np.ndarray  # and of targets, see `Scaling.units`
     mass: np.ndarray  # shares of the experts in the responsibilities, (K,)

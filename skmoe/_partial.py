@@ -131,7 +131,7 @@ def _check_settings(estimator):
     if not hasattr(estimator, "coef_"):
         return
     fitted = estimator._fitted
-    if fitted["has_groups"]:
+    if "groups" in fitted["known"]:
         raise ValueError(
             "groups were given to fit, but rows of partial_fit have none; fit without "
             "groups, or fit all rows again." + see("Batches that arrive one by one")

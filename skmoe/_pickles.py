@@ -38,7 +38,6 @@ def fitted_before(estimator):
         (old.get("gate_columns"), old.get("expert_columns")),
         n_targets,
         is_flat,
-        old.get("had_groups", False),
         old.get("column_units"),
         old.get("target_units"),
         np.broadcast_to(old.get("expert_mass", 1 / n_experts), n_experts).copy(),
@@ -46,6 +45,7 @@ def fitted_before(estimator):
         old.get("lack_of_rows"),
         old.get("low_noise"),
         exact,
+        ("groups",) if old.get("had_groups") else (),
     )
     return fitted._asdict()
 

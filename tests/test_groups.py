@@ -458,13 +458,13 @@ class TestMetadataRouting:
             model.set_fit_request(groups=True), {"n_experts": [1, 2]}, cv=GroupKFold(3)
         )
         search.fit(X, y, groups=groups)
-        assert search.best_estimator_._fitted["has_groups"]
+        assert "groups" in search.best_estimator_._fitted["known"]
 
     def test_pipeline_passes_groups_to_fit(self):
         X, y, groups, _ = panel(MixtureOfLinearExperts)
         model = MixtureOfLinearExperts(random_state=0, gate_features=[0])
         pipeline = make_pipeline(StandardScaler(), model.set_fit_request(groups=True))
-        assert pipeline.fit(X, y, groups=groups)[-1]._fitted["has_groups"]
+        assert "groups" in pipeline.fit(X, y, groups=groups)[-1]._fitted["known"]
 
 
 class TestBadInput:

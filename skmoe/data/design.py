@@ -182,12 +182,6 @@ class DenseDesign:
             taken.X, taken._kept = self.X[rows], None
         return taken
 
-    def with_offset(self, offset):
-        """The same rows with a known part of their predictors, (C, n)."""
-        changed = copy.copy(self)
-        changed.offset = offset
-        return changed
-
     def block(self, rows):
         """Block of a slice of rows."""
         if self._kept is None and self._is_kept(self.n_rows):
@@ -283,12 +277,6 @@ class SparseDesign:
         taken.X = self.X[rows]
         return taken
 
-    def with_offset(self, offset):
-        """The same rows with a known part of their predictors, (C, n)."""
-        changed = copy.copy(self)
-        changed.offset = offset
-        return changed
-
     def block(self, rows):
         """Block of a slice of rows; shares the memory of X."""
         X = self.X
@@ -366,6 +354,13 @@ class SparseBlock:
         if not self.intercept:
             return out
         return np.concatenate([out, rows.sum(axis=1, keepdims=True)], axis=1)
+
+
+def with_offset(design, offset):
+    """A design of the same rows with a known part of their predictors, (C, n)."""
+    changed = copy.copy(design)
+    changed.offset = offset
+    return changed
 
 
 def _taken(design, rows):

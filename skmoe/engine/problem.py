@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmoe.data.design import column_moments, make_design
+from skmoe.data.design import column_moments, make_design, with_offset
 from skmoe.data.scaling import Scaling
 from skmoe.engine.coordinates import learnt_parts
 from skmoe.engine.experts import LinearExperts
@@ -94,7 +94,7 @@ class Problem:
                 spec.fit_intercept,
             )
         if offset is not None:
-            expert_design = expert_design.with_offset(offset)
+            expert_design = with_offset(expert_design, offset)
         self.gate_design, self.expert_design = gate_design, expert_design
         weight = weight / scaling.total
         n_seen = max(scaling.total if n_seen is None else n_seen, _LEAST_SEEN)
