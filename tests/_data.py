@@ -7,6 +7,7 @@ import numpy as np
 
 from skmoe.distributions import (
     Categorical,
+    CensoredNormal,
     Gamma,
     LogLink,
     Normal,
@@ -62,6 +63,15 @@ def draw(probability, rng):
     return (uniform > probability.cumsum(axis=0)[:-1]).sum(axis=0)
 
 
+def censor(y):
+    """Targets (3, n) of which a quarter is known, others to lie in an interval."""
+    kind, entry = np.arange(y.size) % 4, np.full_like(y, -np.inf)
+    lower = np.select([kind == 1, kind == 2], [-np.inf, np.floor(y)], y)
+    upper = np.select([kind == 1, kind == 3], [np.ceil(y), np.inf], y)
+    upper[kind == 2] = lower[kind == 2] + 1
+    return np.stack([lower, upper, entry])
+
+
 @dataclass(frozen=True)
 class Model:
     """What kind of mixture: of its data, and of the problem that fits it."""
@@ -72,6 +82,7 @@ class Model:
     n_classes: int = 2
     noise: str = "per_expert"
     noise_df: float | None = None
+    censored: bool = False
     symmetric: bool = False
     depth: int = 1
     top_k: int | None = None
@@ -104,9 +115,15 @@ class Model:
             noise = noise * rng.standard_normal((q, n))
             if self.noise_df is not None:
                 noise /= np.sqrt(rng.chisquare(self.noise_df, n) / self.noise_df)
-            return Data(X, predictor + noise, expert)
+            target = predictor + noise
+            return Data(X, censor(target[0]) if self.censored else target, expert)
         logits = np.concatenate([np.zeros((1, n)), predictor])
         return Data(X, draw(softmax(logits), rng), expert)
+
+    @property
+    def hides_z_alone(self):
+        """Whether the complete data is z and y, and y is seen."""
+        return self.noise_df is None and not self.censored
 
     @property
     def n_branches(self):
@@ -115,6 +132,8 @@ class Model:
     def distribution(self):
         """Distribution of y under an expert."""
         df, m = self.noise_df, self.n_outputs
+        if self.censored:
+            return CensoredNormal()
         if self.family == "linear":
             return Normal(m) if df is None else StudentT(df, m)
         if self.family in FAMILIES:
@@ -192,6 +211,7 @@ MODELS = {
         "linear", 3, n_outputs=2, noise="shared", noise_df=2.5
     ),
     "linear-student-symmetric": Model("linear", symmetric=True, noise_df=4.0),
+    "linear-censored": Model("linear", 2, censored=True),
 }
 
 

@@ -14,7 +14,7 @@ from _data import (
     unflat,
 )
 from scipy import optimize, stats
-from scipy.special import digamma, gammaln, loggamma
+from scipy.special import digamma, gammaln, loggamma, ndtr
 
 from skmoe.engine.descent import minimise
 from skmoe.engine.m_step import project_exactly
@@ -155,6 +155,42 @@ class Student(Normal):
         return own[:, :m], own[:, m : 2 * m], own[:, 2 * m]
 
 
+class Censored(Normal):
+    """Censored normal experts: y is hidden, T = (y, y^2)."""
+
+    def __init__(self, mixture):
+        super().__init__(mixture)
+        # Far ends in place of infinite ones.
+        self.lower, self.upper = np.clip(mixture.target[:2], -50.0, 50.0)
+        self.is_known = self.lower == self.upper
+        self.log_unit = mixture.experts.distribution.log_unit
+
+    def log_partition_given_y(self, own):
+        linear, square = own[:, 0], own[:, 1]
+        mean, std = -linear / (2 * square), np.sqrt(-0.5 / square)
+        lower, upper = (ndtr((end - mean) / std) for end in (self.lower, self.upper))
+        whole = np.log(std) + 0.5 * np.log(2 * np.pi) + mean**2 / (2 * std**2)
+        known = linear * self.lower + square * self.lower**2
+        within = whole + np.log(upper - lower + self.is_known) + self.log_unit
+        return np.where(self.is_known, known, within)
+
+    def statistic(self, theta):
+        mean, variance = self.means_and_variances(theta)
+        mean, std = mean[:, 0], np.sqrt(variance[:, 0])
+        lower, upper = ((end - mean) / std for end in (self.lower, self.upper))
+        upper = np.where(self.is_known, lower + 1, upper)
+        first, second = stats.truncnorm.stats(lower, upper, mean, std)
+        first = np.where(self.is_known, self.lower, first)
+        second = np.where(self.is_known, self.lower**2, first**2 + second)
+        return np.stack([first, second], axis=1)
+
+    def log_density(self, theta, here):
+        mean, variance = self.means_and_variances(theta)
+        first, second = np.moveaxis(self.statistic(here), 1, 0)
+        square = second - 2 * mean[:, 0] * first + mean[:, 0] ** 2
+        return -0.5 * (square / variance[:, 0] + np.log(2 * np.pi * variance[:, 0]))
+
+
 class Categorical(Normal):
     """Logistic experts: T is one-hot."""
 
@@ -241,6 +277,7 @@ class CompleteData:
     def __init__(self, mixture, name):
         model = MODELS[name]
         kind = Normal if model.noise_df is None else Student
+        kind = Censored if model.censored else kind
         self.own = self.KINDS.get(model.family, kind)(mixture)
         self.mixture, self.weight = mixture, mixture.weight
         self.at_gate = all_features(mixture.gate_design)
@@ -434,7 +471,16 @@ def test_objective_is_penalised_likelihood_in_the_users_units(name, alpha):
     if model.family == "linear":
         mean = np.einsum("kmd,nd->nkm", coef, expert_X) + intercept
         std = np.sqrt(fitted["noise_variance_"])
-        density = stats.norm.logpdf(data.target.T[:, None], mean, std).sum(axis=2)
+        ends = data.target
+        y = ends[:1] if model.censored else ends
+        density = stats.norm.logpdf(y.T[:, None], mean, std).sum(axis=2)
+        if model.censored:
+            lower, upper, _ = (
+                stats.norm.cdf(end[:, None, None], mean, std) for end in ends
+            )
+            is_known = (ends[0] == ends[1])[:, None, None]
+            within = np.log(upper - lower + is_known)
+            density = np.where(is_known, density[..., None], within)[..., 0]
         if is_student(name):
             density = student_density(data.target.T[:, None] - mean, std, model)
         # The experts' penalty is relative to the spread of y.
@@ -515,16 +561,22 @@ def test_em_step_is_weighted_least_squares(name):
     mass = all_mass = mixture.row_moments(theta).posterior * mixture.weight
     if is_student(name):
         mass = mass * complete.own.scales(theta)
-    X, y = complete.own.at_experts, mixture.target
+    X, y, hidden = complete.own.at_experts, mixture.target[None], 0.0
+    if MODELS[name].censored:
+        first, second = np.moveaxis(complete.own.statistic(theta), 1, 0)
+        y, hidden = first[:, None], (second - first**2)[:, None]
     if MODELS[name].symmetric:
         sign = np.array([1.0, -1.0])
-        signed = np.einsum("k,kn,mn->mn", sign, mass, y)
+        signed = np.einsum("k,kn,mn->mn", sign, mass, y[0])
         coef = np.linalg.solve((X * mass.sum(axis=0)) @ X.T, X @ signed.T).T[None]
         mean = np.einsum("k,jmp,pn->kmn", sign, coef, X)
     else:
-        coef = [np.linalg.solve((X * m) @ X.T, (X * m) @ y.T).T for m in mass]
+        y = np.broadcast_to(y, (len(mass), *y.shape[1:]))
+        coef = [
+            np.linalg.solve((X * m) @ X.T, (X * m) @ own.T).T for m, own in zip(mass, y)
+        ]
         mean = np.stack(coef) @ X
-    spread = np.einsum("kn,kmn->km", mass, (y - mean) ** 2)
+    spread = np.einsum("kn,kmn->km", mass, (y - mean) ** 2 + hidden)
     variance = spread / all_mass.sum(axis=1)[:, None]
     if theta.log_variance.shape[0] == 1:
         variance = spread.sum(axis=0, keepdims=True)

@@ -66,9 +66,9 @@ def test_observed_information_is_the_hessian_of_the_objective(name, alpha):
     assert relative_error(hessian, expected) <= 1e-7
 
 
-# The surrogate of t noise holds the scales too, which `surrogate_gradient` does not.
+# Where more than z is hidden, the surrogate holds what `surrogate_gradient` does not.
 @pytest.mark.parametrize(
-    "name", [name for name, model in MODELS.items() if model.noise_df is None]
+    "name", [name for name, model in MODELS.items() if model.hides_z_alone]
 )
 def test_complete_information_is_the_hessian_of_the_surrogate(name):
     _, problem = make_problem(name)

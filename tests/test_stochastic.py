@@ -40,8 +40,8 @@ def test_one_batch_of_all_rows_is_one_em_step(name):
 
 @pytest.mark.parametrize(
     "name",
-    # With t noise they move exactly at fixed scales, which a sweep does not take.
-    [n for n, model in MODELS.items() if "linear" in n and model.noise_df is None],
+    # What else is hidden stays fixed, too, which a sweep does not take.
+    [n for n, model in MODELS.items() if "linear" in n and model.hides_z_alone],
 )
 def test_moments_of_linear_experts_move_with_the_parameters_exactly(name):
     """Residuals, and their squares, at fixed responsibilities."""

@@ -65,6 +65,10 @@ class Categorical:
         """Sufficient statistics of the targets, (n,) -> one-hot (C, n)."""
         return np.eye(self.n_categories)[:, target]
 
+    def unseen(self, target):
+        """None: all rows of a population are seen."""
+        return None
+
     def without_outliers(self, target, weight):
         """The targets: a class has no outliers."""
         return target
@@ -73,7 +77,7 @@ class Categorical:
 class CategoricalRows:
     """Rows of class probabilities (K, C, b)."""
 
-    weight = hidden_variance = None
+    weight = None
 
     def __init__(self, contrasts, logits, target):
         self.contrasts, self.target = contrasts, target
@@ -92,11 +96,15 @@ class CategoricalRows:
         """Its variance by pairs of predictors, (K, pairs, b)."""
         return np.stack([pair_weights(p, self.contrasts) for p in self.probability])
 
+    def hidden(self):
+        """Nothing is hidden but z."""
+        return []
+
 
 class BinaryRows:
     """As `CategoricalRows` for two classes: one logit (K, b)."""
 
-    weight = hidden_variance = None
+    weight = None
 
     def __init__(self, logit, target):
         self.target = target
@@ -117,3 +125,7 @@ class BinaryRows:
     def curvature(self, at_model=False):
         """Its variance, (K, 1, b)."""
         return self.variance[:, None]
+
+    def hidden(self):
+        """Nothing is hidden but z."""
+        return []

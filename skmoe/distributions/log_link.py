@@ -44,6 +44,10 @@ class LogLink:
         """Least and largest dispersion, two (1,); they depend on no target."""
         return np.array(self.family.dispersion_limits)[:, None]
 
+    def unseen(self, target):
+        """None: all rows of a population are seen."""
+        return None
+
     def without_outliers(self, target, weight):
         """The targets: large ones tell of the mean."""
         return target
@@ -121,7 +125,7 @@ def log_bounds(dtype):
 class LogLinkRows:
     """Rows of means (K, b) and dispersions (K or 1, 1)."""
 
-    weight = hidden_variance = None
+    weight = None
 
     def __init__(self, family, predictor, target, dispersion):
         self.family, self.target, self.mean = family, target, np.exp(predictor)
@@ -140,3 +144,7 @@ class LogLinkRows:
         if at_model:
             return self.family.expected_curvature(self.mean)[:, None]
         return self.family.curvature(self.mean, self.target)[:, None]
+
+    def hidden(self):
+        """Nothing is hidden but z."""
+        return []

@@ -37,6 +37,18 @@ class Normal:
         residual = np.subtract(target, predictor, out=predictor)
         return NormalRows(self, residual, dispersion)
 
+    def in_units(self, scale):
+        """The same for targets in units of scales (m,): all rows have a density."""
+        return self
+
+    def values(self, target):
+        """Numbers that stand for targets, (m, n): the same."""
+        return target
+
+    def unseen(self, target):
+        """None: all rows of a population are seen, see `CensoredNormal`."""
+        return None
+
     def under(self, penalty):
         """The same, whatever the penalty of coefficients."""
         return self
@@ -145,8 +157,7 @@ class Normal:
 class NormalRows:
     """Rows of residuals (K, m, b) and variances (K or 1, m)."""
 
-    # What rows weigh, and the variance of that where it is a hidden scale.
-    weight = hidden_variance = None
+    weight = None  # what rows weigh, where a scale is hidden
 
     def __init__(self, distribution, residual, variance):
         self._residual, self._square = residual, np.square(residual)
@@ -165,3 +176,7 @@ class NormalRows:
     def curvature(self, at_model=False):
         """None: 1 everywhere."""
         return None
+
+    def hidden(self):
+        """Nothing is hidden but z."""
+        return []

@@ -102,7 +102,11 @@ class StudentRows(NormalRows):
         super().__init__(distribution, residual, variance)
         df, n_outputs = distribution.df, residual.shape[1]
         self.weight = (df + n_outputs) / (df + self.distance)
-        self.hidden_variance = np.square(self.weight) / ((df + n_outputs) / 2)
+        self._shape = (df + n_outputs) / 2
+
+    def hidden(self):
+        """Variance of u (K, b), and what residuals and deviances change by with it."""
+        return [(np.square(self.weight) / self._shape, self._residual, self._square)]
 
 
 def _bulk(values, weight):

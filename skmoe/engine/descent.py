@@ -74,7 +74,7 @@ def _minimise(mixture, theta, solver, max_iter, end, report):
         if stop or converged:
             break
     return Descent(
-        state.theta, state.stats.mass, np.array(curve), len(curve) - 1, converged
+        state.theta, mixture.shares(state), np.array(curve), len(curve) - 1, converged
     )
 
 

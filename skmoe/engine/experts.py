@@ -137,6 +137,10 @@ class LinearExperts:
         if self.n_noises:
             self.noise_bounds = self.distribution.dispersion_bounds(floor)
 
+    def learn_unit(self, scale):
+        """Take the unit of real outputs, their scale (m,)."""
+        self.distribution = self.distribution.in_units(scale)
+
     def initial(self):
         """Neutral coefficients (J, q, p) and log-dispersions (S, q), or (0, 0).
 
@@ -498,30 +502,33 @@ class ExpertRows:
         (K, noises, b); at the mean of hidden weights.
         """
         weight = self.local.weight
-        return self._complete_score(1.0 if weight is None else weight[:, None])
-
-    def _complete_score(self, weight):
-        """The same in rows of some weights (K, 1, b)."""
-        experts, precision = self.experts, 1 / self.dispersion[:, :, None]
-        residual = weight * precision * self.local.residual()
-        scores = untied(experts.tie, residual)
-        if not experts.n_noises:
-            return scores, np.zeros((len(residual), 0, residual.shape[2]))
-        expected = experts.distribution.expected_deviance(self.dispersion)[:, :, None]
-        excess = 0.5 * precision * (weight * self.local.deviance() - expected)
-        excess = np.broadcast_to(excess, residual.shape)
-        return scores, untied(experts.noise_tie, excess)
+        weight = 1.0 if weight is None else weight[:, None]
+        residual, excess = weight * self.local.residual(), 0.0
+        if self.experts.n_noises:
+            distribution = self.experts.distribution
+            expected = distribution.expected_deviance(self.dispersion)[:, :, None]
+            excess = weight * self.local.deviance() - expected
+        return self._scores(residual, excess)
 
     def hidden_scores(self):
-        """Variance of hidden weights given y and z, (K, b), and the score's slope.
+        """Variances (K, b) of what is hidden beside z, and the score's slopes, a list.
 
-        The complete score is linear in them; its slope is two arrays, as the score is.
-        None where nothing but z is hidden.
+        The complete score is linear in it; a slope is two arrays, as the score is.
+        Given y and z no two of them covary.
         """
-        if self.local.hidden_variance is None:
-            return None
-        at_one, at_zero = map(self._complete_score, (1.0, 0.0))
-        return self.local.hidden_variance, tuple(map(np.subtract, at_one, at_zero))
+        return [
+            (variance, self._scores(*slopes))
+            for variance, *slopes in self.local.hidden()
+        ]
+
+    def _scores(self, residual, excess):
+        """Scores in coefficients and noise, of residuals and of deviances (K, q, b)."""
+        experts, precision = self.experts, 1 / self.dispersion[:, :, None]
+        scores = untied(experts.tie, precision * residual)
+        if not experts.n_noises:
+            return scores, np.zeros((len(residual), 0, residual.shape[2]))
+        excess = np.broadcast_to(0.5 * precision * excess, residual.shape)
+        return scores, untied(experts.noise_tie, excess)
 
     def _weighted(self, mass):
         """Masses (K, b) times what rows weigh."""

@@ -309,15 +309,17 @@ class _BranchCurvature:
             for _ in range(gate.n_nodes)
         ]
 
-    def add(self, units, block, local, shares=None):
+    def add(self, units, block, local, shares=None, counts=None):
         """Add a block of units (slice) under the gate's rows `local`.
 
-        `shares` (K, b) of the experts, those of the model by default.
+        `shares` (K, b) of the experts, those of the model by default; units count
+        once, or as often as `counts` (b,).
         """
         if self.gate.depth == 1:
-            self.nodes[0].add(units, block, local.probability)
+            self.nodes[0].add(units, block, local.probability, counts)
             return
-        shares = self.gate.node_masses(local.probability if shares is None else shares)
+        shares = local.probability if shares is None else shares
+        shares = self.gate.node_masses(shares if counts is None else counts * shares)
         parts = zip(self.nodes, local.branch_probability(), shares.sum(axis=1))
         for node, probability, share in parts:
             node.add(units, block, probability, share)

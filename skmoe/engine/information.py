@@ -13,8 +13,8 @@ import numpy as np
 from scipy.linalg import block_diag, eigh
 
 from skmoe.data.design import block_rows
+from skmoe.engine.e_step import logits_of_block, unseen_of_block
 from skmoe.engine.softmax import softmax_in_place
-from skmoe.engine.sweep import logits_of_block
 
 
 class InformationMatrices(NamedTuple):
@@ -94,57 +94,97 @@ def matrices_of(mixture, state):
 def _add_block(mixture, theta, block, gates, missing, score_products):
     """Add a block to the gate's curvatures and the sums, in place.
 
-    The score of a group is the sum over its rows, as if they were one.
+    The score of a group is the sum over its rows, as if they were one.  Unseen rows are
+    hidden altogether: how many, by a geometric distribution of mean g and variance
+    ``g (1 + g)``, and each by itself.
     """
-    units = mixture.units
-    weight = units.weight[block.units]
+    weight = mixture.units.weight[block.units]
     gate_block, expert_block = designs = mixture.design_blocks(block)
     gate, local, posterior = logits_of_block(mixture, theta, block, designs)
     gate.normalise()
     softmax_in_place(posterior)
-    for curvature, shares in zip(gates, (posterior, gate.probability)):
-        curvature.add(block.units, gate_block, gate, shares)
-
     features = [
         gate_block.dot(np.eye(theta.gate.shape[-1])),
         expert_block.dot(np.eye(theta.experts.shape[-1])),
         np.ones((1, local.log_density.shape[-1])),
     ]
-    factors = [gate.complete_score(), *local.complete_score()]
-    shares = [posterior, *[units.repeat(posterior, block)] * 2]
-    pairs = zip(shares, factors)
-    means = [np.einsum("kb,kfb->fb", share, factor) for share, factor in pairs]
-
-    def score_of(factors):
-        """Scores of the units, (P, u), from factors (f, u) and (f, b)."""
-        of_gate, *of_rows = map(_products, factors, features)
-        summed = (units.sum(part, block) for part in of_rows)
-        return np.concatenate([of_gate, *summed])
-
-    score = score_of(means)
+    rows = _Rows(mixture.units, block, gate, local, posterior, features)
+    for curvature, shares in zip(gates, (posterior, gate.probability)):
+        curvature.add(block.units, gate_block, gate, shares)
+    score = rows.score()
+    rows.add_missing(weight, missing)
+    if mixture.unseen is not None:
+        unseen = unseen_of_block(mixture, theta, block, designs)
+        rows, odds = rows.of_unseen(unseen), unseen.odds
+        for curvature, shares in zip(gates, (unseen.posterior, gate.probability)):
+            curvature.add(block.units, gate_block, gate, shares, odds)
+        rows.add_missing(weight * odds, missing)
+        of_one = rows.score()
+        missing += (weight * odds * (1 + odds) * of_one) @ of_one.T
+        score = score + odds * of_one
     score_products += (weight * score) @ score.T
-    for k, mass in enumerate(weight * posterior):
-        deviation = score_of([factor[k] - mean for factor, mean in zip(factors, means)])
-        missing += (mass * deviation) @ deviation.T
-    hidden = local.hidden_scores()
-    if hidden is not None:
-        mass = units.expand(weight * posterior, block)
-        of_rows = slice(theta.gate.size, None)
-        missing[of_rows, of_rows] += _missing_of_scales(*hidden, mass, features[1:])
 
 
-def _missing_of_scales(variance, slopes, mass, features):
-    """Missing information of the hidden scales, E[Var(u) S1 S1' | y].
+class _Rows:
+    """Complete scores of a block, of what is seen or of unseen rows.
 
-    ``S = S0 + u S1`` is the complete score of a row in experts and noise.  Given the
-    experts, scales are independent, also those of the rows of a group.
+    Parameters
+    ----------
+    units : SingleRows or Groups
+    block : Block
+    gate : GateRows, normalised
+    local : ExpertRows
+    posterior : ndarray of shape (K, u)
+    features : list of ndarray, of gate and experts (p, .), and ones
     """
-    total = 0.0
-    for k, weight in enumerate(mass * variance):
-        pairs = zip(slopes, features)
-        slope = np.concatenate([_products(part[k], value) for part, value in pairs])
-        total = total + (weight * slope) @ slope.T
-    return total
+
+    def __init__(self, units, block, gate, local, posterior, features):
+        self.units, self.block, self.local = units, block, local
+        self.posterior, self.features = posterior, features
+        self.factors = [gate.complete_score(), *local.complete_score()]
+        shares = [posterior, *[units.repeat(posterior, block)] * 2]
+        pairs = zip(shares, self.factors)
+        self.means = [np.einsum("kb,kfb->fb", share, factor) for share, factor in pairs]
+
+    def of_unseen(self, unseen):
+        """The same of `Unseen` rows."""
+        given = unseen.gate, unseen.local, unseen.posterior, self.features
+        return _Rows(self.units, self.block, *given)
+
+    def score(self):
+        """Mean scores of the units, (P, u)."""
+        return self._score_of(self.means)
+
+    def add_missing(self, weight, missing):
+        """Add the covariance of the scores, of units of some weights, in place."""
+        mass = weight * self.posterior
+        for k, own in enumerate(mass):
+            pairs = zip(self.factors, self.means)
+            deviation = self._score_of([factor[k] - mean for factor, mean in pairs])
+            missing += (own * deviation) @ deviation.T
+        # Given the experts, what else is hidden does not covary between rows.
+        mass = self.units.expand(mass, self.block)
+        of_rows = slice(len(self.features[0]) * len(self.means[0]), None)
+        for variance, slopes in self.local.hidden_scores():
+            missing[of_rows, of_rows] += self._missing_of(mass * variance, slopes)
+
+    def _missing_of(self, weights, slopes):
+        """Missing information of something hidden, of weighted variances (K, b).
+
+        ``E[Var(u) S1 S1' | y]``, where ``S0 + u S1`` is the complete score of a row.
+        """
+        total = 0.0
+        for k, weight in enumerate(weights):
+            pairs = zip(slopes, self.features[1:])
+            slope = np.concatenate([_products(part[k], value) for part, value in pairs])
+            total = total + (weight * slope) @ slope.T
+        return total
+
+    def _score_of(self, factors):
+        """Scores of the units, (P, u), from factors (f, u) and (f, b)."""
+        of_gate, *of_rows = map(_products, factors, self.features)
+        summed = (self.units.sum(part, self.block) for part in of_rows)
+        return np.concatenate([of_gate, *summed])
 
 
 def _products(factor, values):

@@ -86,6 +86,9 @@ class Mixture:
         self.experts_are_dense = not experts.sharing.is_separate or _is_stored(
             experts.curvature_size, experts.penalty
         )
+        # Targets below and above entries, where rows are seen only above theirs.
+        self.unseen = experts.distribution.unseen(self.target)
+        self.experts_are_dense |= self.unseen is not None
 
     def replaced(self, **parts):
         """The same mixture with other parts, by the names of its constructor."""
@@ -168,6 +171,7 @@ class Mixture:
         """As `project`, the gate alone; its curvature may be given."""
         gate = state.theta.gate
         curvature = curvature or self.gate_curvature.at(gate)
+        step_size = step_size / self._rows_per_seen(state)
         penalty = self.gate_penalty.times(step_size)
         score = -step_size * state.stats.gate_gradient
         return gate + damping * penalty.solve(curvature, score, gate)
@@ -199,7 +203,9 @@ class Mixture:
         """
         theta = state.theta
         curvature = self.gate_curvature.near(theta.gate)
-        gate = self.gate_penalty.natural_step(curvature, gradient.gate, theta.gate)
+        share = 1 / self._rows_per_seen(state)
+        penalty, slope = self.gate_penalty.times(share), share * gradient.gate
+        gate = penalty.natural_step(curvature, slope, theta.gate)
         curvatures = self._expert_curvatures(state, 1.0)
         experts = self.experts.natural_step(theta, state.stats, curvatures, gradient)
         return Parameters(gate, *experts)
@@ -216,6 +222,17 @@ class Mixture:
         if self.expert_design is self.gate_design:
             return gate_block, gate_block
         return gate_block, self.expert_design.block(block.rows)
+
+    def shares(self, state):
+        """Shares of the experts in all rows, also those that nobody has seen, (K,)."""
+        return state.stats.mass / self._rows_per_seen(state)
+
+    def _rows_per_seen(self, state):
+        """Rows, seen or not, for each that is seen: the gate's curvature is of these.
+
+        A mean over the rows, of which the curvature is a sample too.
+        """
+        return 1.0 if self.unseen is None else state.stats.model_mass.sum()
 
     def _expert_curvatures(self, state, step_size, exact=False):
         """Curvature of each free expert's log-partition at blended mass, a list."""

@@ -106,7 +106,8 @@ class Problem:
             # Experts of opposite sign have no common mean to take away.
             centred = spec.fit_intercept and not spec.symmetric
             if scaling.target_scale is None:
-                scaling = scaling.of_target(target, weight, centred)
+                values = experts.distribution.values(target)
+                scaling = scaling.of_target(values, weight, centred)
             self.target_mean = scaling.target_mean
             self.target_scale = scaling.target_scale
             target = target - self.target_mean[:, None]
@@ -115,6 +116,7 @@ class Problem:
                 floor = experts.distribution.noise_floor(target, weight)
                 scaling = scaling._replace(noise_floor=floor)
             self.experts.learn_target_mean(1.0, scaling.noise_floor)
+            self.experts.learn_unit(self.target_scale)
             constant = float(np.log(self.target_scale).sum())
         elif target.dtype.kind == "f":
             if scaling.target_mean is None:

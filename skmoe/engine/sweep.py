@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skmoe.engine.routing import RoutedRows
+from skmoe.engine.e_step import logits_of_block, unseen_of_block
 from skmoe.engine.softmax import softmax_in_place
 from skmoe.engine.state import RowMoments, Statistics
 
@@ -77,7 +77,7 @@ def _block_statistics(mixture, block, theta, curvature, blend, keep, given):
     """
     units = mixture.units
     weight = units.weight[block.units]
-    gate_block, expert_block = designs = mixture.design_blocks(block)
+    designs = mixture.design_blocks(block)
     gate, local, posterior = logits_of_block(
         mixture, theta, block, designs, mixture.is_routed
     )
@@ -103,33 +103,34 @@ def _block_statistics(mixture, block, theta, curvature, blend, keep, given):
             of_rows[:, block.rows] = local.curvature_weights(mass, at_model)[:, 0]
     curvature = curvature and mixture.experts_are_dense
     wants = curvature, curvature and blend
+    log_likelihood = weight @ log_density
+    shares = posterior, model
+    stats = _statistics(
+        mixture, designs, gate, local, log_likelihood, shares, masses, wants
+    )
+    if mixture.unseen is None:
+        return stats
+    unseen = unseen_of_block(mixture, theta, block, designs, mixture.is_routed)
+    mass = weight * unseen.odds
+    shares = mass * unseen.posterior, mass * unseen.gate.probability
+    log_likelihood = -(weight @ unseen.log_seen)
+    rest = unseen.gate, unseen.local, log_likelihood, shares, shares, wants
+    return _added(stats, _statistics(mixture, designs, *rest))
+
+
+def _statistics(mixture, designs, gate, local, log_likelihood, shares, masses, wants):
+    """Statistics of a block, by posterior and model masses of units and of rows."""
+    (posterior, model), (gate_block, expert_block) = shares, designs
     if mixture.is_routed:
         sums = _routed_sums(local, masses, wants)
     else:
         sums = _expert_sums(expert_block, local, masses, wants)
     return Statistics(
-        weight @ log_density,
+        log_likelihood,
         *(mass.sum(axis=1) for mass in masses),
         mixture.gate.contrasts.T @ gate_block.adjoint(gate.score(model - posterior)),
         *sums,
     )
-
-
-def logits_of_block(mixture, theta, block, designs, is_routed=False):
-    """Rows under the gate and under the experts, posterior logits (K, u)."""
-    gate_block, expert_block = designs
-    gate = mixture.gate.at(theta.gate, gate_block)
-    target = mixture.target[..., block.rows]
-    if is_routed:
-        chosen = mixture.units.repeat(gate.logits > -np.inf, block)
-        local = RoutedRows(mixture.experts, theta, expert_block, target, chosen)
-    else:
-        local = mixture.experts.at(theta, expert_block, target)
-    logits = gate.logits + mixture.units.sum(local.log_density, block)
-    if mixture.known is not None:
-        known = mixture.known[block.units]
-        logits[(known >= 0) & (np.arange(len(logits))[:, None] != known)] = -np.inf
-    return gate, local, logits
 
 
 def _expert_sums(block, local, masses, wants):

@@ -62,7 +62,7 @@ def inspect_fit(estimator, X, y, *known):
             "top_k=None." + see("Sparse and deep mixtures")
         )
     state = evaluated(problem.mixture, theta)
-    where = coordinates(problem, theta, state.stats.mass)
+    where = coordinates(problem, theta, problem.mixture.shares(state))
     matrices = matrices_of(problem.mixture, state)
     matrices = matrices.of_free(where.copies).take(where.learnt)
     return Fit(problem, state, where, matrices, n_samples)
