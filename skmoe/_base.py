@@ -43,6 +43,7 @@ from skmoe.data.groups import (
 from skmoe.data.rows import rows_like_fit
 from skmoe.data.sample import (
     Inputs,
+    Known,
     check_expert_proba,
     check_offset,
     check_proba_of_groups,
@@ -58,6 +59,7 @@ from skmoe.engine.starts import STRATEGIES
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 _SHARE = Interval(Real, 0, 1, closed="both")
+_NOTHING = Known()  # beside X and y
 
 
 class BaseMixtureOfExperts(
@@ -120,6 +122,8 @@ class BaseMixtureOfExperts(
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         expert_labels: ArrayLike | None = None,
+        *,
+        trials: ArrayLike | None = None,
     ) -> Self:
         """Fit the mixture.
 
@@ -148,6 +152,9 @@ class BaseMixtureOfExperts(
             Numbers of experts that are known, from 0 to ``n_experts - 1``, and -1 where
             one is not.  Such a row counts for its expert alone, and one row of a group
             tells the expert of all.  Experts then keep their numbers.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -169,8 +176,8 @@ class BaseMixtureOfExperts(
             If the model has more parameters than samples (weights count as samples), or
             an expert fewer samples than coefficients.
         """
-        given = self, X, y, sample_weight, groups, offset, expert_labels
-        best = fit_task(self, lambda passes: task_in_memory(*given, passes))
+        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        best = fit_task(self, lambda passes: task_in_memory(self, X, y, known, passes))
         warn_of(self, best, stacklevel=5)
         return self
 
@@ -196,6 +203,8 @@ class BaseMixtureOfExperts(
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         expert_labels: ArrayLike | None = None,
+        *,
+        trials: ArrayLike | None = None,
     ) -> FloatArray:
         """Probability of each expert given x and y (posterior, E-step).
 
@@ -215,6 +224,9 @@ class BaseMixtureOfExperts(
         expert_labels : array-like of int of shape (n_samples,), default=None
             Experts that are known, else -1, as in `fit`; the others of such a row, or
             group, then have none.  Without it labels of the fit are not used.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -226,8 +238,9 @@ class BaseMixtureOfExperts(
         ValueError
             If the data is invalid, or what the gate sees varies within a group.
         """
-        self._require(offset=offset)
-        sample = self._sample(X, y, sample_weight, groups, offset, expert_labels)
+        self._require(offset=offset, trials=trials)
+        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        sample = self._sample(X, y, known)
         proba = posterior(*self._log_joint(sample))
         return proba if groups is None else proba[sample.group]
 
@@ -239,6 +252,8 @@ class BaseMixtureOfExperts(
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         expert_proba: ArrayLike | None = None,
+        *,
+        trials: ArrayLike | None = None,
     ) -> FloatArray:
         """Log-likelihood log p(y | x) of each sample, or of each group, in nats.
 
@@ -260,6 +275,9 @@ class BaseMixtureOfExperts(
         expert_proba : array-like of shape (n_samples, n_experts), default=None
             Probabilities of the experts in place of the gate's, such as those of
             :meth:`expert_proba`.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -272,10 +290,12 @@ class BaseMixtureOfExperts(
         ValueError
             If the data is invalid, or what the gate sees varies within a group.
         """
-        self._require(offset=offset)
+        self._require(offset=offset, trials=trials)
         if y is None:
-            y = self.predict(X, offset=offset, expert_proba=expert_proba)
-        sample = self._sample(X, y, sample_weight, groups, offset)
+            counted = {} if trials is None else {"trials": trials}
+            y = self.predict(X, offset=offset, expert_proba=expert_proba, **counted)
+        known = Known(sample_weight, groups, offset, trials=trials)
+        sample = self._sample(X, y, known)
         return mixture_log_density(*self._log_joint(sample, expert_proba))
 
     def expert_proba(
@@ -288,6 +308,8 @@ class BaseMixtureOfExperts(
         sample_weight_past: ArrayLike | None = None,
         offset_past: ArrayLike | None = None,
         expert_labels_past: ArrayLike | None = None,
+        *,
+        trials_past: ArrayLike | None = None,
     ) -> FloatArray:
         """Probability of each expert for rows of groups that have earlier rows.
 
@@ -311,6 +333,9 @@ class BaseMixtureOfExperts(
             Known part of the linear predictors of the earlier rows.
         expert_labels_past : array-like of int of shape (n_past,), default=None
             Experts of earlier rows, and so of their groups, that are known, else -1.
+        trials_past : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -340,7 +365,9 @@ class BaseMixtureOfExperts(
         gate = self.gate_proba(X)
         groups, past = check_labels_alike(groups, groups_past, len(gate))
         weight, offset, labels = sample_weight_past, offset_past, expert_labels_past
-        known = self.responsibilities(X_past, y_past, weight, past, offset, labels)
+        known = self.responsibilities(
+            X_past, y_past, weight, past, offset, labels, trials=trials_past
+        )
         counts = np.ones(len(past)) if weight is None else np.asarray(weight)
         past, known = past[counts > 0], known[counts > 0]
         names, first = np.unique(past, return_index=True)
@@ -504,13 +531,10 @@ class BaseMixtureOfExperts(
         name = self._fitted_distribution().dispersion_name
         return None if name is None else getattr(self, f"prior_{name}")
 
-    def _fitted_problem(
-        self, X, y, sample_weight, groups, offset=None, expert_labels=None
-    ):
+    def _fitted_problem(self, X, y, known=_NOTHING):
         """The problem on some data, and the fitted parameters in its coordinates."""
-        self._require(groups=groups, offset=offset, expert_labels=expert_labels)
-        sample = self._sample(X, y, sample_weight, groups, offset, expert_labels)
-        sample = sample.of_positive_weight()
+        self._require(**known._asdict())
+        sample = self._sample(X, y, known).of_positive_weight()
         names, purpose = STRUCTURE + STRENGTHS, "its information is that of the fit"
         check_as_fitted(self, names, purpose, "fit again")
         rows = sample.rows(self._fitted_encoder())
@@ -573,17 +597,19 @@ class BaseMixtureOfExperts(
         _check_choice(depth, self.top_k)
         return self.top_k
 
-    def _inputs(self, X, offset=None, expert_proba=None):
+    def _inputs(self, X, offset=None, expert_proba=None, trials=None):
         """Validated `Inputs` of a fitted estimator."""
         check_is_fitted(self)
-        return self._inputs_of(rows_like_fit(self, X), offset, expert_proba)
+        return self._inputs_of(rows_like_fit(self, X), offset, expert_proba, trials)
 
-    def _inputs_of(self, X, offset, expert_proba):
+    def _inputs_of(self, X, offset, expert_proba, trials=None):
         """`Inputs` of a validated X."""
         n_rows, n_experts = X.shape[0], self._fitted["settings"]["n_experts"]
+        encoder = self._fitted_encoder()
         if offset is not None:
-            offset = self._fitted_encoder().offset(check_offset(offset, n_rows))
-        return Inputs(X, offset, check_expert_proba(expert_proba, n_rows, n_experts))
+            offset = encoder.offset(check_offset(offset, n_rows))
+        proba = check_expert_proba(expert_proba, n_rows, n_experts)
+        return Inputs(X, offset, proba, encoder.trials(trials, n_rows))
 
     def _cast(self, values, inputs):
         """Predictions in the type of the attributes, or of X if that is wider."""
@@ -591,13 +617,12 @@ class BaseMixtureOfExperts(
         ends = np.finfo(dtype)
         return np.clip(values, ends.min, ends.max).astype(dtype, copy=False)
 
-    def _sample(self, X, y, sample_weight, groups, offset=None, expert_labels=None):
+    def _sample(self, X, y, known):
         """Validated `Sample` of a fitted estimator."""
         check_is_fitted(self)
         X, y = rows_like_fit(self, X, y)
-        given = sample_weight, groups, offset, expert_labels
         settings = self._fitted["settings"] | {"top_k": self.top_k}
-        return sample_of(settings, X, y, *given)
+        return sample_of(self._fitted_encoder(), settings, X, y, known)
 
     def _log_joint(self, sample, expert_proba=None):
         """Log-probabilities of experts and log-densities of rows, or of groups.

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from skmoe._typing import MatrixLike
+from skmoe.data.sample import Known
 from skmoe.engine.fitted import mixture_log_density, posterior
 
 
@@ -31,6 +32,8 @@ class HasCriteria:
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         expert_labels: ArrayLike | None = None,
+        *,
+        trials: ArrayLike | None = None,
     ) -> float:
         """Log-likelihood of all samples together, in nats; penalties are not in it.
 
@@ -47,6 +50,9 @@ class HasCriteria:
             Known part of the experts' linear predictors, as in `fit`.
         expert_labels : array-like of int of shape (n_samples,), default=None
             Experts that are known, else -1, as in `fit`; they are then data too.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -58,9 +64,8 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        return self._fit_to(
-            X, y, sample_weight, groups, offset, expert_labels
-        ).log_likelihood
+        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        return self._fit_to(X, y, known).log_likelihood
 
     def aic(
         self,
@@ -70,6 +75,8 @@ class HasCriteria:
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         expert_labels: ArrayLike | None = None,
+        *,
+        trials: ArrayLike | None = None,
     ) -> float:
         """Akaike information criterion in nats times two; lower is better.
 
@@ -86,6 +93,9 @@ class HasCriteria:
             Known part of the experts' linear predictors, as in `fit`.
         expert_labels : array-like of int of shape (n_samples,), default=None
             Experts that are known, else -1, as in `fit`; they are then data too.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -96,7 +106,8 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        fit = self._fit_to(X, y, sample_weight, groups, offset, expert_labels)
+        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        fit = self._fit_to(X, y, known)
         return 2 * self._fitted["n_parameters"] - 2 * fit.log_likelihood
 
     def bic(
@@ -107,6 +118,8 @@ class HasCriteria:
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         expert_labels: ArrayLike | None = None,
+        *,
+        trials: ArrayLike | None = None,
     ) -> float:
         """Bayesian information criterion in nats times two; lower is better.
 
@@ -130,6 +143,9 @@ class HasCriteria:
             Known part of the experts' linear predictors, as in `fit`.
         expert_labels : array-like of int of shape (n_samples,), default=None
             Experts that are known, else -1, as in `fit`; they are then data too.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -140,7 +156,8 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        fit = self._fit_to(X, y, sample_weight, groups, offset, expert_labels)
+        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        fit = self._fit_to(X, y, known)
         penalty = self._fitted["n_parameters"] * np.log(fit.n_samples)
         return penalty - 2 * fit.log_likelihood
 
@@ -152,6 +169,8 @@ class HasCriteria:
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         expert_labels: ArrayLike | None = None,
+        *,
+        trials: ArrayLike | None = None,
     ) -> float:
         """Integrated completed likelihood criterion; lower is better.
 
@@ -171,6 +190,9 @@ class HasCriteria:
             Known part of the experts' linear predictors, as in `fit`.
         expert_labels : array-like of int of shape (n_samples,), default=None
             Experts that are known, else -1, as in `fit`; they are then data too.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -181,19 +203,17 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        fit = self._fit_to(X, y, sample_weight, groups, offset, expert_labels)
+        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        fit = self._fit_to(X, y, known)
         penalty = self._fitted["n_parameters"] * np.log(fit.n_samples)
         return penalty - 2 * fit.log_likelihood + 2 * fit.uncertainty
 
-    def _fit_to(self, X, y, *known):
-        """How well the model fits some data: what the criteria need.
-
-        `known` are sample_weight, groups, offset and expert_labels, or None.
-        """
+    def _fit_to(self, X, y, known):
+        """How well the model fits some data: what the criteria need."""
         if y is None:
             raise ValueError("y=None: the likelihood needs the targets; give y.")
-        self._require(groups=known[1], offset=known[2])
-        sample = self._sample(X, y, *known).of_positive_weight()
+        self._require(groups=known.groups, offset=known.offset, trials=known.trials)
+        sample = self._sample(X, y, known).of_positive_weight()
         joint = self._log_joint(sample)
         log_density = mixture_log_density(*joint)
         entropy = entr(posterior(*joint)).sum(axis=1)

@@ -202,7 +202,7 @@ def _example(local, given):
         # A frame for each of its types; without it lazy predictions are not made.
         row = X._meta_nonempty.iloc[:1]
     y = np.ones((1, *local.intercept_.shape[1:]))
-    known = {"X": row, "y": getattr(local, "classes_", y)[:1]}
+    known = {"X": row, "y": getattr(local, "classes_", y)[:1], "trials": np.ones(1)}
     return [
         known[name] if name in known else np.zeros((1, *found.shape[1:]))
         for name, found in given.items()

@@ -4,6 +4,9 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, mean_tweedie_deviance
 
+from skmoe._scores import deviances_of_successes, share_explained, sums_of_successes
+from skmoe.data.targets import Successes
+
 
 def likelihood(local, partitions):
     """Log-likelihood of partitions, and the sum of their weights."""
@@ -15,6 +18,9 @@ def score(local, partitions):
     if is_classifier(local):
         correct, weight = np.sum(partitions.collect(_correct, local), axis=0)
         return float(correct / weight)
+    if isinstance(local._fitted_encoder(), Successes):
+        sums = sum(partitions.collect(_sums_of_successes, local))
+        return share_explained(sum(partitions.collect(_of_successes, local, sums)))
     sums = sum(partitions.collect(_sums_of_target))
     power = local._fitted_distribution().power
     left, whole = sum(partitions.collect(_deviances, local, sums[1:] / sums[0], power))
@@ -36,7 +42,9 @@ def _likelihood_of(part, local):
     if weight is None:
         return 0.0, 0.0
     known = part.offset, part.expert_labels
-    found = local.log_likelihood(part.X, part.y, weight, None, *known)
+    found = local.log_likelihood(
+        part.X, part.y, weight, None, *known, trials=part.trials
+    )
     return found, weight.sum()
 
 
@@ -54,6 +62,26 @@ def _outputs(y):
     """Targets or predictions as columns, (n, m)."""
     y = np.asarray(y)
     return y.reshape(len(y), -1)
+
+
+def _successes(part, local):
+    """Successes and failures of a part, (n, 2)."""
+    return local._fitted_encoder().observed(np.asarray(part.y), part.known())
+
+
+def _sums_of_successes(part, local):
+    """Weighted sums of a part's successes and failures, (2,)."""
+    weight = _weight(part)
+    return 0.0 if weight is None else sums_of_successes(_successes(part, local), weight)
+
+
+def _of_successes(part, local, sums):
+    """Deviances of a part's predictions and of the share of successes, (2,)."""
+    weight = _weight(part)
+    if weight is None:
+        return 0.0
+    found = local.predict(part.X, offset=part.offset, trials=part.trials)
+    return deviances_of_successes(_successes(part, local), found, sums, weight)
 
 
 def _sums_of_target(part):

@@ -68,31 +68,31 @@ def task_in_memory(
     estimator,
     X,
     y,
-    sample_weight,
-    groups=None,
-    offset=None,
-    expert_labels=None,
+    known,
     passes=IN_MEMORY,
 ):
     """Task of a fit to arrays; the estimator learns names and classes."""
     X, y, columns = rows_to_fit(estimator, X, y)
     estimator._check_structure()
     goes_on(estimator)  # before y is taken for another model's
-    given = sample_weight, groups, offset, expert_labels
-    sample = sample_of(settings_of(estimator), X, y, *given)
-    data = {"X": X, "y": y, "metadata": _metadata(sample.weight, *given)}
+    encoder = estimator._target_encoder()
+    sample = sample_of(encoder, settings_of(estimator), X, y, known)
+    metadata = known.given()  # for callbacks
+    if "sample_weight" in metadata:
+        metadata["sample_weight"] = sample.weight
+    data = {"X": X, "y": y, "metadata": metadata or None}
     init = None
     if not isinstance(estimator.init, str):
         init = check_init(estimator.init, X.shape[0], estimator.n_experts)
         init = init[:, sample.weight > 0]
     sample = sample.of_positive_weight()
-    estimator._known = sample.known()
+    estimator._known = sample.known
     check_enough(estimator.n_experts, sample.X.shape[0], sample.group)
-    encoder = estimator._learn_target(estimator._target_encoder().summary(sample.y))
+    encoder = estimator._learn_target(encoder.summary(sample.y))
     rows = sample.rows(encoder)
     rows = rows._replace(weight=estimator._class_weighted(rows.weight, rows.target))
     n_seen = rows.X.shape[0]
-    if sample_weight is not None or estimator.class_weight is not None:
+    if known.sample_weight is not None or estimator.class_weight is not None:
         n_seen = float(rows.weight.sum())
     if init is None:
         rows = canonical_rows(*rows)
@@ -100,14 +100,6 @@ def task_in_memory(
         init = averaged_by_group(init, rows.weight, rows.group)
     how = {"init": init, "data": data, "passes": passes}
     return task_of(estimator, rows, columns, n_seen, **how)
-
-
-def _metadata(weight, sample_weight, groups, offset, expert_labels):
-    """What callbacks see beside X and y, a dict, or None."""
-    found = {} if sample_weight is None else {"sample_weight": weight}
-    given = {"groups": groups, "offset": offset, "expert_labels": expert_labels}
-    found |= {name: value for name, value in given.items() if value is not None}
-    return found or None
 
 
 def warn_of(estimator, best, stacklevel):

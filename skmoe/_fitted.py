@@ -38,6 +38,7 @@ KNOWN = {
     "groups": ("those of X", "Groups"),
     "offset": ("that of X, or zeros for none", "Offsets"),
     "expert_labels": ("those of X, or -1 for none", "Known experts"),
+    "trials": ("those of X, or ones for single ones", "Binomial counts"),
 }
 
 

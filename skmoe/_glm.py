@@ -10,6 +10,7 @@ from sklearn.metrics import d2_tweedie_score
 
 from skmoe._base import _NON_NEGATIVE, BaseMixtureOfExperts
 from skmoe._regressor import MixtureRegressor
+from skmoe._scores import deviances_of_successes, share_explained, sums_of_successes
 from skmoe._sklearn import HasMethods, StrOptions
 from skmoe._typing import (
     Columns,
@@ -22,15 +23,30 @@ from skmoe._typing import (
     Solver,
     Start,
 )
-from skmoe.data.targets import Amounts
-from skmoe.distributions import Gamma, LogLink, Poisson
+from skmoe._validation import check_weights
+from skmoe.data.sample import Known
+from skmoe.data.targets import Amounts, Successes
+from skmoe.distributions import Binomial, Gamma, LogLink, Poisson
 from skmoe.distributions.checked import check_distribution
 
-_FAMILIES = {"poisson": Poisson, "gamma": Gamma}
+# Distribution of y under an expert, and encoder of y.
+_FAMILIES = {
+    "poisson": (LogLink(Poisson()), Amounts(Poisson().check)),
+    "gamma": (LogLink(Gamma()), Amounts(Gamma().check)),
+    "binomial": (Binomial(), Successes()),
+}
+
+
+def _response(family):
+    """Distribution of y under an expert of a family, and encoder of y."""
+    if isinstance(family, str):
+        return _FAMILIES[family]
+    family = family() if isinstance(family, type) else family
+    return LogLink(family), Amounts(family.check)
 
 
 class MixtureOfGLMExperts(MixtureRegressor):
-    """Mixture of generalised linear experts, for counts and positive amounts.
+    """Mixture of generalised linear experts, for counts, amounts and successes.
 
     With ``x~ = (x, 1)``, the gate gives expert k the probability
     ``pi_k(x) = softmax_k(x~' w_k)``, and expert k is a Poisson or Gamma distribution
@@ -44,12 +60,14 @@ class MixtureOfGLMExperts(MixtureRegressor):
     ----------
     n_experts : int, default=2
         Number of experts, K.
-    family : {'poisson', 'gamma'} or object, default='poisson'
+    family : {'poisson', 'gamma', 'binomial'} or object, default='poisson'
         Distribution of y under an expert.  'poisson' is for counts, ``y >= 0``; 'gamma'
         for amounts, ``y > 0``, and has a dispersion for each expert,
-        ``var(y) = phi_k mu_k^2``.  An object with the attributes and methods of
-        ``skmoe.distributions.Poisson``, or with a dispersion those of
-        ``skmoe.distributions.Gamma``, or its class, is a family of your own.
+        ``var(y) = phi_k mu_k^2``; 'binomial' for successes among the `trials` that
+        `fit` is given, with the probability ``1 / (1 + exp(-x~' beta_k))``.  An object
+        with the attributes and methods of ``skmoe.distributions.Poisson``, or with a
+        dispersion those of ``skmoe.distributions.Gamma``, or its class, is a family of
+        your own.
     solver : {'em', 'md', 'gd'}, default='em'
         As of :class:`MixtureOfLinearExperts`.
     step_size : float or 'auto', default='auto'
@@ -126,9 +144,9 @@ class MixtureOfGLMExperts(MixtureRegressor):
     Attributes
     ----------
     coef_ : ndarray of shape (n_experts, n_features)
-        Coefficients of the logarithm of the experts' means.
+        Coefficients of the logarithm of the experts' means, or of their logits.
     intercept_ : ndarray of shape (n_experts,)
-        Intercepts of the logarithm of the experts' means.
+        Intercepts of the same.
     dispersion_ : ndarray of shape (n_experts,)
         Dispersions phi of the experts, between 1e-6 and 1e6; ones for counts.
     prior_dispersion_ : float or None
@@ -212,7 +230,7 @@ class MixtureOfGLMExperts(MixtureRegressor):
         self,
         n_experts: int = 2,
         *,
-        family: Literal["poisson", "gamma"] | Any = "poisson",
+        family: Literal["poisson", "gamma", "binomial"] | Any = "poisson",
         solver: Solver = "em",
         step_size: float | Literal["auto"] = "auto",
         alpha: float = 1.0,
@@ -271,6 +289,7 @@ class MixtureOfGLMExperts(MixtureRegressor):
         *,
         offset: ArrayLike | None = None,
         expert_proba: ArrayLike | None = None,
+        trials: ArrayLike | None = None,
     ) -> FloatArray:
         """Mean of y given x, E[y | x].
 
@@ -282,12 +301,15 @@ class MixtureOfGLMExperts(MixtureRegressor):
         expert_proba : array-like of shape (n_samples, n_experts), default=None
             Probabilities of the experts in place of the gate's, such as those of
             :meth:`expert_proba`.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         y_mean : ndarray of shape (n_samples,)
         """
-        inputs = self._inputs(X, offset, expert_proba)
+        inputs = self._inputs(X, offset, expert_proba, trials)
         return self._cast(self._model().mean(inputs)[:, 0], inputs)
 
     def score(
@@ -297,6 +319,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         expert_proba: ArrayLike | None = None,
+        *,
+        trials: ArrayLike | None = None,
     ) -> float:
         """Share of the deviance explained, D^2, as of scikit-learn's GLMs.
 
@@ -310,30 +334,33 @@ class MixtureOfGLMExperts(MixtureRegressor):
         expert_proba : array-like of shape (n_samples, n_experts), default=None
             Probabilities of the experts in place of the gate's, such as those of
             :meth:`expert_proba`.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         score : float
             At most 1; 0 for the mean of y.  The deviance is that of the variance
-            ``mu**family.power``.
+            ``mu**family.power``, of successes that of the binomial distribution.
         """
-        self._require(offset=offset)
-        power = self._fitted_distribution().power
-        found = self.predict(X, offset=offset, expert_proba=expert_proba)
-        return d2_tweedie_score(y, found, sample_weight=sample_weight, power=power)
+        self._require(offset=offset, trials=trials)
+        found = self.predict(X, offset=offset, expert_proba=expert_proba, trials=trials)
+        y = self._fitted_encoder().observed(y, Known(trials=trials))
+        if np.ndim(y) == 1:
+            power = self._fitted_distribution().power
+            return d2_tweedie_score(y, found, sample_weight=sample_weight, power=power)
+        weight = check_weights(sample_weight, y)
+        sums = sums_of_successes(y, weight)
+        return share_explained(deviances_of_successes(y, found, sums, weight))
 
     def _check_structure(self):
         super()._check_structure()
-        check_distribution(self._given_family())
-
-    def _given_family(self):
-        """The family as an object or class."""
-        return _FAMILIES[self.family] if isinstance(self.family, str) else self.family
+        if not isinstance(self.family, str):
+            check_distribution(self.family)
 
     def _distribution(self, settings, n_targets):
-        family = settings["family"]
-        family = _FAMILIES[family] if isinstance(family, str) else family
-        return LogLink(family() if isinstance(family, type) else family)
+        return _response(settings["family"])[0]
 
     def _n_targets(self, target):
         return 1
@@ -345,7 +372,7 @@ class MixtureOfGLMExperts(MixtureRegressor):
         return True  # the mean is where experts start, with an intercept or not
 
     def _encoder(self, settings):
-        return Amounts(self._distribution(settings, 1).family.check)
+        return _response(settings["family"])[1]
 
     def _cast(self, values, inputs):
         # Means that are tiny stay positive, as the deviance wants them.

@@ -26,6 +26,7 @@ from skmoe._typing import (
     keeps_type,
 )
 from skmoe._validation import check_n_samples
+from skmoe.data.sample import Known
 from skmoe.data.targets import Classes
 from skmoe.distributions import Categorical
 from skmoe.engine.fitted import draw_categories
@@ -341,7 +342,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         >>> model.predict([[-1.5], [0.0], [1.5]])
         array([1, 0, 1])
         """
-        partial_fit(self, X, y, classes, sample_weight, offset, expert_labels)
+        known = Known(sample_weight, None, offset, expert_labels)
+        partial_fit(self, X, y, classes, known)
         return self
 
     def predict(

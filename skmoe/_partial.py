@@ -58,14 +58,11 @@ class Progress(NamedTuple):
     gate_matrix: np.ndarray | None
 
 
-def partial_fit(estimator, X, y, classes, *known):
-    """Learn from one batch; the estimator is as before if that fails.
-
-    `known` are sample_weight, offset and expert_labels, or None.
-    """
+def partial_fit(estimator, X, y, classes, known):
+    """Learn from one batch, with what is `Known`; a failure leaves all as before."""
     with restored_on_failure(estimator), block_map() as threads:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            rows, columns, n_rows = _batch(estimator, X, y, classes, *known)
+            rows, columns, n_rows = _batch(estimator, X, y, classes, known)
             learner = _Learner(estimator, columns, InMemory(*threads))
             progress, objective = learner.learn(rows)
         estimator._online = progress._asdict()
@@ -75,7 +72,7 @@ def partial_fit(estimator, X, y, classes, *known):
         estimator.converged_ = False
 
 
-def _batch(estimator, X, y, classes, sample_weight, offset, expert_labels):
+def _batch(estimator, X, y, classes, known):
     """Validated rows of a batch, and how many they are, or their weight."""
     is_first = not hasattr(estimator, "coef_")
     if is_first:
@@ -83,19 +80,20 @@ def _batch(estimator, X, y, classes, sample_weight, offset, expert_labels):
     else:
         X, y = rows_like_fit(estimator, X, y)
         columns = estimator._fitted["columns"]
-        estimator._require(offset=offset)
-    known = sample_weight, None, offset, expert_labels
-    sample = sample_of(settings_of(estimator), X, y, *known).of_positive_weight()
+        estimator._require(offset=known.offset, trials=known.trials)
+    encoder = estimator._target_encoder()
+    sample = sample_of(encoder, settings_of(estimator), X, y, known)
+    sample = sample.of_positive_weight()
     _check_settings(estimator)
     before = () if is_first else estimator._fitted["known"]
     _check_numbered(estimator, sample, before)
-    estimator._known = tuple(dict.fromkeys([*before, *sample.known()]))
-    encoder = estimator._target_encoder().of_batch(sample.y, classes)
+    estimator._known = tuple(dict.fromkeys([*before, *sample.known]))
+    encoder = encoder.of_batch(sample.y, classes)
     vars(estimator).update(encoder.attributes())
     rows = sample.rows(encoder)
     rows = rows._replace(weight=estimator._class_weighted(rows.weight, rows.target))
     n_rows = rows.X.shape[0]
-    if sample_weight is not None or estimator.class_weight is not None:
+    if known.sample_weight is not None or estimator.class_weight is not None:
         n_rows = float(rows.weight.sum())
     return rows, columns, n_rows
 

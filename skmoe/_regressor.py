@@ -16,6 +16,7 @@ from skmoe._sklearn import fit_context
 from skmoe._typing import FloatArray, MatrixLike, RandomState, keeps_type
 from skmoe._validation import check_coverage, check_n_samples, check_probabilities
 from skmoe.data.rows import rows_like_fit
+from skmoe.data.sample import Known
 
 
 def _is_asked_for(estimator):
@@ -70,6 +71,8 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         expert_labels: ArrayLike | None = None,
+        *,
+        trials: ArrayLike | None = None,
     ) -> Self:
         """Learn from one batch of rows: stochastic mirror descent, online EM.
 
@@ -98,6 +101,9 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
             Known part of the experts' linear predictors, as in `fit`.
         expert_labels : array-like of int of shape (n_samples,), default=None
             Experts that are known, else -1, as in `fit`.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -153,7 +159,8 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         >>> np.sort(model.coef_[:, 0]).round()
         array([-1.,  1.])
         """
-        partial_fit(self, X, y, None, sample_weight, offset, expert_labels)
+        known = Known(sample_weight, None, offset, expert_labels, trials)
+        partial_fit(self, X, y, None, known)
         return self
 
     def predict_quantile(
@@ -163,6 +170,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         *,
         offset: ArrayLike | None = None,
         expert_proba: ArrayLike | None = None,
+        trials: ArrayLike | None = None,
     ) -> FloatArray:
         """Quantiles of y given x, of the mixture.
 
@@ -177,6 +185,9 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         expert_proba : array-like of shape (n_samples, n_experts), default=None
             Probabilities of the experts in place of the gate's, such as those of
             :meth:`expert_proba`.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -199,7 +210,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         array([[-0.14,  0.5 ,  1.14]])
         """
         levels = check_probabilities("q", q)
-        inputs = self._inputs(X, offset, expert_proba)
+        inputs = self._inputs(X, offset, expert_proba, trials)
         quantiles = self._model().quantile(inputs, levels.ravel())
         quantiles = self._cast(self._like_y(quantiles), inputs)
         return quantiles if levels.ndim else quantiles[..., 0]
@@ -211,6 +222,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         *,
         offset: ArrayLike | None = None,
         expert_proba: ArrayLike | None = None,
+        trials: ArrayLike | None = None,
     ) -> FloatArray:
         """Interval that y given x falls into with some probability.
 
@@ -225,6 +237,9 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         expert_proba : array-like of shape (n_samples, n_experts), default=None
             Probabilities of the experts in place of the gate's, such as those of
             :meth:`expert_proba`.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -240,7 +255,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         """
         levels = check_coverage(coverage)
         return self.predict_quantile(
-            X, levels, offset=offset, expert_proba=expert_proba
+            X, levels, offset=offset, expert_proba=expert_proba, trials=trials
         )
 
     def cdf(
@@ -250,6 +265,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         *,
         offset: ArrayLike | None = None,
         expert_proba: ArrayLike | None = None,
+        trials: ArrayLike | None = None,
     ) -> FloatArray:
         """Probability that a new y given x is at most the given one.
 
@@ -263,6 +279,9 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         expert_proba : array-like of shape (n_samples, n_experts), default=None
             Probabilities of the experts in place of the gate's, such as those of
             :meth:`expert_proba`.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -270,13 +289,18 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
             Of each output.  Uniform between 0 and 1 for data that the model describes
             (probability integral transform).
         """
-        self._require(offset=offset)
+        self._require(offset=offset, trials=trials)
         X, y = rows_like_fit(self, X, y)
-        inputs = self._inputs_of(X, offset, expert_proba)
+        inputs = self._inputs_of(X, offset, expert_proba, trials)
+        y = self._fitted_encoder().observed(y, Known(trials=trials))
         return self._like_y(self._model().cdf(inputs, self._fitted_target(y)))
 
     def predict_expert(
-        self, X: MatrixLike, *, offset: ArrayLike | None = None
+        self,
+        X: MatrixLike,
+        *,
+        offset: ArrayLike | None = None,
+        trials: ArrayLike | None = None,
     ) -> FloatArray:
         """Mean of y given x under each expert.
 
@@ -286,13 +310,16 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         offset : array-like of shape (n_samples,) or (n_samples, n_outputs), \
                 default=None
             Known part of the experts' linear predictors, as in `fit`.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         means : ndarray of shape (n_samples, n_experts) or \
                 (n_samples, n_experts, n_outputs)
         """
-        inputs = self._inputs(X, offset)
+        inputs = self._inputs(X, offset, trials=trials)
         mean = self._model().expert_mean(inputs).transpose(2, 0, 1)
         mean = self._cast(mean, inputs)
         return mean[:, :, 0] if self._fitted["is_flat"] else mean
@@ -305,6 +332,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         *,
         offset: ArrayLike | None = None,
         expert_proba: ArrayLike | None = None,
+        trials: ArrayLike | None = None,
     ) -> FloatArray:
         """Draw y given x from the fitted mixture.
 
@@ -320,6 +348,9 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         expert_proba : array-like of shape (n_samples_X, n_experts), default=None
             Probabilities of the experts in place of the gate's, such as those of
             :meth:`expert_proba`.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -327,7 +358,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
                 (n_samples_X, n_outputs, n_samples)
         """
         n_samples = check_n_samples(n_samples)
-        inputs = self._inputs(X, offset, expert_proba)
+        inputs = self._inputs(X, offset, expert_proba, trials)
         rng = check_random_state(random_state)
         drawn = self._model().sample(inputs, n_samples, rng)
         return self._cast(self._like_y(np.moveaxis(drawn, 2, 1)), inputs)

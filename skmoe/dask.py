@@ -136,6 +136,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         sample_weight: Any = None,
         offset: Any = None,
         expert_labels: Any = None,
+        *,
+        trials: Any = None,
     ) -> Self:
         """Fit the mixture.
 
@@ -156,6 +158,9 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
             Known part of the experts' linear predictors.
         expert_labels : dask array or series of int of shape (n_samples,), default=None
             Experts that are known, else -1.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -177,7 +182,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
             If the best initialisation ran out of `max_iter` iterations.
         """
         local = self._start()
-        fit_parts(local, self._partitions(X, y, sample_weight, offset, expert_labels))
+        known = sample_weight, offset, expert_labels, trials
+        fit_parts(local, self._partitions(X, y, *known))
         self.estimator_ = local
         return self
 
@@ -191,7 +197,13 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         """
         return copy.deepcopy(self._fitted())
 
-    def predict(self, X: Any, *, offset: Any = None) -> Any:
+    def predict(
+        self,
+        X: Any,
+        *,
+        offset: Any = None,
+        trials: Any = None,
+    ) -> Any:
         """Predictions of y.
 
         Parameters
@@ -200,12 +212,15 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         offset : dask array or series of shape (n_samples,), or array or data frame of \
                 shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
             Known part of the experts' linear predictors.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         y_pred : dask array of shape (n_samples,) or (n_samples, n_outputs)
         """
-        return self._lazy("predict", X, offset=offset)
+        return self._lazy("predict", X, offset=offset, trials=trials)
 
     @_if_estimator_has("predict_proba")
     def predict_proba(self, X: Any, *, offset: Any = None) -> Any:
@@ -243,7 +258,13 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         """
         return self._lazy("predict_log_proba", X, offset=offset)
 
-    def predict_expert(self, X: Any, *, offset: Any = None) -> Any:
+    def predict_expert(
+        self,
+        X: Any,
+        *,
+        offset: Any = None,
+        trials: Any = None,
+    ) -> Any:
         """Prediction of each expert.
 
         Parameters
@@ -252,16 +273,24 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         offset : dask array or series of shape (n_samples,), or array or data frame of \
                 shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
             Known part of the experts' linear predictors.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         prediction : dask array of shape (n_samples, n_experts, ...)
         """
-        return self._lazy("predict_expert", X, offset=offset)
+        return self._lazy("predict_expert", X, offset=offset, trials=trials)
 
     @_if_estimator_has("predict_quantile")
     def predict_quantile(
-        self, X: Any, q: ArrayLike = 0.5, *, offset: Any = None
+        self,
+        X: Any,
+        q: ArrayLike = 0.5,
+        *,
+        offset: Any = None,
+        trials: Any = None,
     ) -> Any:
         """Quantiles of y given x, of the mixture.
 
@@ -273,16 +302,24 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         offset : dask array or series of shape (n_samples,), or array or data frame of \
                 shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
             Known part of the experts' linear predictors.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         quantiles : dask array of shape (n_samples, ...)
         """
-        return self._lazy("predict_quantile", X, offset=offset, q=q)
+        return self._lazy("predict_quantile", X, offset=offset, trials=trials, q=q)
 
     @_if_estimator_has("predict_interval")
     def predict_interval(
-        self, X: Any, coverage: float = 0.9, *, offset: Any = None
+        self,
+        X: Any,
+        coverage: float = 0.9,
+        *,
+        offset: Any = None,
+        trials: Any = None,
     ) -> Any:
         """Interval that y given x falls into with some probability.
 
@@ -294,15 +331,27 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         offset : dask array or series of shape (n_samples,), or array or data frame of \
                 shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
             Known part of the experts' linear predictors.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         interval : dask array of shape (n_samples, ..., 2)
         """
-        return self._lazy("predict_interval", X, offset=offset, coverage=coverage)
+        return self._lazy(
+            "predict_interval", X, offset=offset, trials=trials, coverage=coverage
+        )
 
     @_if_estimator_has("cdf")
-    def cdf(self, X: Any, y: Any, *, offset: Any = None) -> Any:
+    def cdf(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        offset: Any = None,
+        trials: Any = None,
+    ) -> Any:
         """Distribution function of y given x, of the mixture.
 
         Parameters
@@ -313,12 +362,15 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         offset : dask array or series of shape (n_samples,), or array or data frame of \
                 shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
             Known part of the experts' linear predictors.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         probability : dask array of shape (n_samples,) or (n_samples, n_outputs)
         """
-        return self._lazy("cdf", X, y, offset=offset)
+        return self._lazy("cdf", X, y, offset=offset, trials=trials)
 
     def gate_proba(self, X: Any) -> Any:
         """Probability of each expert given x.
@@ -333,7 +385,14 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         """
         return self._lazy("gate_proba", X)
 
-    def responsibilities(self, X: Any, y: Any, *, offset: Any = None) -> Any:
+    def responsibilities(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        offset: Any = None,
+        trials: Any = None,
+    ) -> Any:
         """Probability of each expert given x and y (posterior, E-step).
 
         Parameters
@@ -344,14 +403,24 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         offset : dask array or series of shape (n_samples,), or array or data frame of \
                 shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
             Known part of the experts' linear predictors.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         proba : dask array of shape (n_samples, n_experts)
         """
-        return self._lazy("responsibilities", X, y, offset=offset)
+        return self._lazy("responsibilities", X, y, offset=offset, trials=trials)
 
-    def score_samples(self, X: Any, y: Any, *, offset: Any = None) -> Any:
+    def score_samples(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        offset: Any = None,
+        trials: Any = None,
+    ) -> Any:
         """Log-likelihood log p(y | x) of each sample, in nats.
 
         Parameters
@@ -362,15 +431,24 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         offset : dask array or series of shape (n_samples,), or array or data frame of \
                 shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
             Known part of the experts' linear predictors.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         log_density : dask array of shape (n_samples,)
         """
-        return self._lazy("score_samples", X, y, offset=offset)
+        return self._lazy("score_samples", X, y, offset=offset, trials=trials)
 
     def score(
-        self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        *,
+        trials: Any = None,
     ) -> float:
         """Accuracy of a classifier; R^2, or D^2 of generalised linear experts.
 
@@ -383,6 +461,9 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         offset : dask array or series of shape (n_samples,), or array or data frame of \
                 shape (n_samples, n_outputs) or (n_samples, n_classes), default=None
             Known part of the experts' linear predictors.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
@@ -391,9 +472,12 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         """
         local = self._fitted()
         if not is_collection(X):
-            return local.score(X, y, sample_weight, offset)
-        local._require(offset=offset)
-        return score(local, self._partitions(X, y, sample_weight, offset))
+            known = {} if trials is None else {"trials": trials}
+            return local.score(X, y, sample_weight, offset, **known)
+        local._require(offset=offset, trials=trials)
+        return score(
+            local, self._partitions(X, y, sample_weight, offset, trials=trials)
+        )
 
     def log_likelihood(
         self,
@@ -402,6 +486,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         sample_weight: Any = None,
         offset: Any = None,
         expert_labels: Any = None,
+        *,
+        trials: Any = None,
     ) -> float:
         """Log-likelihood of all samples together, in nats.
 
@@ -417,13 +503,16 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
             Known part of the experts' linear predictors.
         expert_labels : dask array or series of int of shape (n_samples,), default=None
             Experts that are known, else -1.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         log_likelihood : float
             Computed at once, on the workers.
         """
-        known = sample_weight, offset, expert_labels
+        known = sample_weight, offset, expert_labels, trials
         return self._likelihood("log_likelihood", X, y, *known)
 
     def aic(
@@ -433,6 +522,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         sample_weight: Any = None,
         offset: Any = None,
         expert_labels: Any = None,
+        *,
+        trials: Any = None,
     ) -> float:
         """Akaike information criterion in nats times two; lower is better.
 
@@ -448,13 +539,16 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
             Known part of the experts' linear predictors.
         expert_labels : dask array or series of int of shape (n_samples,), default=None
             Experts that are known, else -1.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         aic : float
             Computed at once, on the workers.
         """
-        known = sample_weight, offset, expert_labels
+        known = sample_weight, offset, expert_labels, trials
         return self._likelihood("aic", X, y, *known)
 
     def bic(
@@ -464,6 +558,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         sample_weight: Any = None,
         offset: Any = None,
         expert_labels: Any = None,
+        *,
+        trials: Any = None,
     ) -> float:
         """Bayesian information criterion in nats times two; lower is better.
 
@@ -479,13 +575,16 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
             Known part of the experts' linear predictors.
         expert_labels : dask array or series of int of shape (n_samples,), default=None
             Experts that are known, else -1.
+        trials : dask array or series of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
 
         Returns
         -------
         bic : float
             Computed at once, on the workers.
         """
-        known = sample_weight, offset, expert_labels
+        known = sample_weight, offset, expert_labels, trials
         return self._likelihood("bic", X, y, *known)
 
     def get_metadata_routing(self) -> MetadataRouter:
@@ -516,17 +615,19 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         check_is_fitted(self)
         return self.estimator_
 
-    def _partitions(self, X, y, sample_weight, offset=None, expert_labels=None):
+    def _partitions(
+        self, X, y, sample_weight, offset=None, expert_labels=None, trials=None
+    ):
         """Collections as parts on the workers."""
-        known = {"offset": offset, "expert_labels": expert_labels}
+        known = {"offset": offset, "expert_labels": expert_labels, "trials": trials}
         parts = given_parts({"X": X, "y": y, "sample_weight": sample_weight, **known})
         return Partitions.of(self.client_, parts)
 
-    def _lazy(self, method, X, *y, offset=None, **options):
+    def _lazy(self, method, X, *y, offset=None, trials=None, **options):
         """What a method of the plain estimator gives, partition by partition."""
         given = dict(zip("Xy", (X, *y)))
-        if offset is not None:
-            given["offset"] = offset
+        known = {"offset": offset, "trials": trials}
+        given |= {name: part for name, part in known.items() if part is not None}
         local = self._fitted()
         if not is_collection(X):
             return getattr(local, method)(**given, **options)
@@ -535,13 +636,13 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
     def _likelihood(self, criterion, X, y, *known):
         """The log-likelihood, or a criterion that is made of it.
 
-        `known` are sample_weight, offset and expert_labels, or None.
+        `known` are sample_weight, offset, expert_labels and trials, or None.
         """
         local = self._fitted()
         if not is_collection(X):
-            weight, *others = known
-            return getattr(local, criterion)(X, y, weight, None, *others)
-        local._require(offset=known[1])
+            weight, *others, trials = known
+            return getattr(local, criterion)(X, y, weight, None, *others, trials=trials)
+        local._require(offset=known[1], trials=known[3])
         total, n_samples = likelihood(local, self._partitions(X, y, *known))
         if criterion == "log_likelihood":
             return total

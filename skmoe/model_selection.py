@@ -20,6 +20,7 @@ from skmoe._pipeline import check_mixture, last_step
 from skmoe._sharing import keeps_numbers
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe._validation import check_count, check_weights
+from skmoe.data.sample import Known
 
 __all__ = ["ExpertsPath", "log_likelihood_scorer", "n_experts_path"]
 
@@ -36,7 +37,7 @@ class _LogLikelihoodScorer:
     Call it as ``log_likelihood_scorer(estimator, X, y, sample_weight, groups,
     offset)``.  With metadata routing,
     ``log_likelihood_scorer.set_score_request(groups=True)`` is a scorer that searches
-    give their `groups`; `sample_weight` and `offset` likewise.
+    give their `groups`; `sample_weight`, `offset` and `trials` likewise.
 
     Parameters
     ----------
@@ -53,6 +54,9 @@ class _LogLikelihoodScorer:
     offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
             (n_samples, n_classes), default=None
         Known part of the linear predictors.
+    trials : array-like of shape (n_samples,), default=None
+        Number of trials of each row, whose successes y counts; 1 by default.
+        Of ``family='binomial'`` alone.
 
     Returns
     -------
@@ -91,6 +95,8 @@ class _LogLikelihoodScorer:
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
+        *,
+        trials: ArrayLike | None = None,
     ) -> float:
         """Mean log-likelihood, in nats per sample."""
         while isinstance(estimator, Pipeline) or hasattr(estimator, "best_estimator_"):
@@ -99,10 +105,11 @@ class _LogLikelihoodScorer:
             X = transform(X)
         weight = check_weights(sample_weight, X)
         if groups is None:
-            known = {} if offset is None else {"offset": offset}
+            known = Known(offset=offset, trials=trials).given()
             found = estimator.score_samples(X, y, **known)
             return float(weight @ found / weight.sum())
-        of_groups = estimator.score_samples(X, y, sample_weight, groups, offset)
+        known = Known(sample_weight, groups, offset, trials=trials).given()
+        of_groups = estimator.score_samples(X, y, **known)
         return float(of_groups.sum() / weight.sum())
 
     def set_score_request(
@@ -111,12 +118,13 @@ class _LogLikelihoodScorer:
         sample_weight: bool | str | None = None,
         groups: bool | str | None = None,
         offset: bool | str | None = None,
+        trials: bool | str | None = None,
     ) -> _LogLikelihoodScorer:
-        """A scorer that searches give `sample_weight`, `groups` or `offset`.
+        """A scorer that searches give `sample_weight`, `groups` and the like.
 
         Parameters
         ----------
-        sample_weight, groups, offset : bool, str or None, default=None
+        sample_weight, groups, offset, trials : bool, str or None, default=None
             True to be given it, False not to be; a name under which it is passed; None
             for an error where it is passed.
 
@@ -137,13 +145,13 @@ class _LogLikelihoodScorer:
                 + see("How many experts")
             )
         return _LogLikelihoodScorer(
-            sample_weight=sample_weight, groups=groups, offset=offset
+            sample_weight=sample_weight, groups=groups, offset=offset, trials=trials
         )
 
     def get_metadata_routing(self) -> MetadataRequest:
         """Metadata that the scorer asks for, as scikit-learn's scorers have it."""
         request = MetadataRequest(owner=repr(self))
-        for name in ("sample_weight", "groups", "offset"):
+        for name in ("sample_weight", "groups", "offset", "trials"):
             request.score.add_request(param=name, alias=self._requests.get(name))
         return request
 
@@ -223,6 +231,7 @@ def n_experts_path(
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     offset: ArrayLike | None = None,
+    trials: ArrayLike | None = None,
 ) -> ExpertsPath[_Mixture]:
     """Fit with 1, 2, ... `max_experts` experts, each fit started from the last one.
 
@@ -247,6 +256,9 @@ def n_experts_path(
     offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
             (n_samples, n_classes), default=None
         Known part of the linear predictors.
+    trials : array-like of shape (n_samples,), default=None
+        Number of trials of each row, whose successes y counts; 1 by default.
+        Of ``family='binomial'`` alone.
 
     Returns
     -------
@@ -304,16 +316,17 @@ def n_experts_path(
             "holds for all experts, or compare fits of your own by bic."
             + see("Shared coefficients")
         )
-    fits = [_fit(estimator, X, y, sample_weight, groups, offset, 1)]
+    known = Known(sample_weight, groups, offset, trials=trials)
+    fits = [_fit(estimator, X, y, known, 1)]
     if estimator.class_weight is not None:
         # The classes of an expert's rows have not the weights of the classes of all.
-        sample_weight = _class_weighted(fits[0], y, sample_weight)
+        weight = _class_weighted(fits[0], y, sample_weight)
+        known = known._replace(sample_weight=weight)
         fits[0].set_params(class_weight=None)
-    data = X, y, sample_weight, groups, offset
     for _ in range(max_experts - 1):
-        fits.append(_split(fits[-1], *data))
+        fits.append(_split(fits[-1], X, y, known))
     criteria = {
-        name: np.array([getattr(fit, name)(*data) for fit in fits])
+        name: np.array([getattr(fit, name)(X, y, **known.given()) for fit in fits])
         for name in _CRITERIA
     }
     if estimator.class_weight is not None:
@@ -328,9 +341,7 @@ def _fit(
     estimator,
     X,
     y,
-    weight,
-    groups,
-    offset,
+    known,
     n_experts,
     init="short_runs",
     is_quiet=False,
@@ -338,7 +349,7 @@ def _fit(
     """A fit of a copy with so many experts; `init` is for this fit only."""
     copy = clone(estimator).set_params(n_experts=n_experts, init=init, warm_start=False)
     copy._is_quiet, copy._trusts_rows = is_quiet, True
-    copy.fit(X, y, weight, groups, offset)
+    copy.fit(X, y, **known.given())
     del copy._is_quiet, copy._trusts_rows
     name = estimator.init if isinstance(estimator.init, str) else "short_runs"
     return copy.set_params(init=name)
@@ -353,16 +364,13 @@ def _class_weighted(fit, y, sample_weight):
     return weight
 
 
-def _split(fit, X, y, *known):
-    """A fit with one expert more, from the last one with its worst expert split.
-
-    `known` are weights, groups and offsets, or None.
-    """
-    responsibilities = fit.responsibilities(X, y, *known)
+def _split(fit, X, y, known):
+    """A fit with one expert more, from the last one with its worst expert split."""
+    responsibilities = fit.responsibilities(X, y, **known.given())
     n_experts = responsibilities.shape[1]
     best_gain, start = -np.inf, None
     for k in range(n_experts):
-        gain, share = _gain(fit, X, y, *known, responsibilities[:, k])
+        gain, share = _gain(fit, X, y, known, responsibilities[:, k])
         if gain > best_gain:
             first = responsibilities[:, k] * share
             others = np.delete(responsibilities, k, axis=1)
@@ -371,10 +379,10 @@ def _split(fit, X, y, *known):
     if start is None:  # no expert has rows enough for two
         start = np.column_stack([responsibilities, np.zeros(len(responsibilities))])
     start = np.maximum(start, _LEAST)
-    return _fit(fit, X, y, *known, n_experts + 1, start)
+    return _fit(fit, X, y, known, n_experts + 1, start)
 
 
-def _gain(fit, X, y, sample_weight, groups, offset, responsibility):
+def _gain(fit, X, y, known, responsibility):
     """What two experts gain over one on its rows, and the first's share of each.
 
     The gain is in nats, summed over the rows; minus infinity where neither can be
@@ -382,12 +390,12 @@ def _gain(fit, X, y, sample_weight, groups, offset, responsibility):
     """
     # By responsibility alone, so that weights stay repeated rows.
     is_near = responsibility > _LEAST * responsibility.max()
-    weight = check_weights(sample_weight, responsibility) * responsibility * is_near
-    data = X, y, weight, groups, offset
+    weight = check_weights(known.sample_weight, responsibility)
+    weight = weight * responsibility * is_near
+    own = known._replace(sample_weight=weight)
     try:
-        one, two = (_fit(fit, *data, number, is_quiet=True) for number in (1, 2))
-        known = sample_weight, groups, offset
-        share = two.responsibilities(X, y, *known)[:, 0]
+        one, two = (_fit(fit, X, y, own, number, is_quiet=True) for number in (1, 2))
+        share = two.responsibilities(X, y, **known.given())[:, 0]
     except ValueError:  # too few rows of positive weight, or one class only
         return -np.inf, None
     gain = one.objective_curve_[-1] - two.objective_curve_[-1]

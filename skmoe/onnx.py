@@ -146,8 +146,7 @@ def _convert_regressor(scope, operator, container):
     graph = _Graph(operator, container)
     gate = graph.gate(operator.outputs[1:])
     mean = graph.predictor(model.coef_, _two_axes(model.intercept_))
-    if isinstance(model, MixtureOfGLMExperts):
-        mean = graph.exp(mean)
+    mean = getattr(graph, model._fitted_distribution().inverse_link)(mean)
     mixed = graph.mixed(gate, mean, operator.outputs[:1])
     for node in (gate, mixed):
         node.add_to(scope, container)
@@ -247,6 +246,14 @@ class _Graph:
         """Probabilities that rounding may have left above 1."""
         one = np.ones(1, dtype=self.dtype)
         return self._node("Min", values, one, output_names=outputs)
+
+    def identity(self, values):
+        """The predictors."""
+        return values
+
+    def sigmoid(self, values):
+        """Probabilities of success."""
+        return self._node("Sigmoid", values)
 
     def exp(self, values):
         """Means that the type of float can hold."""

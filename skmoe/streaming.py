@@ -18,7 +18,7 @@ from skmoe.engine.parts import added
 __all__ = ["array_batches", "fit_batches"]
 
 _Estimator = TypeVar("_Estimator", bound=BaseMixtureOfExperts)
-_NAMES = ("X", "y", "sample_weight", "offset", "expert_labels")
+_NAMES = ("X", "y", "sample_weight", "offset", "expert_labels", "trials")
 _Batch = tuple | dict[str, Any]
 _Batches = Callable[[], Iterable[_Batch]] | Iterable[_Batch]
 
@@ -40,8 +40,8 @@ def fit_batches(estimator: _Estimator, batches: _Batches) -> _Estimator:
         an iterable that can be iterated again and again.  A batch is a tuple
         ``(X, y)`` or ``(X, y, sample_weight)`` of what `fit` takes: arrays or data
         frames, X dense; or a dict with the keys 'X' and 'y', and with 'sample_weight',
-        'offset' or 'expert_labels' where they are wanted.  Each pass must give the same
-        batches.
+        'offset', 'expert_labels' or 'trials' where they are wanted.  Each pass must
+        give the same batches.
 
     Returns
     -------
@@ -105,6 +105,7 @@ def array_batches(
     *,
     offset: ArrayLike | None = None,
     expert_labels: ArrayLike | None = None,
+    trials: ArrayLike | None = None,
     batch_size: int = 65_536,
 ) -> Callable[[], Iterator[Any]]:
     """Batches of consecutive rows of arrays, for instance of memory maps.
@@ -121,6 +122,9 @@ def array_batches(
         Known part of the linear predictors.
     expert_labels : array-like of int of shape (n_samples,), default=None
         Experts that are known, else -1.
+    trials : array-like of shape (n_samples,), default=None
+        Number of trials of each row, whose successes y counts; 1 by default.
+        Of ``family='binomial'`` alone.
     batch_size : int, default=65536
         Rows of a batch.
 
@@ -143,7 +147,7 @@ def array_batches(
     [array([0, 1]), array([2, 3]), array([4])]
     """
     arrays = [X, y] if sample_weight is None else [X, y, sample_weight]
-    known = {"offset": offset, "expert_labels": expert_labels}
+    known = {"offset": offset, "expert_labels": expert_labels, "trials": trials}
     known = {name: array for name, array in known.items() if array is not None}
     everything = [*arrays, *known.values()]
     if any(np.ndim(array) == 0 for array in everything):

@@ -7,6 +7,7 @@ from _paper import load
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe._fit import task_in_memory
+from skmoe.data.sample import Known
 from skmoe.engine.descent import minimise
 from skmoe.engine.information import information_matrices
 from skmoe.engine.m_step import project_responsibilities
@@ -77,7 +78,7 @@ def test_a_saddle_is_seen_and_left_without_a_rise(solver):
     X, targets, _, _ = overlapping(0)
     y = targets["linear"]
     model = MixtureOfLinearExperts(2, init="random", max_iter=1)
-    mixture = task_in_memory(model, X, y, None, None).problem.mixture
+    mixture = task_in_memory(model, X, y, Known()).problem.mixture
     solver = make_solver(solver, "auto")
     # Twins, a little apart: EM creeps away from where both do the work of one.
     apart = np.random.RandomState(0).uniform(size=(2, len(y))) * 1e-4 + 0.5

@@ -225,7 +225,7 @@ def test_rate_of_a_tree_is_that_of_its_information(noisy):
     model, X, y = noisy
     rate = information(model, X, y).em_rate
     assert 0 < rate < 1
-    problem, theta, _ = model._fitted_problem(X, y, None, None)
+    problem, theta, _ = model._fitted_problem(X, y)
     rng = np.random.default_rng(0)
     moved = theta._replace(gate=theta.gate + 1e-3 * rng.standard_normal((3, 3)))
     mixture = problem.mixture

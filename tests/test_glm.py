@@ -161,7 +161,7 @@ def test_objective_is_that_of_brute_force(family):
 @every_family
 def test_gradient_and_information_are_derivatives(family):
     model, X, y = fitted(family)
-    problem, theta, _ = model._fitted_problem(X, y, None, None)
+    problem, theta, _ = model._fitted_problem(X, y)
     mixture = problem.mixture
     vector = flat(theta) + 0.05 * np.random.default_rng(0).standard_normal(
         flat(theta).size
@@ -201,7 +201,7 @@ def test_fixed_steps_of_md(family, step_size):
 def test_too_long_a_step_is_refused(family):
     """Blended moments of a negative mass or deviance have no maximum likelihood."""
     model, X, y = fitted(family)
-    problem, theta, _ = model._fitted_problem(X, y, None, None)
+    problem, theta, _ = model._fitted_problem(X, y)
     mixture = problem.mixture
     away = unflat(flat(theta) + 0.5, theta)
     state = mixture.evaluate(away, blend=True)
@@ -213,7 +213,7 @@ def test_too_long_a_step_is_refused(family):
 def test_statistics_after_a_small_change_are_foreseen(family):
     """To first order; the curvature is that of the posterior's responsibilities."""
     model, X, y = fitted(family, 1)
-    problem, theta, _ = model._fitted_problem(X, y, None, None)
+    problem, theta, _ = model._fitted_problem(X, y)
     mixture = problem.mixture
     state = mixture.evaluate(theta)
     change = 1e-5 * np.ones_like(theta.experts)

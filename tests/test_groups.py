@@ -20,6 +20,7 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
+from skmoe.data.sample import Known
 from skmoe.engine.information import information_matrices
 from skmoe.inspection import inference
 from skmoe.model_selection import n_experts_path
@@ -102,7 +103,7 @@ def test_objective_and_responsibilities_are_those_of_brute_force(
 @both
 def test_fit_is_a_minimum_of_the_groups_objective(kind):
     model, X, y, groups = fitted(kind, tol=1e-12)
-    problem, theta, _ = model._fitted_problem(X, y, None, groups)
+    problem, theta, _ = model._fitted_problem(X, y, Known(groups=groups))
     mixture = problem.mixture
     assert np.abs(flat(mixture.gradient(mixture.evaluate(theta)))).max() < 1e-5
     away = random_theta(mixture, 1)
@@ -296,7 +297,7 @@ def test_many_rows_and_threads(kind):
 @both
 def test_information_is_the_hessian(kind):
     model, X, y, groups = fitted(kind, tol=1e-12, alpha=0.01, gate_alpha=0.01)
-    problem, theta, _ = model._fitted_problem(X, y, None, groups)
+    problem, theta, _ = model._fitted_problem(X, y, Known(groups=groups))
     mixture, vector = problem.mixture, flat(theta)
 
     def gradient(point):

@@ -16,6 +16,7 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
+from skmoe.data.sample import Known
 from skmoe.engine.information import information_matrices
 from skmoe.inspection import inference
 from skmoe.model_selection import log_likelihood_scorer, n_experts_path
@@ -277,7 +278,7 @@ def test_partial_fit_follows_exposures():
 def test_gradient_vanishes_and_information_is_its_slope(name):
     model, y, offset = CASES[name]
     model = clone(model).set_params(tol=1e-12).fit(X, y, offset=offset)
-    problem, theta, _ = model._fitted_problem(X, y, None, None, offset)
+    problem, theta, _ = model._fitted_problem(X, y, Known(offset=offset))
     gradient = problem.mixture.gradient(problem.mixture.evaluate(theta))
     assert np.abs(gradient.flat()).max() < 1e-5
     found = information_matrices(problem.mixture, theta).objective_hessian()

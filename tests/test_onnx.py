@@ -325,3 +325,11 @@ def test_example_of_docstring():
     predicted = model.predict(rows)[:, None]
     np.testing.assert_allclose(names["prediction"], predicted, atol=1e-5)
     np.testing.assert_allclose(names["gate"], model.gate_proba(rows), atol=1e-5)
+
+
+@dtypes
+def test_probabilities_of_success(dtype):
+    rows = X.astype(dtype)
+    model = MixtureOfGLMExperts(2, family="binomial", random_state=0).fit(rows, BINARY)
+    found = outputs(model, rows)["variable"][:, 0]
+    np.testing.assert_allclose(found, model.predict(rows), atol=TOLERANCE[dtype])

@@ -128,8 +128,9 @@ class TestDefaultStart:
 
 def _problem(model, X, y, group=None):
     from skmoe._fit import task_in_memory
+    from skmoe.data.sample import Known
 
-    return task_in_memory(model, X, y, None, group).problem
+    return task_in_memory(model, X, y, Known(groups=group)).problem
 
 
 class TestKinds:

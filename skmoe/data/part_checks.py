@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skmoe.data.rows import DTYPES, rows_to_fit
-from skmoe.data.sample import Sample, sample_of
+from skmoe.data.sample import Known, Sample, sample_of
 from skmoe.data.scaling import Means
 
 
@@ -20,7 +20,13 @@ class Given(NamedTuple):
     sample_weight: Any = None
     offset: Any = None
     expert_labels: Any = None
+    trials: Any = None
     is_known: bool = False  # whether an earlier pass has validated it
+
+    def known(self):
+        """What is `Known` of its rows."""
+        parts = self._asdict()
+        return Known(**{name: parts.get(name) for name in Known._fields})
 
 
 class Checked(NamedTuple):
@@ -45,7 +51,7 @@ class Summary(NamedTuple):
     y: np.ndarray | None = None  # its `summary` by the encoder of targets
     columns: Any = None
     means: Means | None = None
-    known: tuple = ()  # what goes with its rows, see `Sample.known`
+    known: tuple = ()  # what goes with its rows, see `Sample`
 
 
 def checked(given, estimator):
@@ -61,9 +67,14 @@ def checked(given, estimator):
             names = getattr(learner, "feature_names_in_", None)
         else:
             X, y = rows
-        rest = given.sample_weight, None, given.offset, given.expert_labels
-        settings = estimator.get_params(deep=False)
-        sample = sample_of(settings, X, y, *rest, of_part=True).of_positive_weight()
+        sample = sample_of(
+            estimator._target_encoder(),
+            estimator.get_params(deep=False),
+            X,
+            y,
+            given.known(),
+            of_part=True,
+        ).of_positive_weight()
     names = None if names is None else tuple(names)
     return Checked(given.label, sample, names, columns)
 
@@ -109,7 +120,7 @@ def summary(part, estimator):
         y,
         part.columns,
         Means.of(sample.X, numbers, sample.weight, exposure),
-        sample.known(),
+        sample.known,
     )
 
 

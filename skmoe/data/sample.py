@@ -13,12 +13,27 @@ from skmoe.data.groups import check_groups
 _ROUNDING = 1e-3
 
 
+class Known(NamedTuple):
+    """What the user gives with X and y, or None."""
+
+    sample_weight: object = None
+    groups: object = None
+    offset: object = None
+    expert_labels: object = None
+    trials: object = None
+
+    def given(self):
+        """What is there, a dict."""
+        return {name: part for name, part in self._asdict().items() if part is not None}
+
+
 class Sample(NamedTuple):
     """Validated rows with y; None for what was not given."""
 
     X: object  # ndarray or CSR, (n, d)
-    y: np.ndarray  # (n,) or (n, m)
+    y: np.ndarray  # as observed, see `skmoe.data.targets`, (n,) or (n, m)
     weight: np.ndarray  # (n,)
+    known: tuple  # names of what is known beside X, y and weights
     group: np.ndarray | None = None  # codes, (n,)
     offset: np.ndarray | None = None  # (n,) or (n, C)
     expert: np.ndarray | None = None  # known experts or -1, (n,)
@@ -28,20 +43,15 @@ class Sample(NamedTuple):
         kept = np.flatnonzero(self.weight)
         if kept.size == self.weight.size:
             return self
-        sample = Sample(*(None if part is None else part[kept] for part in self))
+        parts = self._asdict()
+        del parts["known"]
+        sample = self._replace(
+            **{name: part[kept] for name, part in parts.items() if part is not None}
+        )
         if self.group is None:
             return sample
         codes = np.unique(sample.group, return_inverse=True)[1]
         return sample._replace(group=codes)
-
-    def known(self):
-        """Names of what is known beside X, y and weights, a tuple."""
-        parts = {
-            "groups": self.group,
-            "offset": self.offset,
-            "expert_labels": self.expert,
-        }
-        return tuple(name for name, part in parts.items() if part is not None)
 
     def rows(self, encoder):
         """The engine's `Rows` of a fit, by an encoder that knows y."""
@@ -52,20 +62,23 @@ class Sample(NamedTuple):
         return Rows(self.X, target, self.weight, self.group, offset, expert)
 
 
-def sample_of(settings, X, y, sample_weight, groups, offset, expert_labels, **how):
-    """`Sample` of validated X and y and of what else was given; `how` of weights.
+def sample_of(encoder, settings, X, y, known, **how):
+    """`Sample` of validated X and y and of what is `Known`; `how` of weights.
 
-    `settings` are the parameters of the model, see `settings_of`.
+    `encoder` is that of y, and `settings` are parameters of the model, `settings_of`.
     """
-    weight = check_weights(sample_weight, X, **how)
+    weight = check_weights(known.sample_weight, X, **how)
     n_rows = X.shape[0]
+    labels = check_expert_labels(settings, known.expert_labels, n_rows)
+    given = known._replace(sample_weight=None, expert_labels=labels).given()
     return Sample(
         X,
-        y,
+        encoder.observed(y, known),
         weight,
-        check_groups(groups, n_rows),
-        check_offset(offset, n_rows),
-        check_expert_labels(settings, expert_labels, n_rows),
+        tuple(given),
+        check_groups(known.groups, n_rows),
+        check_offset(known.offset, n_rows),
+        labels,
     )
 
 
@@ -75,6 +88,7 @@ class Inputs(NamedTuple):
     X: object  # ndarray or CSR, (n, d)
     offset: np.ndarray | None = None  # known part of the predictors, (C, n)
     expert_proba: np.ndarray | None = None  # in place of the gate, (n, K)
+    trials: np.ndarray | None = None  # whose successes y counts, (n,)
 
     def take(self, rows):
         """Some of them (index array or slice)."""
@@ -82,6 +96,7 @@ class Inputs(NamedTuple):
             self.X[rows],
             None if self.offset is None else self.offset[:, rows],
             None if self.expert_proba is None else self.expert_proba[rows],
+            None if self.trials is None else self.trials[rows],
         )
 
 

@@ -134,8 +134,12 @@ class Squares(NamedTuple):
 
     @classmethod
     def of(cls, X, target, weight, mean, target_mean):
-        """Deviations are from `mean` and `target_mean`, those of all rows or zero."""
-        target = _target_squares(_real(target), weight, target_mean)
+        """Deviations are from `mean` and `target_mean`, those of all rows or zero.
+
+        Targets that have no mean, (0,), have no squares.
+        """
+        real = _real(target)[: target_mean.size]
+        target = _target_squares(real, weight, target_mean)
         return cls(column_squares(X, weight, mean), target)
 
 

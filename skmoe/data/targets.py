@@ -1,10 +1,12 @@
 """What y is to the engine: real outputs, codes of classes, or amounts and counts.
 
-Encoders have the same methods.  `summary` checks the y of some rows and gives what
-`learn` must see of it, of all rows or of parts together (concatenated); `learn` gives
-an encoder that knows what its `attributes` say, those that an estimator has of it;
-`encode` checks that y is like what was learned, and gives the engine's targets.
-`of_batch` is the encoder for a batch of partial_fit.
+Encoders have the same methods.  `observed` joins validated y with what else is known of
+it, such as the `trials` whose successes it counts; all others take y as it gives it.
+`trials` checks these alone, for predictions.  `summary` checks the y of some rows and
+gives what `learn` must see of it, of all rows or of parts together (concatenated);
+`learn` gives an encoder that knows what its `attributes` say, those that an estimator
+has of it; `encode` checks that y is like what was learned, and gives the engine's
+targets.  `of_batch` is the encoder for a batch of partial_fit.
 
 An offset, (n,) or (n, C), is a known part of the linear predictors: `offset` checks it
 and gives that of the predictors that coefficients are reported of, (C, n), or None of
@@ -27,6 +29,15 @@ class Outputs(NamedTuple):
     """Real outputs; their targets are (m, n)."""
 
     shape: tuple | None = None  # () of one output without an axis, else (m,)
+
+    def observed(self, y, known):
+        """The outputs."""
+        self.trials(known.trials, len(y))
+        return y
+
+    def trials(self, trials, n_rows):
+        """None, as there are none."""
+        return _no_trials(trials)
 
     def summary(self, y):
         """Nothing but the shape of outputs, an array of no rows."""
@@ -83,6 +94,15 @@ class Amounts(NamedTuple):
     """Amounts or counts; targets (n,) keep their units."""
 
     check: Callable  # of the distribution, raises an error if y is not what it is of
+
+    def observed(self, y, known):
+        """The amounts."""
+        self.trials(known.trials, len(y))
+        return y
+
+    def trials(self, trials, n_rows):
+        """None, as there are none."""
+        return _no_trials(trials)
 
     def summary(self, y):
         """Smallest and largest y, (2,)."""
@@ -141,12 +161,103 @@ class Amounts(NamedTuple):
         return (y / exposure)[None], exposure
 
 
+class Successes(NamedTuple):
+    """Successes among trials; y and targets have successes and failures."""
+
+    def observed(self, y, known):
+        """Successes and failures, (n,) -> (n, 2)."""
+        y, trials = np.asarray(y, dtype=np.float64), self.trials(known.trials, len(y))
+        trials = np.ones(len(y)) if trials is None else trials
+        wrong = (y < 0) | (y > trials) | (y != np.floor(y))
+        if wrong.any():
+            row = np.flatnonzero(wrong)[0]
+            raise ValueError(
+                f"y has {y[row]:g} in row {row}, of {trials[row]:g} trials; "
+                "family='binomial' is for counts of successes, whole numbers from 0 to "
+                "the number of trials: give that as trials." + see("Binomial counts")
+            )
+        return np.column_stack([y, trials - y])
+
+    def trials(self, trials, n_rows):
+        """Whole numbers (n,) float64, or None."""
+        if trials is None:
+            return None
+        try:
+            trials = np.asarray(trials, dtype=np.float64)
+        except (TypeError, ValueError):
+            trials = np.array(np.nan)
+        if trials.shape != (n_rows,):
+            raise ValueError(
+                f"trials has shape {trials.shape}, X has {n_rows} rows; give one "
+                "number for each row of X." + see("Binomial counts")
+            )
+        wrong = ~((trials >= 1) & (trials == np.floor(trials)) & np.isfinite(trials))
+        if wrong.any():
+            raise ValueError(
+                f"trials has the value {trials[wrong][0]:g}; give whole numbers of at "
+                "least 1, and leave rows without trials out." + see("Binomial counts")
+            )
+        return trials
+
+    def summary(self, y):
+        """Total of successes and of failures, (1, 2)."""
+        return y.sum(axis=0, keepdims=True)
+
+    def learn(self, summary):
+        """The same encoder, if there are both successes and failures."""
+        missing = np.flatnonzero(summary.sum(axis=0) == 0)
+        if missing.size:
+            raise ValueError(
+                f"y has no {['successes', 'failures'][missing[0]]} in samples of "
+                "positive weight, so that the experts' intercepts have no optimum; "
+                "give data with both." + see("Binomial counts")
+            )
+        return self
+
+    def of_batch(self, y, classes):
+        """The same encoder; a batch may have no failures."""
+        return self
+
+    def attributes(self):
+        """Nothing."""
+        return {}
+
+    def encode(self, y):
+        """Targets (2, n)."""
+        return np.ascontiguousarray(y.T)
+
+    def offset(self, values):
+        """Offsets of the logits, (1, n)."""
+        if values is None:
+            return None
+        if values.shape[1:] not in ((), (1,)):
+            raise _wrong_offset(values, f"({len(values)},)")
+        return values.reshape(1, -1) if values.any() else None
+
+    def less_offset(self, target, offset):
+        """Both as they are."""
+        return target, offset
+
+    def numbers(self, y, offset):
+        """None, (0, n)."""
+        return np.empty((0, len(y))), 1.0
+
+
 class Classes(NamedTuple):
     """Classes; their targets are codes (n,)."""
 
     classes: np.ndarray | None  # sorted, (C,)
     class_weight: Any
     only_two: bool  # of a symmetric model
+
+    def observed(self, y, known):
+        """The labels."""
+        self.trials(known.trials, len(y))
+        return y
+
+    def trials(self, trials, n_rows):
+        """None, as there are none."""
+        return _no_trials(trials)
 
     def summary(self, y):
         """The classes in y, sorted."""
@@ -258,6 +369,15 @@ class Classes(NamedTuple):
                 + see("Symmetric models")
             )
         return self._replace(classes=classes)
+
+
+def _no_trials(trials):
+    """None, or an error if there are trials."""
+    if trials is not None:
+        raise ValueError(
+            "trials are given, but y does not count successes; leave trials out, or "
+            "use MixtureOfGLMExperts(family='binomial')." + see("Binomial counts")
+        )
 
 
 def _first_classes(classes):

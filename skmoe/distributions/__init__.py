@@ -1,5 +1,6 @@
 """What y is: distributions by their predictors, row by row; they know no X."""
 
+from skmoe.distributions.binomial import Binomial
 from skmoe.distributions.categorical import Categorical
 from skmoe.distributions.censored_normal import CensoredNormal
 from skmoe.distributions.gamma import Gamma
@@ -9,6 +10,7 @@ from skmoe.distributions.poisson import Poisson
 from skmoe.distributions.student_t import StudentT
 
 __all__ = [
+    "Binomial",
     "Categorical",
     "CensoredNormal",
     "Gamma",

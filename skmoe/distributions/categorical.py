@@ -22,6 +22,7 @@ class Categorical:
     """
 
     is_quadratic, has_dispersion, dispersion_name = False, False, None
+    is_standardised = False
     is_relative, is_separable, rows_per_number = True, True, 2
     first_predictor = None  # the first step starts from equal classes
 

@@ -20,6 +20,7 @@ class LogLink:
 
     n_categories, n_predictors, is_quadratic = 0, 1, False
     is_relative, is_separable, rows_per_number = False, False, 1
+    is_standardised, inverse_link = False, "exp"
     dispersion_name, dispersion_kind = "dispersion_", "dispersion"
     is_symmetric = False
 

@@ -22,6 +22,7 @@ class Normal:
     """
 
     n_categories, is_quadratic, has_dispersion = 0, True, True
+    is_standardised, inverse_link = True, "identity"
     is_relative, is_separable, rows_per_number = False, False, 1
     dispersion_name, dispersion_kind = "noise_variance_", "variance"
     first_predictor = None  # the first step leads to the optimum from anywhere

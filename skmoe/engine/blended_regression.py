@@ -137,7 +137,7 @@ class TwiceSeen:
     distribution : LogLink
     block : all rows of the design
     mass : ndarray of shape (2, n), eta times the posterior's and 1 - eta the model's
-    target : ndarray of shape (2, n), targets and the model's means
+    target : ndarray of shape (..., 2, n), targets and the model's means
     dispersion : float
     """
 

@@ -349,7 +349,8 @@ class LinearExperts:
         """
         block, target, posterior, model = rows
         mean = self.at(theta, block, target).local.mean
-        targets = np.stack([np.broadcast_to(target, mean.shape), mean], axis=1)
+        target = np.broadcast_to(target[..., None, :], mean.shape)
+        targets = np.stack([target, mean], axis=-2)
         mass = np.stack([step_size * posterior, (1 - step_size) * model], axis=1)
         prior_mass, beyond = self._prior_moments(step_size)
         if self.n_noises:
@@ -359,7 +360,7 @@ class LinearExperts:
         dispersion = 1 / self.precision(log_variance)[:, 0]
         for k in np.flatnonzero(mass.sum(axis=(1, 2)) > DEAD_MASS):
             for _ in range(_MAX_ALTERNATIONS):
-                rows = mass[k], targets[k], dispersion[k]
+                rows = mass[k], targets[..., k, :, :], dispersion[k]
                 loss = TwiceSeen(self.distribution, block, *rows)
                 penalty = self.penalty.times(step_size * dispersion[k])
                 coef[k] = newton(loss, penalty, coef[k], max_iter, tol)

@@ -58,7 +58,13 @@ class FittedModel:
 
     def expert_mean(self, inputs):
         """Mean of y, or class probabilities, under each expert, (K, c, n)."""
-        return self.distribution.mean(self.predictor(inputs))
+        mean = self.distribution.mean(self.predictor(inputs))
+        return mean if inputs.trials is None else mean * inputs.trials
+
+    def _dispersion_of(self, inputs):
+        """Dispersions of the experts, (K, m, 1), or times the trials, (K, m, n)."""
+        dispersion = self.dispersion[:, :, None]
+        return dispersion if inputs.trials is None else dispersion * inputs.trials
 
     def log_mean(self, inputs):
         """Logarithms of class probabilities, (n, C)."""
@@ -84,22 +90,26 @@ class FittedModel:
         return _by_blocks(of_rows, inputs)
 
     def cdf(self, inputs, target):
-        """P(Y <= target) of each output, (m, n) -> (n, m)."""
-        dispersion = self.dispersion[:, :, None]
+        """P(Y <= target) of each output, (m, n) -> (n, m).
+
+        Of targets with more rows, such as the failures behind successes, the first.
+        """
+        target = np.atleast_2d(target)[: self.dispersion.shape[1]]
 
         def of_rows(rows, target):
             gate, mean = self._gate(rows), self.expert_mean(rows)
-            below = self.distribution.cdf(target, mean, dispersion)
+            below = self.distribution.cdf(target, mean, self._dispersion_of(rows))
             return np.minimum((gate[:, None] * below).sum(axis=0), 1).T
 
         return _by_blocks(of_rows, inputs, target)
 
     def quantile(self, inputs, levels):
         """Quantiles of each output, (r,) -> (n, m, r)."""
-        distribution, dispersions = self.distribution, self.dispersion.T[:, :, None]
+        distribution = self.distribution
 
         def of_rows(rows):
             gate, mean = self._gate(rows), self.expert_mean(rows)
+            dispersions = np.swapaxes(self._dispersion_of(rows), 0, 1)
             outputs = [
                 mixture_quantile(levels, gate, mean[:, j], dispersion, distribution)
                 for j, dispersion in enumerate(dispersions)
@@ -113,7 +123,10 @@ class FittedModel:
         expert = draw_categories(self.gate_probability(inputs), n_samples, rng)
         mean = np.moveaxis(self.expert_mean(inputs), 2, 0)
         mean = mean[np.arange(inputs.X.shape[0])[:, None], expert]
-        return self.distribution.sample(mean, self.dispersion[expert], rng)
+        dispersion = self.dispersion[expert]
+        if inputs.trials is not None:
+            dispersion = dispersion * inputs.trials[:, None, None]
+        return self.distribution.sample(mean, dispersion, rng)
 
     def predictor(self, inputs, experts=slice(None)):
         """Linear predictors of some experts, (K, q, n)."""
@@ -201,7 +214,8 @@ def _routed_mean(model, rows):
     of_rows = np.empty_like(values)
     of_rows[:, order] = values
     of_rows = of_rows.reshape(-1, *expert.shape)
-    return np.einsum("bk,cbk->bc", probability, of_rows)
+    found = np.einsum("bk,cbk->bc", probability, of_rows)
+    return found if rows.trials is None else found * rows.trials[:, None]
 
 
 def _best_experts(gate, logits):

@@ -31,8 +31,9 @@ class Problem:
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    target : ndarray of shape (m, n), real outputs, or (n,), class codes (integers) or
-        counts and amounts (floats), which keep their units
+    target : ndarray of shape (..., n)
+        As the distribution wants it: real outputs (m, n), class codes or amounts (n,),
+        successes and failures (2, n).
     weight : ndarray of shape (n,), non-negative, not all zero
     specification : Specification
     group : ndarray of int of shape (n,), default=None
@@ -102,7 +103,7 @@ class Problem:
         constant = 0.0
         self.target_scale = None
         self.experts = experts = _linear_experts(spec, expert_design, n_seen)
-        if target.ndim == 2:
+        if spec.distribution.is_standardised:
             # Experts of opposite sign have no common mean to take away.
             centred = spec.fit_intercept and not spec.symmetric
             if scaling.target_scale is None:
@@ -118,7 +119,7 @@ class Problem:
             self.experts.learn_target_mean(1.0, scaling.noise_floor)
             self.experts.learn_unit(self.target_scale)
             constant = float(np.log(self.target_scale).sum())
-        elif target.dtype.kind == "f":
+        elif spec.distribution.first_predictor is not None:
             if scaling.target_mean is None:
                 scaling = scaling.of_target_mean(target, weight, offset)
             target_mean = float(scaling.target_mean[0])

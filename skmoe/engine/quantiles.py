@@ -8,7 +8,7 @@ _LARGEST = 1e300
 
 
 def mixture_quantile(q, gate, mean, dispersion, distribution):
-    """Quantiles of mixtures, (r,), (K, n), (K, n), (K, 1) -> (r, n)."""
+    """Quantiles of mixtures, (r,), (K, n), (K, n), (K, 1 or n) -> (r, n)."""
     mixture = gate, mean, dispersion, distribution
     return np.stack([_quantile_of_rows(level, *mixture) for level in q])
 
@@ -21,6 +21,7 @@ def _quantile_of_rows(q, gate, mean, dispersion, distribution):
     """
     if q > 0.5 and distribution.is_symmetric:
         return -_quantile_of_rows(1 - q, gate, -mean, dispersion, distribution)
+    dispersion = np.broadcast_to(dispersion, mean.shape)
     ends = distribution.quantile(q, mean, dispersion)
     ends = np.clip(ends, -_LARGEST, _LARGEST)
     # Experts that do not count may be anywhere.
@@ -28,14 +29,14 @@ def _quantile_of_rows(q, gate, mean, dispersion, distribution):
     high = np.where(gate > 0, ends, -np.inf).max(axis=0)
 
     def cdf(y, rows):
-        below = distribution.cdf(y, mean[:, rows], dispersion)
+        below = distribution.cdf(y, mean[:, rows], dispersion[:, rows])
         return (gate[:, rows] * below).sum(axis=0)
 
     if distribution.is_discrete:
         return _least_count(q, cdf, low, high)
 
     def density(y, rows):
-        of_experts = distribution.density(y, mean[:, rows], dispersion)
+        of_experts = distribution.density(y, mean[:, rows], dispersion[:, rows])
         return (gate[:, rows] * of_experts).sum(axis=0)
 
     return _root(q, cdf, density, low, high)

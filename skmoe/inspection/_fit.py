@@ -41,13 +41,10 @@ def check_estimator(estimator):
         )
 
 
-def inspect_fit(estimator, X, y, *known):
-    """Everything that inspection needs of a fitted estimator and its data.
-
-    `known` are sample_weight, groups, offset and expert_labels, or None.
-    """
+def inspect_fit(estimator, X, y, known):
+    """Everything that inspection needs of a fitted estimator and its data."""
     check_estimator(estimator)
-    problem, theta, n_samples = estimator._fitted_problem(X, y, *known)
+    problem, theta, n_samples = estimator._fitted_problem(X, y, known)
     if not problem.mixture.penalties.is_smooth:
         raise ValueError(
             f"l1_ratio={estimator.l1_ratio} and gate_l1_ratio="

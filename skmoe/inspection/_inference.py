@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
 from skmoe._typing import FloatArray, MatrixLike
+from skmoe.data.sample import Known
 from skmoe.inspection._fit import inspect_fit
 from skmoe.inspection._names import Entry, noise_of, reported_entries
 
@@ -296,6 +297,7 @@ def inference(
     offset: ArrayLike | None = None,
     expert_labels: ArrayLike | None = None,
     *,
+    trials: ArrayLike | None = None,
     robust: bool = False,
 ) -> Inference:
     """Standard errors, tests and confidence intervals of a fitted mixture.
@@ -327,6 +329,9 @@ def inference(
         Offsets of the fit, if it had any.
     expert_labels : array-like of int of shape (n_samples,), default=None
         Known experts of the fit, if it had any.
+    trials : array-like of shape (n_samples,), default=None
+        Number of trials of each row, whose successes y counts; 1 by default.
+        Of ``family='binomial'`` alone.
     robust : bool, default=False
         Whether to use the sandwich.
 
@@ -379,8 +384,8 @@ def inference(
     >>> result.wald_test(opposite).p_value > 0.05
     True
     """
-    known = sample_weight, groups, offset, expert_labels
-    fit = inspect_fit(estimator, X, y, *known)
+    known = Known(sample_weight, groups, offset, expert_labels, trials)
+    fit = inspect_fit(estimator, X, y, known)
     mixture, n_samples = fit.problem.mixture, fit.n_samples
     learnt = fit.coordinates.learnt
     gradient = fit.of_learnt(mixture.gradient(fit.state))

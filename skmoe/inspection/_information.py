@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
 from skmoe._typing import FloatArray, MatrixLike
+from skmoe.data.sample import Known
 from skmoe.engine.information import InformationMatrices
 from skmoe.inspection._fit import check_estimator, inspect_fit
 from skmoe.inspection._names import relative_names
@@ -139,6 +140,8 @@ def information(
     groups: ArrayLike | None = None,
     offset: ArrayLike | None = None,
     expert_labels: ArrayLike | None = None,
+    *,
+    trials: ArrayLike | None = None,
 ) -> Information:
     """Complete, missing and observed information of a fitted mixture.
 
@@ -163,6 +166,9 @@ def information(
         Offsets of the fit, if it had any.
     expert_labels : array-like of int of shape (n_samples,), default=None
         Known experts of the fit, if it had any.
+    trials : array-like of shape (n_samples,), default=None
+        Number of trials of each row, whose successes y counts; 1 by default.
+        Of ``family='binomial'`` alone.
 
     Returns
     -------
@@ -202,8 +208,8 @@ def information(
     >>> info.mirror_rate(info.best_step_size) < info.em_rate
     True
     """
-    known = sample_weight, groups, offset, expert_labels
-    fit = inspect_fit(estimator, X, y, *known)
+    known = Known(sample_weight, groups, offset, expert_labels, trials)
+    fit = inspect_fit(estimator, X, y, known)
     learnt, relative = fit.coordinates.learnt, fit.coordinates.relative
     names = relative_names(estimator, y, fit)
     names = [names[j] for j in learnt]

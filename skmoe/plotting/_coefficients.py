@@ -91,6 +91,7 @@ class CoefficientsDisplay:
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         *,
+        trials: ArrayLike | None = None,
         part: Literal["experts", "gate"] = "experts",
         level: float = 0.95,
         robust: bool = False,
@@ -118,6 +119,9 @@ class CoefficientsDisplay:
         offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
                 (n_samples, n_classes), default=None
             Offsets of the fit, if it had any.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
         part : {'experts', 'gate'}, default='experts'
             Whose coefficients.
         level : float, default=0.95
@@ -153,7 +157,8 @@ class CoefficientsDisplay:
         _model.require_choice("part", part, ("experts", "gate"))
         _model.require_choice("color_scale", color_scale, ("std", "raw"))
         X = transform(X)
-        result = inference(mixture, X, y, sample_weight, groups, offset, robust=robust)
+        known = sample_weight, groups, offset
+        result = inference(mixture, X, y, *known, trials=trials, robust=robust)
         table = CoefficientTable(mixture, result.table(level), part)
         scale = np.ones(mixture.n_features_in_)
         if color_scale == "std":

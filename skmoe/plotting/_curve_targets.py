@@ -14,6 +14,11 @@ class ShownTarget(NamedTuple):
     name: str
     values: np.ndarray  # (n,), the output, or 1 for the class and 0 for others
 
+    def per_trial(self, trials):
+        """Shares of successes."""
+        values = self.values / np.asarray(trials, dtype=np.float64)
+        return self._replace(name=f"{self.name} / trials", values=values)
+
 
 def shown_target(mixture, y, target):
     """What `target` selects of y."""

@@ -118,6 +118,7 @@ class ExpertCurvesDisplay:
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         *,
+        trials: ArrayLike | None = None,
         feature: int | str = 0,
         target: Any = None,
         coverage: float = 0.9,
@@ -144,6 +145,10 @@ class ExpertCurvesDisplay:
                 (n_samples, n_classes), default=None
             Known part of the linear predictors, as in `fit`, for responsibilities;
             curves are those of no offset.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.  Curves and points are then shares of
+            successes, and there is no interval.
         feature : int or str, default=0
             The feature, by index or name; the others are held at their means.
         target : int or class label, default=None
@@ -177,6 +182,12 @@ class ExpertCurvesDisplay:
         grid = _model.axis_grid(values[:, column], grid_resolution)
         rows = transform(_model.rows_at(values, [column], grid[:, None], X))
         expert, mean, band = predictions(mixture, rows, shown.position, coverage)
+        shares = mixture.responsibilities(
+            transform(X), y, sample_weight, groups, offset, trials=trials
+        )
+        if trials is not None:
+            # Curves are of probabilities, and an interval is one of counts.
+            shown, band = shown.per_trial(trials), None
         display = cls(
             grid,
             mixture.gate_proba(rows),
@@ -184,7 +195,7 @@ class ExpertCurvesDisplay:
             mean,
             values[:, column],
             shown.values,
-            mixture.responsibilities(transform(X), y, sample_weight, groups, offset),
+            shares,
             band,
             coverage,
             names[column],

@@ -94,6 +94,7 @@ class GateRegionsDisplay:
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         *,
+        trials: ArrayLike | None = None,
         features: Sequence[int | str] = (0, 1),
         grid_resolution: int = 200,
         ax: Axes | None = None,
@@ -117,6 +118,9 @@ class GateRegionsDisplay:
         offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
                 (n_samples, n_classes), default=None
             Known part of the linear predictors, as in `fit`, for responsibilities.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
         features : pair of int or str, default=(0, 1)
             The features on the axes, by index or name; the others are held at their
             means.
@@ -144,13 +148,16 @@ class GateRegionsDisplay:
         xx0, xx1 = np.meshgrid(*axes)
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
         rows = transform(_model.rows_at(values, columns, grid, X))
-        data = transform(X), y, sample_weight, groups, offset
+        shares = None
+        if y is not None:
+            data = transform(X), y, sample_weight, groups, offset
+            shares = mixture.responsibilities(*data, trials=trials)
         display = cls(
             xx0,
             xx1,
             mixture.gate_proba(rows).reshape(*xx0.shape, -1),
             values[:, columns],
-            None if y is None else mixture.responsibilities(*data),
+            shares,
             [names[j] for j in columns],
             len(names) - 2,
         )

@@ -82,6 +82,7 @@ class ResponsibilitiesDisplay:
         groups: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         *,
+        trials: ArrayLike | None = None,
         bins: int = 20,
         ax: Axes | None = None,
         bar_kwargs: dict[str, Any] | None = None,
@@ -103,6 +104,9 @@ class ResponsibilitiesDisplay:
         offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
                 (n_samples, n_classes), default=None
             Known part of the linear predictors, as in `fit`.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
         bins, ax, bar_kwargs
             As in :meth:`plot`.
 
@@ -133,7 +137,8 @@ class ResponsibilitiesDisplay:
         """
         mixture, transform = _model.fitted_mixture(estimator)
         _model.require_y(y)
-        rows = mixture.responsibilities(transform(X), y, sample_weight, groups, offset)
+        known = sample_weight, groups, offset
+        rows = mixture.responsibilities(transform(X), y, *known, trials=trials)
         weight = None if sample_weight is None else check_weights(sample_weight, rows)
         mass = np.average(rows, axis=0, weights=weight)
         return cls(rows, mass, weight).plot(ax, bins=bins, bar_kwargs=bar_kwargs)
