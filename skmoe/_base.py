@@ -23,6 +23,7 @@ from skmoe._fitted import (
     settings_of,
     specification,
 )
+from skmoe._fixed import asked_for, check_fixed, fixed_of
 from skmoe._pickles import LoadsOldPickles, fitted_before
 from skmoe._sharing import check_expert_columns, check_sharing, check_system
 from skmoe._sklearn import (
@@ -33,7 +34,7 @@ from skmoe._sklearn import (
     validate_parameter_constraints,
 )
 from skmoe._typing import FloatArray, MatrixLike, keeps_type
-from skmoe._validation import check_columns, check_sees_something
+from skmoe._validation import check_columns, check_sees_something, n_all_experts
 from skmoe.data.canonical import in_groups
 from skmoe.data.groups import (
     check_gate_sees_groups,
@@ -71,6 +72,7 @@ class BaseMixtureOfExperts(
     intercept_: FloatArray
     gate_coef_: FloatArray
     gate_intercept_: FloatArray
+    background_range_: FloatArray
     n_iter_: int
     converged_: bool
     objective_curve_: FloatArray
@@ -82,6 +84,8 @@ class BaseMixtureOfExperts(
     shared_features: Any = None
     shared_intercept: Any = False
     class_weight: Any = None
+    point_mass: float | None = None
+    background: bool = False
     # Set where fit must not warn, or not of rows: `catch_warnings` is not for threads.
     _is_quiet = _trusts_rows = False
     _known: tuple = ()  # what goes with the rows of a new fit, see `Fitted`
@@ -381,6 +385,7 @@ class BaseMixtureOfExperts(
 
     def _learn_target(self, summary):
         """Encoder that has learned from a summary of all y; also the attributes."""
+        vars(self).pop("background_range_", None)
         encoder = self._target_encoder().learn(summary)
         vars(self).update(encoder.attributes())
         return encoder
@@ -432,6 +437,9 @@ class BaseMixtureOfExperts(
                 + see("Sparse and deep mixtures")
             )
         _check_choice(self.depth, self.top_k)
+        settings = settings_of(self)
+        if asked_for(settings):
+            check_fixed(settings, self._distribution(settings, 1))
 
     def _check_columns(self, X):
         """Columns of the gate and of the experts, given X as the user gave it.
@@ -492,9 +500,16 @@ class BaseMixtureOfExperts(
         Before the targets are known it has no distribution.
         """
         settings, distribution = settings_of(self), None
-        if n_targets is not None:
-            distribution = self._distribution(settings, n_targets)
-        return specification(distribution, settings, columns)
+        if n_targets is None:
+            return specification(distribution, settings, columns)
+        distribution = self._distribution(settings, n_targets)
+        fixed = self._fixed_experts(settings, distribution)
+        return specification(distribution, settings, columns, fixed)
+
+    def _fixed_experts(self, settings, distribution):
+        """Experts without coefficients of a new or fitted model, or None."""
+        ends = getattr(self, "background_range_", None)
+        return fixed_of(settings, distribution, ends)
 
     def _centres_target(self):
         """Whether the mean of a target is taken away."""
@@ -512,7 +527,7 @@ class BaseMixtureOfExperts(
         if rows.group is not None:
             check_gate_sees_groups(self, rows.X, rows.group, spec.gate_columns)
         X, target, weight, *known = in_groups(rows)
-        known = dict(zip(("group", "offset", "expert"), known))
+        known = dict(zip(("group", "offset", "expert", "fixed"), known))
         return Problem(X, target, weight, spec, **known, **options)
 
     def _require(self, **given):
@@ -586,7 +601,8 @@ class BaseMixtureOfExperts(
         if self.top_k != settings["top_k"]:
             settings = settings | {"top_k": self._new_top_k(settings["depth"])}
         distribution = self._fitted_distribution()
-        spec = specification(distribution, settings, fitted.columns)
+        fixed = self._fixed_experts(settings, distribution)
+        spec = specification(distribution, settings, fitted.columns, fixed)
         return FittedModel(spec, self._parameters(distribution))
 
     def _new_top_k(self, depth):
@@ -604,7 +620,7 @@ class BaseMixtureOfExperts(
 
     def _inputs_of(self, X, offset, expert_proba, trials=None):
         """`Inputs` of a validated X."""
-        n_rows, n_experts = X.shape[0], self._fitted["settings"]["n_experts"]
+        n_rows, n_experts = X.shape[0], n_all_experts(self._fitted["settings"])
         encoder = self._fitted_encoder()
         if offset is not None:
             offset = encoder.offset(check_offset(offset, n_rows))
@@ -631,9 +647,15 @@ class BaseMixtureOfExperts(
         """
         model = self._model()
         inputs = self._inputs_of(sample.X, sample.offset, expert_proba)
-        joint = model.log_joint(inputs, self._fitted_target(sample.y))
-        if sample.expert is not None:
-            expert = of_groups(sample.expert, sample.group)
+        encoder = self._fitted_encoder()
+        target = encoder.encode(sample.y)
+        expert = of_groups(sample.expert, sample.group)
+        # It raises an error if groups or labels want what cannot be.
+        seen = sample.of_positive_weight()
+        labels = of_groups(seen.expert, seen.group)
+        encoder.fixed_log_density(encoder.encode(seen.y), seen.group, labels)
+        joint = model.log_joint(inputs, target)
+        if expert is not None:
             joint[0][is_other(expert, model.gate.n_experts)] = -np.inf
         if sample.group is None:
             return joint

@@ -10,6 +10,7 @@ from skmoe._restarts import FitTask, best_descent
 from skmoe._validation import (
     check_enough,
     check_init,
+    n_all_experts,
     restored_on_failure,
 )
 from skmoe.data.canonical import canonical_rows
@@ -83,7 +84,8 @@ def task_in_memory(
     data = {"X": X, "y": y, "metadata": metadata or None}
     init = None
     if not isinstance(estimator.init, str):
-        init = check_init(estimator.init, X.shape[0], estimator.n_experts)
+        numbers = estimator.n_experts, n_all_experts(settings_of(estimator))
+        init = check_init(estimator.init, X.shape[0], *numbers)
         init = init[:, sample.weight > 0]
     sample = sample.of_positive_weight()
     estimator._known = sample.known
@@ -108,6 +110,14 @@ def warn_of(estimator, best, stacklevel):
         return
     if message := _lack_of_success(estimator, best):
         warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
+    mass = estimator._fitted["mass"]
+    if estimator.point_mass is not None and mass[estimator.n_experts] == 0:
+        warnings.warn(
+            f"point_mass={estimator.point_mass!r}: y is never that, so that the expert "
+            "there has no rows; give a value that y takes, or leave point_mass out."
+            + see("Zeros in excess"),
+            stacklevel=stacklevel,
+        )
     lack_of_rows = estimator._fitted["lack_of_rows"]
     if lack_of_rows and not estimator._trusts_rows:
         warnings.warn(

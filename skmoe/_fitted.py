@@ -23,6 +23,8 @@ STRUCTURE = (
     "expert_features",
     "shared_features",
     "shared_intercept",
+    "point_mass",
+    "background",
 )
 STRENGTHS = (
     "alpha",
@@ -55,7 +57,7 @@ class Fitted(NamedTuple):
     is_flat: bool  # whether attributes have no axis of outputs or classes
     column_units: np.ndarray  # mean and scale of columns, (2, d)
     target_units: np.ndarray  # and of targets, see `Scaling.units`
-    mass: np.ndarray  # shares of the experts in the responsibilities, (K,)
+    mass: np.ndarray  # shares of all experts in the responsibilities, (E,)
     n_parameters: int  # that were learned
     lack_of_rows: str | None  # what is to be said of them
     low_noise: str | None
@@ -70,8 +72,11 @@ def settings_of(estimator):
     return {name: params[name] for name in names if name in params}
 
 
-def specification(distribution, settings, columns):
-    """Specification of a model with some settings, and columns of gate and experts."""
+def specification(distribution, settings, columns, fixed=None):
+    """Specification of a model with some settings, and columns of gate and experts.
+
+    And `FixedExperts`, if there are some.
+    """
     symmetric = settings.get("symmetric", False)
     fit_intercept = settings["fit_intercept"]
     if fit_intercept == "auto":
@@ -95,6 +100,7 @@ def specification(distribution, settings, columns):
         gate_intercept=bool(gate_intercept),
         gate_l1_ratio=settings["gate_l1_ratio"],
         noise_prior=settings.get("noise_prior", 0.0),
+        fixed=fixed,
         **{name: settings[name] for name in same},
     )
 

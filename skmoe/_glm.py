@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +26,7 @@ from skmoe._typing import (
     Start,
 )
 from skmoe._validation import check_weights
+from skmoe.data.fixed_targets import check_others
 from skmoe.data.sample import Known
 from skmoe.data.targets import Amounts, Successes
 from skmoe.distributions import Binomial, Gamma, LogLink, Poisson
@@ -35,6 +38,8 @@ _FAMILIES = {
     "gamma": (LogLink(Gamma()), Amounts(Gamma().check)),
     "binomial": (Binomial(), Successes()),
 }
+# Power of a deviance that is finite for amounts of zero (compound Poisson and Gamma).
+_WITH_ZEROS = 1.5
 
 
 def _response(family):
@@ -134,6 +139,15 @@ class MixtureOfGLMExperts(MixtureRegressor):
         Whether there is a `predict_proba`, which is `gate_proba`, so that pipelines and
         searches pass it on.  scikit-learn's checks do not let a regressor have one by
         default.  May be set after `fit`, too.
+    point_mass : float, default=None
+        Value of an expert more that has no coefficients and is always there, such as 0
+        for zeros in excess.  It comes after the `n_experts` others.  Beside counts it
+        makes the zero-inflated model, whose zeros may be of any expert; beside amounts
+        the two-part (hurdle) model: these cannot have the value, and ``y = 0`` is then
+        allowed.
+    background : bool, default=False
+        Whether one expert more, the last, has the same density everywhere between the
+        least and the largest y of the fit, against outliers.
     random_state : int, RandomState instance or None, default=None
         Randomness of the starts.
     n_jobs : int, default=None
@@ -161,6 +175,9 @@ class MixtureOfGLMExperts(MixtureRegressor):
         branches of the last level.
     gate_intercept_ : ndarray of shape (n_experts,) or (n_nodes, n_branches)
         Intercepts of the gate's logits.
+    background_range_ : ndarray of shape (2,)
+        Least and largest y of the fit, where `background` is; without the rows of
+        `point_mass`, if others cannot have these.
     n_iter_ : int
         Iterations of the best start; after `partial_fit` the number of its calls.
     converged_ : bool
@@ -193,6 +210,10 @@ class MixtureOfGLMExperts(MixtureRegressor):
     **Exposure.**  Give the counts as y, and ``offset=np.log(exposure)`` to `fit` and to
     all methods that take X.
 
+    **Experts without coefficients**, `point_mass` and `background`, have columns in
+    `gate_proba` and all that goes with it, and rows in `gate_coef_` and
+    `gate_intercept_`, after the `n_experts` others.
+
     References
     ----------
     Fruytier, Mokhtari, Sanghavi, "Learning Mixtures of Experts with EM: A Mirror
@@ -221,6 +242,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
         "fit_intercept": ["boolean"],
         "noise_prior": [_NON_NEGATIVE],
         "probability": ["boolean"],
+        "point_mass": [None, Real],
+        "background": ["boolean"],
     }
 
     dispersion_: FloatArray
@@ -252,6 +275,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
         tol: float = 1e-5,
         warm_start: bool = False,
         probability: bool = False,
+        point_mass: float | None = None,
+        background: bool = False,
         random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -279,6 +304,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
         self.tol = tol
         self.warm_start = warm_start
         self.probability = probability
+        self.point_mass = point_mass
+        self.background = background
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -342,13 +369,16 @@ class MixtureOfGLMExperts(MixtureRegressor):
         -------
         score : float
             At most 1; 0 for the mean of y.  The deviance is that of the variance
-            ``mu**family.power``, of successes that of the binomial distribution.
+            ``mu**family.power``, of successes that of the binomial distribution; with
+            `point_mass` the power is at most 1.5, which allows for zeros.
         """
         self._require(offset=offset, trials=trials)
         found = self.predict(X, offset=offset, expert_proba=expert_proba, trials=trials)
         y = self._fitted_encoder().observed(y, Known(trials=trials))
         if np.ndim(y) == 1:
             power = self._fitted_distribution().power
+            if self._fitted["settings"].get("point_mass") is not None:
+                power = min(power, _WITH_ZEROS)
             return d2_tweedie_score(y, found, sample_weight=sample_weight, power=power)
         weight = check_weights(sample_weight, y)
         sums = sums_of_successes(y, weight)
@@ -372,7 +402,12 @@ class MixtureOfGLMExperts(MixtureRegressor):
         return True  # the mean is where experts start, with an intercept or not
 
     def _encoder(self, settings):
-        return _response(settings["family"])[1]
+        distribution, encoder = _response(settings["family"])
+        value = settings.get("point_mass")
+        if value is not None and not distribution.is_discrete:
+            check = partial(check_others, encoder.check, value)
+            encoder = encoder._replace(check=check)
+        return self._with_fixed(encoder, settings, distribution.is_discrete, 1)
 
     def _cast(self, values, inputs):
         # Means that are tiny stay positive, as the deviance wants them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Literal, overload
 
 import numpy as np
@@ -136,6 +137,14 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         Whether there is a `predict_proba`, which is `gate_proba`, so that pipelines and
         searches pass it on.  scikit-learn's checks do not let a regressor have one by
         default.  May be set after `fit`, too.
+    point_mass : float, default=None
+        Value of an expert more that has no coefficients and is always there, such as 0
+        where many y are exactly 0.  It comes after the `n_experts` others, which cannot
+        have the value: a two-part (hurdle) model.  Of several outputs all are there.
+    background : bool, default=False
+        Whether one expert more, the last, has the same density everywhere between the
+        least and the largest y of the fit, of several outputs in the box of their
+        ranges, against outliers.
     random_state : int, RandomState instance or None, default=None
         Randomness of the starts.
     n_jobs : int, default=None
@@ -167,6 +176,9 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         branches of the last level.
     gate_intercept_ : ndarray of shape (n_experts,) or (n_nodes, n_branches)
         Intercepts of the gate's logits.
+    background_range_ : ndarray of shape (2,) or (2, n_outputs)
+        Least and largest y of the fit, where `background` is; without the rows of
+        `point_mass`, if others cannot have these.
     n_iter_ : int
         Iterations of the best start; after `partial_fit` the number of its calls.
     converged_ : bool
@@ -193,6 +205,10 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
     Experts come in the order of decreasing mass; in a tree, the branches of each node
     do, and experts follow from left to right.  Where a dict or list tells what single
     experts see or share, they keep their numbers.
+
+    **Experts without coefficients**, `point_mass` and `background`, have columns in
+    `gate_proba` and all that goes with it, and rows in `gate_coef_` and
+    `gate_intercept_`, after the `n_experts` others.
 
     References
     ----------
@@ -222,6 +238,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         "noise_df": [None, _POSITIVE],
         "noise_prior": [_NON_NEGATIVE],
         "probability": ["boolean"],
+        "point_mass": [None, Real],
+        "background": ["boolean"],
     }
     _target_checks = {"multi_output": True, "y_numeric": True}
 
@@ -253,6 +271,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         tol: float = 1e-5,
         warm_start: bool = False,
         probability: bool = False,
+        point_mass: float | None = None,
+        background: bool = False,
         random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -282,6 +302,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         self.tol = tol
         self.warm_start = warm_start
         self.probability = probability
+        self.point_mass = point_mass
+        self.background = background
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -380,7 +402,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
 
     def _encoder(self, settings):
         is_fitted = hasattr(self, "intercept_")
-        return Outputs(self.intercept_.shape[1:] if is_fitted else None)
+        encoder = Outputs(self.intercept_.shape[1:] if is_fitted else None)
+        return self._with_fixed(encoder, settings, False, None)
 
     def _distribution(self, settings, n_targets):
         df = settings["noise_df"]

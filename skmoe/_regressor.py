@@ -11,10 +11,16 @@ from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.metaestimators import available_if
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._fixed import with_fixed
 from skmoe._partial import partial_fit
 from skmoe._sklearn import fit_context
 from skmoe._typing import FloatArray, MatrixLike, RandomState, keeps_type
-from skmoe._validation import check_coverage, check_n_samples, check_probabilities
+from skmoe._validation import (
+    check_coverage,
+    check_n_samples,
+    check_probabilities,
+    n_all_experts,
+)
 from skmoe.data.rows import rows_like_fit
 from skmoe.data.sample import Known
 
@@ -363,6 +369,11 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         drawn = self._model().sample(inputs, n_samples, rng)
         return self._cast(self._like_y(np.moveaxis(drawn, 2, 1)), inputs)
 
+    def _with_fixed(self, encoder, settings, is_discrete, n_outputs):
+        """Encoder of y, which knows of experts without coefficients if there are."""
+        ends = getattr(self, "background_range_", None)
+        return with_fixed(encoder, settings, is_discrete, n_outputs, ends)
+
     def _like_y(self, values):
         """Drop the axis of outputs, (n, m, ...), where y had none."""
         return values[:, 0] if self._fitted["is_flat"] else values
@@ -371,5 +382,6 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         tags = super().__sklearn_tags__()
         if self.probability:
             # scikit-learn's checks look here for how many columns there are.
-            tags.classifier_tags = ClassifierTags(multi_class=self.n_experts > 2)
+            n_experts = n_all_experts(vars(self))
+            tags.classifier_tags = ClassifierTags(multi_class=n_experts > 2)
         return tags

@@ -90,6 +90,13 @@ def check_init_is_named(estimator):
         )
 
 
+def n_all_experts(settings):
+    """Experts of a model, those without coefficients among them, of parameters."""
+    has_point = settings.get("point_mass") is not None
+    has_background = bool(settings.get("background", False))
+    return settings["n_experts"] + has_point + has_background
+
+
 def check_enough(n_experts, n_rows, group=None):
     """At least one row, or group of rows (codes, (n,)), for each expert."""
     kind, found = "n_samples", n_rows
@@ -226,18 +233,23 @@ def check_coverage(coverage):
     return [tail, 1 - tail]
 
 
-def check_init(init, n_samples, n_experts):
-    """Responsibilities (K, n) from labels (n,) or responsibilities (n, K)."""
+def check_init(init, n_samples, n_experts, n_all):
+    """Responsibilities (K or E, n) from labels (n,) or responsibilities (n, K or E).
+
+    Of the experts that have coefficients, K, or of all.
+    """
     values = np.asarray(init)
     if values.shape == (n_samples,) and values.dtype.kind in "iu":
-        if values.min() < 0 or values.max() >= n_experts:
+        if values.min() < 0 or values.max() >= n_all:
             raise ValueError(
                 f"init has labels from {values.min()} to {values.max()}; with "
-                f"n_experts={n_experts} they must be from 0 to {n_experts - 1}."
+                f"n_experts={n_experts} they must be from 0 to {n_all - 1}."
                 + see("Starting points")
             )
-        return (np.arange(n_experts)[:, None] == values).astype(np.float64)
-    if values.shape != (n_samples, n_experts) or values.dtype.kind not in "biuf":
+        n_named = n_all if values.max() >= n_experts else n_experts
+        return (np.arange(n_named)[:, None] == values).astype(np.float64)
+    shapes = (n_samples, n_experts), (n_samples, n_all)
+    if values.shape not in shapes or values.dtype.kind not in "biuf":
         raise ValueError(
             f"init has shape {values.shape} and dtype {values.dtype}; give integer "
             f"labels of shape ({n_samples},) or responsibilities of shape "

@@ -39,3 +39,8 @@ def recorded_model(name):
     `posterior`.
     """
     return _numbers("flexmix_models")[name]
+
+
+def recorded_zero_inflated(name):
+    """Numbers of a model of `recorded/zero_inflated_models.R`."""
+    return _numbers("zero_inflated_models")[name]

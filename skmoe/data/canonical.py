@@ -20,6 +20,8 @@ class Rows(NamedTuple):
     group: np.ndarray | None = None  # codes, (n,)
     offset: np.ndarray | None = None  # known part of the predictors, (C, n)
     expert: np.ndarray | None = None  # known experts or -1, (n,)
+    # Log-densities under experts without parameters, (F, n).
+    fixed: np.ndarray | None = None
 
     def take(self, rows):
         """Some of them (index array or slice)."""
@@ -39,6 +41,7 @@ class Rows(NamedTuple):
             np.concatenate(weight),
             offset=_joined(parts, "offset", 0.0),
             expert=_joined(parts, "expert", -1),
+            fixed=_joined(parts, "fixed", 0.0),
         )
 
 
@@ -57,7 +60,7 @@ def _joined(parts, name, absent):
     return np.concatenate(filled, axis=-1)
 
 
-def canonical_rows(X, target, weight, group=None, offset=None, expert=None):
+def canonical_rows(X, target, weight, group=None, offset=None, expert=None, fixed=None):
     """`Rows` in an order of their own, equal rows merged.
 
     Steps that adapt (over-relaxation, Barzilai-Borwein) amplify rounding, and on few
@@ -66,17 +69,17 @@ def canonical_rows(X, target, weight, group=None, offset=None, expert=None):
     random projections, and where these agree by the rows themselves.
     """
     if X.shape[0] > _CANONICAL_ROWS or X.size > _CANONICAL_SIZE:
-        return Rows(X, target, weight, group, offset, expert)
+        return Rows(X, target, weight, group, offset, expert, fixed)
     if sparse.issparse(X):
         X = sparse.csr_array(X, copy=True)
         X.sum_duplicates()
         X.eliminate_zeros()
-    codes = _row_codes(X, target, group, offset, expert)
+    codes = _row_codes(X, target, group, offset, expert, fixed)
     order = np.lexsort([weight, codes, *np.atleast_2d(target), *_projections(X)])
     if group is not None:
         order = order[np.argsort(group[order], kind="stable")]
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    rows = Rows(X, target, weight, group, offset, expert).take(order[starts])
+    rows = Rows(X, target, weight, group, offset, expert, fixed).take(order[starts])
     return rows._replace(weight=np.add.reduceat(weight[order], starts))
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skmoe._docs import see
-from skmoe._validation import check_weights
+from skmoe._validation import check_weights, n_all_experts
 from skmoe.data.canonical import Rows
 from skmoe.data.groups import check_groups
 
@@ -55,11 +55,11 @@ class Sample(NamedTuple):
 
     def rows(self, encoder):
         """The engine's `Rows` of a fit, by an encoder that knows y."""
-        target, offset = encoder.less_offset(
-            encoder.encode(self.y), encoder.offset(self.offset)
-        )
+        target = encoder.encode(self.y)
         expert = of_groups(self.expert, self.group)
-        return Rows(self.X, target, self.weight, self.group, offset, expert)
+        fixed = encoder.fixed_log_density(target, self.group, expert)
+        target, offset = encoder.less_offset(target, encoder.offset(self.offset))
+        return Rows(self.X, target, self.weight, self.group, offset, expert, fixed)
 
 
 def sample_of(encoder, settings, X, y, known, **how):
@@ -151,12 +151,13 @@ def check_expert_labels(settings, expert_labels, n_rows):
             "not known, also for missing values." + see("Known experts")
         )
     labels = whole
-    n_experts = settings["n_experts"]
+    n_experts = n_all_experts(settings)
     if labels.size and (labels.min() < -1 or labels.max() >= n_experts):
         raise ValueError(
             f"expert_labels has values from {labels.min()} to {labels.max()}; with "
-            f"n_experts={n_experts} they must be from 0 to {n_experts - 1}, or -1 "
-            "where the expert is not known." + see("Known experts")
+            f"n_experts={settings['n_experts']} they must be from 0 to "
+            f"{n_experts - 1}, or -1 where the expert is not known."
+            + see("Known experts")
         )
     if not (labels >= 0).any():
         return None

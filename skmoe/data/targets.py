@@ -12,6 +12,7 @@ An offset, (n,) or (n, C), is a known part of the linear predictors: `offset` ch
 and gives that of the predictors that coefficients are reported of, (C, n), or None of
 zero; `less_offset` gives the targets of a fit and the offset that the engine is left to
 add; `numbers` those numbers in some y whose mean counts, (m, n), and what each weighs.
+`fixed_log_density` gives log-densities under experts without parameters, (F, n).
 """
 
 from collections.abc import Callable
@@ -83,6 +84,10 @@ class Outputs(NamedTuple):
         """The mean of real outputs moves with their predictor."""
         return (target if offset is None else target - offset), None
 
+    def fixed_log_density(self, target, group=None, expert=None):
+        """None: all experts have parameters."""
+        return None
+
     def numbers(self, y, offset):
         """Outputs less their offset."""
         encoder = self.learn(self.summary(y))
@@ -153,6 +158,10 @@ class Amounts(NamedTuple):
     def less_offset(self, target, offset):
         """Both as they are: counts stay counts."""
         return target, offset
+
+    def fixed_log_density(self, target, group=None, expert=None):
+        """None: all experts have parameters."""
+        return None
 
     def numbers(self, y, offset):
         """Rates, which weigh as their exposures."""
@@ -237,6 +246,10 @@ class Successes(NamedTuple):
     def less_offset(self, target, offset):
         """Both as they are."""
         return target, offset
+
+    def fixed_log_density(self, target, group=None, expert=None):
+        """None: all experts have parameters."""
+        return None
 
     def numbers(self, y, offset):
         """None, (0, n)."""
@@ -335,6 +348,10 @@ class Classes(NamedTuple):
     def less_offset(self, target, offset):
         """Both as they are."""
         return target, offset
+
+    def fixed_log_density(self, target, group=None, expert=None):
+        """None: all experts have parameters."""
+        return None
 
     def numbers(self, y, offset):
         """None, (0, n)."""

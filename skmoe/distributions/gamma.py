@@ -24,9 +24,10 @@ class Gamma:
     def check(self, target):
         """Raise an error if the targets cannot come from the family."""
         if (target <= 0).any():
+            remedy = "." if target.min() else "; point_mass=0.0 adds an expert at 0."
             raise ValueError(
                 f"y has a value that is not positive, {target.min()}; family='gamma' "
-                "is for amounts, y > 0."
+                f"is for amounts, y > 0{remedy}"
             )
 
     def cdf(self, target, mean, dispersion):

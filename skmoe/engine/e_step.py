@@ -58,4 +58,7 @@ def _joint(mixture, theta, block, designs, is_routed, targets):
         local = RoutedRows(mixture.experts, theta, expert_block, target, chosen)
     else:
         local = mixture.experts.at(theta, expert_block, target)
-    return gate, local, gate.logits + mixture.units.sum(local.log_density, block)
+    log_density = local.log_density
+    if mixture.fixed is not None:
+        log_density = mixture.fixed.joined(log_density, block.rows)
+    return gate, local, gate.logits + mixture.units.sum(log_density, block)

@@ -198,8 +198,10 @@ class LinearExperts:
     def learning(self, mass):
         """Whether there are rows to learn from, where experts have some mass (K,).
 
-        For coefficients, (J, 1, 1) or (K, 1, p), and each noise, (S,).
+        For coefficients, (J, 1, 1) or (K, 1, p), and each noise, (S,).  The mass of
+        experts without parameters, which come last, does not count.
         """
+        mass = mass[: len(self.tie)]
         coefs, noises = (
             tie.T @ mass > DEAD_MASS for tie in (self.tie**2, self.noise_tie)
         )

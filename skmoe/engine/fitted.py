@@ -9,7 +9,7 @@ from scipy.special import log_softmax, logsumexp, softmax
 from skmoe.data.design import blocks_of
 from skmoe.engine.gate import GateRows
 from skmoe.engine.predictor import linear_predictor
-from skmoe.engine.quantiles import mixture_quantile
+from skmoe.engine.quantiles import OutputMixture, mixture_quantile
 from skmoe.engine.routing import is_worthwhile
 from skmoe.engine.softmax import softmax_in_place
 
@@ -32,7 +32,7 @@ class FittedModel:
     def __init__(self, specification, fitted):
         self.specification = spec = specification
         self.distribution = spec.distribution
-        self.gate = spec.gate()
+        self.gate, self.fixed = spec.gate(), spec.fixed
         self.gate_coef = fitted["gate_coef_"]
         self.gate_intercept = fitted["gate_intercept_"]
         self.coef, self.intercept = fitted["coef_"], fitted["intercept_"]
@@ -58,8 +58,14 @@ class FittedModel:
 
     def expert_mean(self, inputs):
         """Mean of y, or class probabilities, under each expert, (K, c, n)."""
-        mean = self.distribution.mean(self.predictor(inputs))
-        return mean if inputs.trials is None else mean * inputs.trials
+        found = self.distribution.mean(self.predictor(inputs))
+        if inputs.trials is not None:
+            found = found * inputs.trials
+        if self.fixed is None:
+            return found
+        mean, _ = self.fixed.moments(found.shape[1])
+        shape = *mean.shape, found.shape[2]
+        return np.concatenate([found, np.broadcast_to(mean[:, :, None], shape)])
 
     def _dispersion_of(self, inputs):
         """Dispersions of the experts, (K, m, 1), or times the trials, (K, m, n)."""
@@ -78,6 +84,9 @@ class FittedModel:
     def std(self, inputs):
         """Standard deviation of y, (n, m)."""
         variance = self.dispersion * self.distribution.variance
+        if self.fixed is not None:
+            _, own = self.fixed.moments(variance.shape[1])
+            variance = np.concatenate([variance, own])
 
         def of_rows(rows):
             gate, mean = self._gate(rows), self.expert_mean(rows)
@@ -97,8 +106,10 @@ class FittedModel:
         target = np.atleast_2d(target)[: self.dispersion.shape[1]]
 
         def of_rows(rows, target):
-            gate, mean = self._gate(rows), self.expert_mean(rows)
+            gate, mean = self._gate(rows), self.expert_mean(rows)[: len(self.coef)]
             below = self.distribution.cdf(target, mean, self._dispersion_of(rows))
+            if self.fixed is not None:
+                below = np.concatenate([below, self.fixed.cdf(target)])
             return np.minimum((gate[:, None] * below).sum(axis=0), 1).T
 
         return _by_blocks(of_rows, inputs, target)
@@ -106,14 +117,16 @@ class FittedModel:
     def quantile(self, inputs, levels):
         """Quantiles of each output, (r,) -> (n, m, r)."""
         distribution = self.distribution
+        fixed = [] if self.fixed is None else self.fixed.experts
 
         def of_rows(rows):
-            gate, mean = self._gate(rows), self.expert_mean(rows)
+            gate, mean = self._gate(rows), self.expert_mean(rows)[: len(self.coef)]
             dispersions = np.swapaxes(self._dispersion_of(rows), 0, 1)
-            outputs = [
-                mixture_quantile(levels, gate, mean[:, j], dispersion, distribution)
-                for j, dispersion in enumerate(dispersions)
-            ]
+            outputs = []
+            for j, dispersion in enumerate(dispersions):
+                own = dispersion, distribution, [one.of_output(j) for one in fixed]
+                mixture = OutputMixture(gate, mean[:, j], *own)
+                outputs.append(mixture_quantile(levels, mixture))
             return np.stack(outputs).transpose(2, 0, 1)
 
         return _by_blocks(of_rows, inputs)
@@ -122,11 +135,16 @@ class FittedModel:
         """Draws of y, (n, n_samples, m)."""
         expert = draw_categories(self.gate_probability(inputs), n_samples, rng)
         mean = np.moveaxis(self.expert_mean(inputs), 2, 0)
-        mean = mean[np.arange(inputs.X.shape[0])[:, None], expert]
-        dispersion = self.dispersion[expert]
+        own = np.minimum(expert, len(self.coef) - 1)
+        mean = mean[np.arange(inputs.X.shape[0])[:, None], own]
+        dispersion = self.dispersion[own]
         if inputs.trials is not None:
             dispersion = dispersion * inputs.trials[:, None, None]
-        return self.distribution.sample(mean, dispersion, rng)
+        drawn = self.distribution.sample(mean, dispersion, rng)
+        for k, fixed in enumerate([] if self.fixed is None else self.fixed.experts):
+            chosen = expert == len(self.coef) + k
+            drawn[chosen] = fixed.sample((chosen.sum(), mean.shape[2]), rng)
+        return drawn
 
     def predictor(self, inputs, experts=slice(None)):
         """Linear predictors of some experts, (K, q, n)."""
@@ -158,7 +176,20 @@ class FittedModel:
         return log_softmax(logits.T, axis=1)
 
     def _log_density(self, rows, target):
-        """Log-density of targets under each expert, (b, K)."""
+        """Log-density of targets under each expert, (b, E)."""
+        if self.fixed is None:
+            return self._log_density_of_others(rows, target)
+        of_fixed = self.fixed.log_density(target)
+        closed = self.fixed.closed(of_fixed)
+        if closed.any() and not self.distribution.is_standardised:
+            # Others cannot have these rows, nor need they bear their targets.
+            target = np.where(closed, 1.0, target)
+        others = self._log_density_of_others(rows, target)
+        others[closed] = -np.inf
+        return np.concatenate([others, of_fixed.T], axis=1)
+
+    def _log_density_of_others(self, rows, target):
+        """Log-density under the experts that have parameters, (b, K)."""
         bounded = self.distribution.bounded
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             predictor = bounded(self.predictor(rows))

@@ -42,6 +42,8 @@ class Gate:
         Whether the penalty has no lasso.
     top_k : int, default=None
         So many of the most probable experts count, the others have probability 0.
+    last_names : list of str, default=()
+        Names of the last experts, which have no parameters; others have numbers.
 
     Attributes
     ----------
@@ -50,8 +52,9 @@ class Gate:
     shape : tuple of int, of the reported coefficients but for their columns
     """
 
-    def __init__(self, n_experts, depth=1, smooth=True, top_k=None):
+    def __init__(self, n_experts, depth=1, smooth=True, top_k=None, last_names=()):
         self.n_experts, self.depth = n_experts, depth
+        self.names = [*range(n_experts - len(last_names)), *last_names]
         self.n_branches = branches_of(n_experts, depth)
         self.n_nodes = sum(self.n_branches**level for level in range(depth))
         shape = self.n_nodes, self.n_branches
@@ -95,14 +98,14 @@ class Gate:
     def labels(self):
         """Expert and None of each branch, or node and branch, a list of pairs."""
         if self.depth == 1:
-            return [(k, None) for k in range(self.n_experts)]
+            return [(name, None) for name in self.names]
         return list(np.ndindex(self.shape))
 
     @property
     def relative_labels(self):
         """Labels of the branches less the first of their node, a list of str."""
         if self.depth == 1:
-            return [f"gate {k} - gate 0" for k in range(1, self.n_experts)]
+            return [f"gate {name} - gate 0" for name in self.names[1:]]
         return [f"gate {j}, {branch} - {j}, 0" for j, branch in self.labels if branch]
 
     def with_all_experts(self):

@@ -73,7 +73,7 @@ def evaluated(mixture, theta):
 
 def matrices_of(mixture, state):
     """All matrices at a state of `evaluated`; one pass."""
-    theta, stats = state.theta, state.stats
+    theta, stats = state.theta, state.stats.of_first(mixture.n_experts)
     gates = mixture.gate.information(mixture.gate_design, mixture.units.weight)
     size = sum(part.size for part in theta)
     missing, score_products = np.zeros((2, size, size))
@@ -141,7 +141,8 @@ class _Rows:
     def __init__(self, units, block, gate, local, posterior, features):
         self.units, self.block, self.local = units, block, local
         self.posterior, self.features = posterior, features
-        self.factors = [gate.complete_score(), *local.complete_score()]
+        own = [_of_all(part, len(posterior)) for part in local.complete_score()]
+        self.factors = [gate.complete_score(), *own]
         shares = [posterior, *[units.repeat(posterior, block)] * 2]
         pairs = zip(shares, self.factors)
         self.means = [np.einsum("kb,kfb->fb", share, factor) for share, factor in pairs]
@@ -166,7 +167,8 @@ class _Rows:
         mass = self.units.expand(mass, self.block)
         of_rows = slice(len(self.features[0]) * len(self.means[0]), None)
         for variance, slopes in self.local.hidden_scores():
-            missing[of_rows, of_rows] += self._missing_of(mass * variance, slopes)
+            own = mass[: len(variance)] * variance
+            missing[of_rows, of_rows] += self._missing_of(own, slopes)
 
     def _missing_of(self, weights, slopes):
         """Missing information of something hidden, of weighted variances (K, b).
@@ -185,6 +187,14 @@ class _Rows:
         of_gate, *of_rows = map(_products, factors, self.features)
         summed = (self.units.sum(part, self.block) for part in of_rows)
         return np.concatenate([of_gate, *summed])
+
+
+def _of_all(scores, n_experts):
+    """Scores (K, f, b) and those of experts without parameters, zero, (E, f, b)."""
+    n_others = n_experts - len(scores)
+    if not n_others:
+        return scores
+    return np.concatenate([scores, np.zeros((n_others, *scores.shape[1:]))])
 
 
 def _products(factor, values):

@@ -43,7 +43,7 @@ def project_responsibilities(mixture, responsibilities, max_iter=50, tol=1e-10):
     """
     # Where gates choose all are equal at first: none is to be left out.
     mixture = mixture.replaced(gate=mixture.gate.with_all_experts())
-    responsibilities = with_known(mixture, responsibilities)
+    responsibilities = completed(mixture, responsibilities)
     start = mixture.initial().gate
     gate = _regressed_gate(mixture, responsibilities, start, 1.0, max_iter, tol)
     return Parameters(gate, *first_experts(mixture, responsibilities, max_iter, tol))
@@ -54,18 +54,24 @@ def first_step(mixture, responsibilities, max_iter=1, tol=0.0):
 
     As `project_responsibilities`.
     """
-    responsibilities = with_known(mixture, responsibilities)
+    responsibilities = completed(mixture, responsibilities)
     neutral = _neutral_state(mixture, responsibilities)
     experts = _fitted_experts(mixture, neutral, responsibilities, max_iter, tol)
     return Parameters(mixture.project_gate(neutral), *experts)
 
 
-def with_known(mixture, responsibilities):
-    """Responsibilities (K, u), those of known experts 1."""
+def completed(mixture, responsibilities):
+    """Responsibilities of all experts (E, u), those of known ones 1.
+
+    From those of all, or of the ones that have parameters, (K, u).
+    """
     known = mixture.known
+    if mixture.fixed is not None:
+        given = responsibilities, mixture.n_experts, mixture.units
+        responsibilities = mixture.fixed.completed(*given)
     if known is None:
         return responsibilities
-    own = np.arange(mixture.n_experts)[:, None] == known
+    own = np.arange(mixture.gate.n_experts)[:, None] == known
     return np.where(known < 0, responsibilities, own)
 
 
@@ -114,11 +120,13 @@ def _regressed_on_rows(mixture, state, rows, step_size, max_iter, tol):
     """Experts with a log link after regressions on blended moments."""
     units, design = mixture.units, mixture.expert_design
     masses = (
-        units.expand(units.weight * share) for share in (rows.posterior, rows.model)
+        units.expand(units.weight * share[: mixture.n_experts])
+        for share in (rows.posterior, rows.model)
     )
     given = design.block(slice(0, design.n_rows)), mixture.target, *masses
+    stats = state.stats.of_first(mixture.n_experts)
     return mixture.experts.m_step_exactly(
-        state.theta, state.stats, given, step_size, max_iter, tol
+        state.theta, stats, given, step_size, max_iter, tol
     )
 
 

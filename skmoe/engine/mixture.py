@@ -41,6 +41,12 @@ class Mixture:
         Experts of units, where they are known, else -1; None if none is.
     passes : InMemory or OverParts, default=IN_MEMORY
         How sums over all rows are made.
+    fixed : FixedRows, default=None
+        The rows under experts without parameters, if there are some.
+
+    Attributes
+    ----------
+    n_experts : int, experts that have parameters, K; the gate has E with the others
     """
 
     def __init__(
@@ -56,19 +62,21 @@ class Mixture:
         units=None,
         known=None,
         passes=IN_MEMORY,
+        fixed=None,
     ):
         self.passes = passes
         self.experts, self.target, self.weight = experts, target, weight
         self.gate_design, self.expert_design = gate_design, expert_design
         self.gate, self.gate_penalty, self.constant = gate, gate_penalty, constant
         self.units, self.known = SingleRows(weight) if units is None else units, known
+        self.fixed = fixed
         self.equal_noise_start = None  # Parameters, where a prior was learned
         self._arrange()
 
     def _arrange(self):
         """What follows from gate, experts and designs."""
         gate, experts, p_gate = self.gate, self.experts, self.gate_design.n_columns
-        self.n_experts = gate.n_experts
+        self.n_experts = len(experts.tie)
         self.is_routed = is_worthwhile(gate)
         width = max(p_gate, self.expert_design.n_columns)
         n_rows = block_rows(width) * (BLOCKS_AT_ONCE if self.is_routed else 1)
@@ -110,6 +118,7 @@ class Mixture:
             weight=units.expand(units.weight),
             units=units,
             known=None if self.known is None else self.known[chosen],
+            fixed=None if self.fixed is None else self.fixed.take(rows),
         )
 
     def afresh(self, passes):
@@ -150,7 +159,8 @@ class Mixture:
     def gradient(self, state):
         """Gradient of F, but for the lasso, in the free parameters, as Parameters."""
         theta, stats = state.theta, state.stats
-        loss = Parameters(stats.gate_gradient, *self.experts.gradient(theta, stats))
+        own = self.experts.gradient(theta, stats.of_first(self.n_experts))
+        loss = Parameters(stats.gate_gradient, *own)
         return loss.plus(self.penalties.gradient(theta))
 
     def slope(self, state, theta):
@@ -182,8 +192,9 @@ class Mixture:
         `exact` as `LinearExperts.m_step` takes it.
         """
         curvatures = self._expert_curvatures(state, step_size, exact)
+        stats = state.stats.of_first(self.n_experts)
         return self.experts.m_step(
-            state.theta, state.stats, curvatures, step_size, damping, exact
+            state.theta, stats, curvatures, step_size, damping, exact
         )
 
     def recentred(self, state, gate_curvature, change):
@@ -207,7 +218,8 @@ class Mixture:
         penalty, slope = self.gate_penalty.times(share), share * gradient.gate
         gate = penalty.natural_step(curvature, slope, theta.gate)
         curvatures = self._expert_curvatures(state, 1.0)
-        experts = self.experts.natural_step(theta, state.stats, curvatures, gradient)
+        stats = state.stats.of_first(self.n_experts)
+        experts = self.experts.natural_step(theta, stats, curvatures, gradient)
         return Parameters(gate, *experts)
 
     def row_moments(self, theta):
@@ -236,7 +248,8 @@ class Mixture:
 
     def _expert_curvatures(self, state, step_size, exact=False):
         """Curvature of each free expert's log-partition at blended mass, a list."""
-        stats, rows, experts = state.stats, state.rows, self.experts
+        stats = state.stats.of_first(self.n_experts)
+        rows, experts = state.rows, self.experts
         if self.experts_are_dense:
             grams = stats.expert_grams
             if step_size != 1:
@@ -248,6 +261,7 @@ class Mixture:
             weights = (1 - step_size) * model + step_size * posterior
         else:
             blended = (1 - step_size) * rows.model + step_size * rows.posterior
+            blended = blended[: self.n_experts]
             mass = self.units.expand(self.units.weight * blended)
             weights = expand_adjoint(experts.tie**2, mass)
         design = self.expert_design

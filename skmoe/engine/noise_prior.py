@@ -9,6 +9,7 @@ import numpy as np
 
 from skmoe.data.design import varying_columns
 from skmoe.engine.draws import sampled
+from skmoe.engine.m_step import completed
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.starts import best_of_short_runs, converged, for_starts, sample_size
 from skmoe.engine.sweep import sweep
@@ -36,6 +37,8 @@ def equal_noise(mixture, n_rows, solver):
         sample = sampled(whole, sample_size(whole), rng)
         if sample is not whole:
             n_rows = sample.weight.shape[0]
+        if sample.fixed is not None:
+            n_rows = n_rows * (sample.weight @ ~sample.fixed.closed)
         found = [_constant_noise(sample)]
         gate, expert, experts = _n_coefs(sample)
         if n_rows > expert:
@@ -57,9 +60,10 @@ def _constant_noise(mixture):
     """Noise of experts that are constant, (m,)."""
     theta, experts = mixture.initial(), mixture.experts
     shape = mixture.n_experts, mixture.units.weight.shape[0]
-    stats = sweep(mixture, theta, False, False, None, np.full(shape, 1 / shape[0]))
+    shares = completed(mixture, np.full(shape, 1 / shape[0]))
+    stats = sweep(mixture, theta, False, False, None, shares)
     return experts.distribution.dispersion_of(
-        stats.deviance.sum(axis=0) / stats.mass.sum()
+        stats.deviance.sum(axis=0) / stats.of_first(shape[0]).mass.sum()
     )
 
 

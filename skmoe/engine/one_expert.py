@@ -4,6 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
+from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.gate import Gate
 from skmoe.engine.m_step import converged_experts, project_responsibilities
 from skmoe.engine.state import Parameters
@@ -13,6 +14,8 @@ from skmoe.engine.tie import is_tied
 _MOST_DIRECTIONS = 32
 # A Newton step that gains less is the last, in nats per sample.
 _TOL, _MAX_STEPS = 1e-8, 20
+# EM steps of one expert beside others that have no parameters.
+_MAX_EM_STEPS = 50
 
 
 class OneExpert:
@@ -37,13 +40,16 @@ class OneExpert:
         self.has_scale = experts.noise_tie.shape[1] > 1
         self.mixture = mixture
         if not self.is_tied:
-            gate = Gate(1, smooth=mixture.gate.smooth)
+            n_fixed = mixture.gate.n_experts - mixture.n_experts
+            gate = Gate(1 + n_fixed, smooth=mixture.gate.smooth)
             self.mixture = mixture.replaced(
                 experts=experts.alone(), gate=gate, known=None
             )
         shape = self.mixture.n_experts, self.mixture.units.weight.shape[0]
         shares = np.full(shape, 1 / shape[0])
         self.theta = project_responsibilities(self.mixture, shares, tol=_TOL)
+        if mixture.fixed is not None:
+            self.theta = _descended(self.mixture, self.theta)
         self.objective = self._objective_of_copies(mixture)
 
     def is_as_good(self, mixture, theta, margin):
@@ -58,7 +64,8 @@ class OneExpert:
             return _objective(mixture, self.theta)
         parts = zip(theta[1:], self.theta[1:])
         theta = Parameters(
-            theta.gate, *(np.broadcast_to(own, part.shape) for part, own in parts)
+            self._gate_of_copies(mixture),
+            *(np.broadcast_to(own, part.shape) for part, own in parts),
         )
         # Not all may see the same columns.
         own = mixture.experts.sharing.projected(theta.experts)
@@ -66,6 +73,16 @@ class OneExpert:
         shares = mixture.row_moments(theta).posterior
         theta = converged_experts(mixture, theta, shares, _MAX_STEPS, _TOL)
         return _objective(mixture, theta)
+
+    def _gate_of_copies(self, mixture):
+        """Gate whose experts share out the probability of this one, (E - 1, p)."""
+        if mixture.fixed is None:
+            return mixture.initial().gate
+        own = self.mixture.gate.reported(self.theta.gate)
+        copies = np.repeat(own[:1], mixture.n_experts, axis=0)
+        if mixture.gate_design.intercept:
+            copies[:, -1] -= np.log(mixture.n_experts)
+        return mixture.gate.free(np.concatenate([copies, own[1:]]))
 
     @property
     def has_shifts(self):
@@ -133,6 +150,22 @@ class OneExpert:
             design = mixture.design_blocks(block)[1]
             target = mixture.target[..., block.rows]
             yield block, design, mixture.experts.at(self.theta, design, target)
+
+
+def _descended(mixture, theta):
+    """Parameters after EM steps, until one gains at most so much."""
+    state = mixture.evaluate(theta)
+    for _ in range(_MAX_EM_STEPS):
+        try:
+            following = mixture.evaluate(mixture.project(state))
+        except InfeasibleStep:
+            break
+        if not following.objective < state.objective:
+            break
+        gain, state = state.objective - following.objective, following
+        if gain <= _TOL:
+            break
+    return state.theta
 
 
 def _objective(mixture, theta):

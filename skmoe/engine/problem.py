@@ -6,6 +6,7 @@ from skmoe.data.design import column_moments, make_design, with_offset
 from skmoe.data.scaling import Scaling
 from skmoe.engine.coordinates import learnt_parts
 from skmoe.engine.experts import LinearExperts
+from skmoe.engine.fixed import FixedRows
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.noise_prior import equal_noise
 from skmoe.engine.penalty import NoisePrior, Penalty
@@ -44,6 +45,8 @@ class Problem:
         taken away from them.
     expert : ndarray of int of shape (n,), default=None
         Experts that are known, -1 where one is not; the same in all rows of a group.
+    fixed : ndarray of shape (F, n), default=None
+        Log-densities of targets, in their units, under experts without parameters.
     prior_noise : ndarray of shape (m,), default=None
         Noise variances, or dispersion, of the prior, where they are known; in the
         user's units.
@@ -65,6 +68,7 @@ class Problem:
         group=None,
         offset=None,
         expert=None,
+        fixed=None,
         prior_noise=None,
         scaling=None,
         n_seen=None,
@@ -125,6 +129,11 @@ class Problem:
             target_mean = float(scaling.target_mean[0])
             self.experts.learn_target_mean(target_mean)
         self.scaling = scaling
+        if fixed is not None:
+            fixed = self._fixed_rows(fixed, constant)
+            if fixed.closed.any() and self.target_scale is None:
+                # Others cannot have these rows; they need not bear their targets.
+                target = np.where(fixed.closed, target_mean, target)
         penalty = _penalty(gate_design, spec.gate_alpha / n_seen, spec.gate_l1_ratio)
         gate = spec.gate(penalty.is_smooth)
         self.mixture = Mixture(
@@ -139,10 +148,21 @@ class Problem:
             units,
             None if expert is None else expert[first],
             passes,
+            fixed,
         )
         self._prior_rows = spec.noise_prior / n_seen if experts.n_noises else 0.0
         if self._prior_rows and prior_noise is not None:
             self._take_prior(np.ravel(prior_noise) / np.square(self._unit()))
+
+    def _fixed_rows(self, log_density, constant):
+        """Rows under experts without parameters, of log-densities (F, n).
+
+        As of targets in standardised units: a point mass is one in any units, and F is
+        in the user's by a constant.
+        """
+        fixed = self.specification.fixed
+        closed = fixed.closed(log_density)
+        return FixedRows(log_density + constant, closed, fixed.first_shares)
 
     def learn_noise_prior(self, solver):
         """Learn what noise the prior expects, if there is one that is not known.
@@ -241,6 +261,7 @@ class Problem:
         tie = np.abs(self.experts.tie)
         # Outputs have rows of their own; what is shared has those of several experts.
         needed = self.experts.sharing.n_own(is_free)
+        mass = mass[: len(tie)]
         return tie.T @ mass * self.n_seen, needed.max(axis=1, initial=0)
 
     def attributes(self, theta, dtype):
@@ -312,12 +333,14 @@ class Problem:
                 return descent
             theta = theta._replace(gate=-theta.gate, experts=-theta.experts)
             return descent._replace(theta=theta, mass=mass[::-1])
-        order, gate = self.mixture.gate.ordered(theta.gate, mass)
-        noise = theta.log_variance
+        rank, n_experts = mass.copy(), self.specification.n_experts
+        rank[n_experts:] = -1.0  # those without parameters stay behind
+        order, gate = self.mixture.gate.ordered(theta.gate, rank)
+        noise, own = theta.log_variance, order[:n_experts]
         theta = Parameters(
             gate,
-            theta.experts[order],
-            noise[order] if noise.shape[0] == order.shape[0] else noise,
+            theta.experts[own],
+            noise[own] if noise.shape[0] == n_experts else noise,
         )
         return descent._replace(theta=theta, mass=mass[order])
 

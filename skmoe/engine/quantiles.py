@@ -5,55 +5,133 @@ import numpy as np
 _MAX_ROOT_STEPS = 200
 # Ends of brackets are brought back, so that differences are finite.
 _LARGEST = 1e300
+_TINY = np.finfo(np.float64).tiny
 
 
-def mixture_quantile(q, gate, mean, dispersion, distribution):
-    """Quantiles of mixtures, (r,), (K, n), (K, n), (K, 1 or n) -> (r, n)."""
-    mixture = gate, mean, dispersion, distribution
-    return np.stack([_quantile_of_rows(level, *mixture) for level in q])
+class OutputMixture:
+    """Mixtures of distributions of one output, one for each of n rows.
 
-
-def _quantile_of_rows(q, gate, mean, dispersion, distribution):
-    """One quantile of each row, (n,); it lies between those of the experts.
-
-    Above the median a symmetric mixture is reflected, so that the tail that is small
-    keeps its digits.
+    Parameters
+    ----------
+    gate : ndarray of shape (E, n)
+    mean : ndarray of shape (K, n)
+    dispersion : ndarray of shape (K, 1) or (K, n)
+    distribution : of K experts, see `skmoe.distributions`
+    fixed : sequence
+        Experts without parameters, of one output, the others of E.
     """
-    if q > 0.5 and distribution.is_symmetric:
-        return -_quantile_of_rows(1 - q, gate, -mean, dispersion, distribution)
-    dispersion = np.broadcast_to(dispersion, mean.shape)
-    ends = distribution.quantile(q, mean, dispersion)
-    ends = np.clip(ends, -_LARGEST, _LARGEST)
-    # Experts that do not count may be anywhere.
-    low = np.where(gate > 0, ends, np.inf).min(axis=0)
-    high = np.where(gate > 0, ends, -np.inf).max(axis=0)
 
-    def cdf(y, rows):
-        below = distribution.cdf(y, mean[:, rows], dispersion[:, rows])
-        return (gate[:, rows] * below).sum(axis=0)
+    def __init__(self, gate, mean, dispersion, distribution, fixed=()):
+        self.gate, self.mean = gate, mean
+        self.dispersion = np.broadcast_to(dispersion, mean.shape)
+        self.distribution, self.fixed = distribution, list(fixed)
 
-    if distribution.is_discrete:
-        return _least_count(q, cdf, low, high)
+    def cdf(self, y, rows=slice(None)):
+        """P(Y <= y) of some rows, (n,)."""
+        own = self.mean[:, rows], self.dispersion[:, rows]
+        below = self.distribution.cdf(y, *own)
+        of_fixed = [expert.cdf(y[None])[0] for expert in self.fixed]
+        return self._sum(below, of_fixed, rows)
 
-    def density(y, rows):
-        of_experts = distribution.density(y, mean[:, rows], dispersion[:, rows])
-        return (gate[:, rows] * of_experts).sum(axis=0)
+    def density(self, y, rows):
+        """Density of some rows, (n,), beside jumps of the cdf."""
+        own = self.mean[:, rows], self.dispersion[:, rows]
+        found = self.distribution.density(y, *own)
+        return self._sum(found, [expert.density(y) for expert in self.fixed], rows)
 
-    return _root(q, cdf, density, low, high)
+    def ends(self, q):
+        """Least and largest quantile of the experts, two (n,)."""
+        found = self.distribution.quantile(q, self.mean, self.dispersion)
+        if self.fixed:
+            levels = np.broadcast_to(q, self.mean.shape[1:]).astype(np.float64)
+            others = [expert.quantile(levels) for expert in self.fixed]
+            found = np.concatenate([found, others])
+        found = np.clip(found, -_LARGEST, _LARGEST)
+        # Experts that do not count may be anywhere.
+        low = np.where(self.gate > 0, found, np.inf).min(axis=0)
+        return low, np.where(self.gate > 0, found, -np.inf).max(axis=0)
+
+    def reflected(self):
+        """The mixtures of -y, of symmetric distributions."""
+        fixed = [expert.reflected() for expert in self.fixed]
+        rest = self.dispersion, self.distribution, fixed
+        return OutputMixture(self.gate, -self.mean, *rest)
+
+    def without_jump(self, number):
+        """The mixtures without a fixed expert, normalised."""
+        k = len(self.mean) + number
+        gate = np.delete(self.gate, k, axis=0) / np.maximum(1 - self.gate[k], _TINY)
+        fixed = self.fixed[:number] + self.fixed[number + 1 :]
+        rest = self.dispersion, self.distribution, fixed
+        return OutputMixture(gate, self.mean, *rest)
+
+    def take(self, rows):
+        """Some of the rows (index array)."""
+        of_rows = (part[:, rows] for part in (self.gate, self.mean, self.dispersion))
+        return OutputMixture(*of_rows, self.distribution, self.fixed)
+
+    def _sum(self, values, of_fixed, rows):
+        """Sum over the experts of values (K, n) and of fixed ones (F lists), (n,)."""
+        if of_fixed:
+            values = np.concatenate([values, of_fixed])
+        return (self.gate[:, rows] * values).sum(axis=0)
 
 
-def _root(q, cdf, density, low, high):
-    """Where the cdf is q, by Newton's method within brackets, (n,).
+def mixture_quantile(q, mixture):
+    """Quantiles of an `OutputMixture`, (r,) -> (r, n)."""
+    if mixture.distribution.is_discrete:
+        return np.stack([_least_count(level, mixture) for level in q])
+    jumps = [k for k, expert in enumerate(mixture.fixed) if expert.has_jump]
+    if jumps:
+        return np.stack([_beside_jump(level, mixture, jumps[0]) for level in q])
+    return np.stack([_of_smooth(level, 1 - level, mixture) for level in q])
+
+
+def _beside_jump(q, mixture, number):
+    """One quantile of rows whose cdf jumps at the value of a fixed expert, (n,).
+
+    Where it is not that value, the others have it alone.
+    """
+    share = mixture.gate[len(mixture.mean) + number]
+    others, rest = mixture.without_jump(number), np.maximum(1 - share, _TINY)
+    found = mixture.fixed[number].quantile(np.full(share.shape, q))
+    below = rest * others.cdf(found)
+    for rows, level, above in (
+        (q < below, q / rest, (1 - q - share) / rest),
+        (q > below + share, (q - share) / rest, (1 - q) / rest),
+    ):
+        for half in rows & (level <= 0.5), rows & (level > 0.5):
+            if (chosen := np.flatnonzero(half)).size:
+                levels = level[chosen], above[chosen]
+                found[chosen] = _of_smooth(*levels, others.take(chosen))
+    return found
+
+
+def _of_smooth(q, above, mixture):
+    """One quantile of each row, (n,), of probabilities up to and above it.
+
+    A number or (n,) on one side of the median.  Above it a symmetric mixture is
+    reflected, so that the tail that is small keeps its digits.
+    """
+    if np.max(q) > 0.5 and mixture.distribution.is_symmetric:
+        return -_root(above, mixture.reflected())
+    return _root(q, mixture)
+
+
+def _root(q, mixture):
+    """Where the cdf is q, by Newton's method between the experts' quantiles, (n,).
 
     Rows that have converged are left out: rows do not see each other.
     """
+    low, high = mixture.ends(q)
+    q = np.broadcast_to(q, low.shape)
     found, rows = (low + high) / 2, np.arange(low.shape[0])
     at, step = found, high - low
     for _ in range(_MAX_ROOT_STEPS):
-        excess = cdf(at, rows) - q
+        excess = mixture.cdf(at, rows) - q[rows]
         low, high = np.where(excess < 0, at, low), np.where(excess < 0, high, at)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            newton = at - excess / density(at, rows)
+            newton = at - excess / mixture.density(at, rows)
         # Newton's step if it stays inside and shrinks, else half the bracket.
         good = (newton > low) & (newton < high) & (np.abs(newton - at) < step / 2)
         following = np.where(good, newton, (low + high) / 2)
@@ -66,8 +144,9 @@ def _root(q, cdf, density, low, high):
     return found
 
 
-def _least_count(q, cdf, low, high):
+def _least_count(q, mixture):
     """Least count whose cdf reaches q, by bisection, (n,)."""
+    low, high = mixture.ends(q)
     found, rows, low = high.copy(), np.arange(low.shape[0]), low - 1
     for _ in range(_MAX_ROOT_STEPS):
         middle = np.floor((low + high) / 2)
@@ -75,7 +154,7 @@ def _least_count(q, cdf, low, high):
         rows, low, high, middle = (a[moving] for a in (rows, low, high, middle))
         if not rows.size:
             break
-        reached = cdf(middle, rows) >= q
+        reached = mixture.cdf(middle, rows) >= q
         low, high = np.where(reached, low, middle), np.where(reached, middle, high)
         found[rows] = high
     return found

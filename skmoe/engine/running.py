@@ -56,7 +56,8 @@ class RunningMoments:
             # Experts with a dispersion in common share the rows of its prior.
             count = np.bincount(experts.noise_sets)[experts.noise_sets]
             rows = growth * experts.noise_prior.rows / count
-            deviance = experts.expected_deviance(theta, stats.mass + rows)
+            mass = stats.of_first(mixture.n_experts).mass
+            deviance = experts.expected_deviance(theta, mass + rows)
             prior = rows[:, None] * experts.prior_deviance
             deviance = np.maximum(deviance - prior, 0.0)
         self.stats = stats._replace(

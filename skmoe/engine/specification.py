@@ -33,6 +33,12 @@ class Specification(NamedTuple):
     l1_ratio: float = 0.0  # share of the lasso in it
     gate_l1_ratio: float = 0.0
     noise_prior: float = 0.0  # rows that the prior on each dispersion counts as
+    fixed: Any = None  # experts without parameters, which come after the others
+
+    @property
+    def n_all_experts(self):
+        """Experts of the gate, those without parameters among them."""
+        return self.n_experts + (0 if self.fixed is None else len(self.fixed))
 
     @property
     def n_targets(self):
@@ -41,7 +47,8 @@ class Specification(NamedTuple):
 
     def gate(self, smooth=True):
         """The gate, which a penalty leaves `smooth` or not."""
-        return Gate(self.n_experts, self.depth, smooth, self.top_k)
+        names = [] if self.fixed is None else self.fixed.names
+        return Gate(self.n_all_experts, self.depth, smooth, self.top_k, names)
 
     def widths(self, n_features):
         """Coefficients of each logit of the gate and of each predictor of experts."""

@@ -25,6 +25,7 @@ from skmoe.engine.clustering import (
 )
 from skmoe.engine.descent import minimise, still_to_come
 from skmoe.engine.draws import Draw, n_coefs, n_units, sampled
+from skmoe.engine.fixed import others_alone
 from skmoe.engine.m_step import first_step, project_responsibilities
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.state import Parameters
@@ -82,19 +83,20 @@ def _starting_point(mixture, strategy, rng, solver):
         drawn = rng.uniform(size=(mixture.n_experts, n_units(mixture)))
         return project_responsibilities(mixture, drawn / drawn.sum(axis=0))
     sample = sampled(mixture, sample_size(mixture), rng)
-    draw = Draw(sample, rng)
+    alone, units = others_alone(sample)
+    draw = Draw(alone, rng)
     if strategy == "regression_clustering":
-        labels = by_experts(sample, draw, _CLUSTERING_ITER)
+        labels = by_experts(alone, draw, _CLUSTERING_ITER)
     else:
-        labels = kmeans(sample, strategy == "kmeans_xy", rng)
-    return _from_labels(sample, labels)
+        labels = kmeans(alone, strategy == "kmeans_xy", rng)
+    return _from_labels(sample, labels, units)
 
 
 def ways_out(mixture, rng):
     """Starts of all kinds, a list, for a fit that is no better than one expert."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         mixture = for_starts(mixture)
-        starts = Starts(mixture, Draw(mixture, rng))
+        starts = Starts(mixture, rng)
         kinds = [*starts.kinds, *["random"] * _N_WAYS_OUT]
         return [lighter(mixture, starts.theta(kind, 0)) for kind in kinds]
 
@@ -140,25 +142,29 @@ class Starts:
     Parameters
     ----------
     sample : Mixture
-    draw : Draw of it
+    rng : numpy.random.RandomState
     known : Parameters, default=None
         Another start, the best of experts with equal noise.
     one : OneExpert, default=None
         That of the sample where experts with equal noise are looked for.
     """
 
-    def __init__(self, sample, draw, known=None, one=None):
-        self.sample, self.draw, self.known = sample, draw, known
+    def __init__(self, sample, rng, known=None, one=None):
+        # Labels are those of experts that have parameters.
+        self.alone, self.units = others_alone(sample)
+        self.sample, self.draw, self.known = sample, Draw(self.alone, rng), known
         self.has_equal_noise = one is not None
         self.one = OneExpert(sample) if one is None else one
+        is_whole = self.alone is sample
+        self.one_alone = self.one if is_whole else OneExpert(self.alone)
         has_gate = n_varying(sample.gate_design) > 0
         # Nothing but the experts tells units apart, and EM is far from them.
         self.is_hard = not (has_gate or sample.experts.m_step_is_exact)
         available = {
-            "distance": n_varying(distance_design(sample)) > 0,
+            "distance": n_varying(distance_design(self.alone)) > 0,
             "experts": True,
-            "residuals": self.one.has_shifts,
-            "scale": self.one.has_scale,
+            "residuals": self.one_alone.has_shifts,
+            "scale": self.one_alone.has_scale,
             "random": not has_gate,
         }
         self.kinds = [kind for kind, is_there in available.items() if is_there]
@@ -174,19 +180,19 @@ class Starts:
         """Parameters of the start of a kind that is the n-th of it, from 0."""
         if kind == _KNOWN:
             return self.known
-        sample, draw, n_iter = self.sample, self.draw, _SHORT_CLUSTERING_ITER
+        alone, draw, n_iter = self.alone, self.draw, _SHORT_CLUSTERING_ITER
         if kind == "distance":
             # In one column k-means has few results.
-            is_repeated = number > 0 and n_varying(distance_design(sample)) == 1
-            labels = by_distance(sample, draw, 1 if is_repeated else n_iter)
+            is_repeated = number > 0 and n_varying(distance_design(alone)) == 1
+            labels = by_distance(alone, draw, 1 if is_repeated else n_iter)
         elif kind == "experts":
-            labels = by_experts(sample, draw, n_iter)
+            labels = by_experts(alone, draw, n_iter)
         elif kind == "random":
-            labels = draw.labels(sample.n_experts)
+            labels = draw.labels(alone.n_experts)
         else:
             cluster = by_residuals if kind == "residuals" else by_scale
-            labels = cluster(self.one, draw, sample.n_experts, n_iter)
-        return _from_labels(sample, labels)
+            labels = cluster(self.one_alone, draw, alone.n_experts, n_iter)
+        return _from_labels(self.sample, labels, self.units)
 
     def next_kind(self, runs):
         """Every kind once; then in turn the first two, and others that went as low.
@@ -228,7 +234,7 @@ def _short_runs(mixture, rng, solver):
     """
     size = sample_size(mixture)
     sample = sampled(mixture, size, rng)
-    starts = Starts(sample, Draw(sample, rng), mixture.equal_noise_start)
+    starts = Starts(sample, rng, mixture.equal_noise_start)
     runs = _tried(starts, solver)
     if not _is_conclusive(starts, runs):
         size *= 2
@@ -248,7 +254,7 @@ def converged(mixture, theta, solver):
 
 def best_of_short_runs(sample, one, rng, solver):
     """Parameters of the best short run on a sample, at its optimum."""
-    starts = Starts(sample, Draw(sample, rng), one=one)
+    starts = Starts(sample, rng, one=one)
     best = min(_tried(starts, solver), key=_objective)
     return converged(sample, best.theta, solver)
 
@@ -351,8 +357,13 @@ def sample_size(mixture):
     return max(_MIN_SAMPLE, rows_per_coef * sum(n_coefs(mixture)))
 
 
-def _from_labels(mixture, labels):
-    """Parameters that fit hard labels (u,), softened a little."""
+def _from_labels(mixture, of_units, units):
+    """Parameters that fit hard labels of some units (index array), softened a little.
+
+    The other units are those that no expert with a label can have.
+    """
+    labels = np.zeros(n_units(mixture), dtype=np.intp)
+    labels[units] = of_units
     labels = _arranged(mixture, labels)
     rest = (1 - _LABEL_WEIGHT) / (mixture.n_experts - 1)
     softened = np.where(onehot(mixture.n_experts, labels) > 0, _LABEL_WEIGHT, rest)
@@ -378,15 +389,17 @@ def as_labelled(mixture, theta):
     """
     if mixture.known is None:
         return theta
-    seen = np.flatnonzero(mixture.known >= 0)
+    n_experts = mixture.n_experts
+    seen = np.flatnonzero((mixture.known >= 0) & (mixture.known < n_experts))
     rows = mixture.replaced(known=None).row_moments(theta).posterior
-    share = np.log(np.maximum(rows[:, seen], _LEAST_SHARE))
+    share = np.log(np.maximum(rows[:n_experts, seen], _LEAST_SHARE))
     share = share * mixture.units.weight[seen]
-    agreement = share @ onehot(mixture.n_experts, mixture.known[seen]).T
+    agreement = share @ onehot(n_experts, mixture.known[seen]).T
     _, order = linear_sum_assignment(agreement, maximize=True)
     if (order == np.arange(order.size)).all():
         return theta
-    other = project_responsibilities(mixture, rows[np.argsort(order)])
+    rows[:n_experts] = rows[np.argsort(order)]
+    other = project_responsibilities(mixture, rows)
     return min(theta, other, key=lambda theta: _objective_at(mixture, theta))
 
 

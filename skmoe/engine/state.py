@@ -41,6 +41,13 @@ class Statistics(NamedTuple):
     expert_grams: np.ndarray  # at r, (J, pairs, p_expert, p_expert) or (0,)
     model_grams: np.ndarray  # at pi, the same, or (0,)
 
+    def of_first(self, n_experts):
+        """Those of the first experts: ones without parameters have nothing but mass."""
+        if len(self.mass) == n_experts:
+            return self
+        own = self.mass[:n_experts], self.model_mass[:n_experts]
+        return self._replace(mass=own[0], model_mass=own[1])
+
     def towards(self, other, share):
         """Blend with other statistics, which have the weight `share`."""
         return Statistics(*(a + share * (b - a) for a, b in zip(self, other)))

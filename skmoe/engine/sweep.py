@@ -54,7 +54,7 @@ def kept_rows(mixture, always=False):
     n_classes = experts.distribution.n_categories
     n_sets = 0 if mixture.experts_are_dense else experts.n_kept_curvatures
     return RowMoments(
-        *np.empty((2, mixture.n_experts, mixture.units.weight.shape[0])),
+        *np.empty((2, mixture.gate.n_experts, mixture.units.weight.shape[0])),
         np.empty((mixture.n_experts, n_classes, n_rows)),
         np.empty((2, n_sets, n_rows)),
     )
@@ -96,10 +96,9 @@ def _block_statistics(mixture, block, theta, curvature, blend, keep, given):
     posterior *= weight
     model *= weight
     masses = units.expand(posterior, block), units.expand(model, block)
+    own = [mass[: mixture.n_experts] for mass in masses]
     if keep is not None and keep.curvature_weights.size:
-        for of_rows, mass, at_model in zip(
-            keep.curvature_weights, masses, (False, True)
-        ):
+        for of_rows, mass, at_model in zip(keep.curvature_weights, own, (False, True)):
             of_rows[:, block.rows] = local.curvature_weights(mass, at_model)[:, 0]
     curvature = curvature and mixture.experts_are_dense
     wants = curvature, curvature and blend
@@ -121,10 +120,11 @@ def _block_statistics(mixture, block, theta, curvature, blend, keep, given):
 def _statistics(mixture, designs, gate, local, log_likelihood, shares, masses, wants):
     """Statistics of a block, by posterior and model masses of units and of rows."""
     (posterior, model), (gate_block, expert_block) = shares, designs
+    own = [mass[: mixture.n_experts] for mass in masses]
     if mixture.is_routed:
-        sums = _routed_sums(local, masses, wants)
+        sums = _routed_sums(local, own, wants)
     else:
-        sums = _expert_sums(expert_block, local, masses, wants)
+        sums = _expert_sums(expert_block, local, own, wants)
     return Statistics(
         log_likelihood,
         *(mass.sum(axis=1) for mass in masses),

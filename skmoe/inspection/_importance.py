@@ -91,7 +91,7 @@ def _of_experts(estimator, mass, scale):
     coef = model.coef * scale
     n_classes = model.distribution.n_categories
     if not n_classes:
-        return mass @ np.square(coef / unit[:, None]).mean(axis=1)
+        return mass[: len(coef)] @ np.square(coef / unit[:, None]).mean(axis=1)
     if n_classes == 2:  # the logits 0 and x~' beta
         coef = np.concatenate([np.zeros_like(coef), coef], axis=1)
     return mass @ coef.var(axis=1)

@@ -10,14 +10,16 @@ class Entry(NamedTuple):
     """One entry of the fitted attributes."""
 
     part: str  # 'gate', 'expert' or 'noise'
-    expert: int | str  # of a tree of gates the node; 'all' or '0 and 2' where shared
+    # Of a tree of gates the node; 'all' or '0 and 2' where shared; a name where there
+    # are no coefficients.
+    expert: int | str
     output: object  # output, label of the class or branch; None if there is one
     feature: str  # '(intercept)'; for the noise '(variance)' or alike
 
     def __str__(self):
         output = "" if self.output is None else f", {self.output}"
         owner = f"{self.part} {self.expert}"
-        if isinstance(self.expert, str):
+        if " and " in str(self.expert):
             owner = f"{self.part}s {self.expert}"
         if self.expert == "all":
             owner = f"all {self.part}s"

@@ -1,0 +1,134 @@
+"""Targets where some experts have no parameters: what must be known of all y."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skmoe._docs import see
+
+
+def check_others(check, value, target):
+    """Check targets (n,) but for those at a value."""
+    check(target[target != value])
+
+
+class WithFixed(NamedTuple):
+    """An encoder of `skmoe.data.targets` where some experts have no parameters.
+
+    `make` makes these experts of the least and largest y, (2, m), or of None where they
+    are not known yet.
+    """
+
+    encoder: Any
+    make: Callable
+    n_experts: int  # others, K
+    ends: np.ndarray | None = None  # of y that others can have, (2,) or (2, m)
+
+    def observed(self, y, known):
+        """As the encoder's."""
+        return self.encoder.observed(y, known)
+
+    def trials(self, trials, n_rows):
+        """As the encoder's."""
+        return self.encoder.trials(trials, n_rows)
+
+    @property
+    def fixed(self):
+        """The experts without parameters."""
+        return self.make(None if self.ends is None else self.ends.reshape(2, -1))
+
+    def summary(self, y):
+        """Least and largest y of rows that other experts can have, (2, ...).
+
+        Infinite if there are none.
+        """
+        self.encoder.summary(y)
+        y = np.asarray(y, dtype=np.float64)
+        fixed = self.make(None)
+        if len(fixed):
+            rows = y.reshape(len(y), -1).T
+            y = y[~fixed.closed(fixed.log_density(rows))]
+        low, high = y.min(axis=0, initial=np.inf), y.max(axis=0, initial=-np.inf)
+        return np.stack([low, high])
+
+    def learn(self, summary):
+        """Encoder that knows the range of all y, if some are for other experts."""
+        ends = np.stack([summary[::2].min(axis=0), summary[1::2].max(axis=0)])
+        if not (ends[0] <= ends[1]).all():
+            raise ValueError(
+                "y is at point_mass in all samples of positive weight, so that nothing "
+                "is left for the other experts; give samples with other values, or "
+                "leave point_mass out." + see("Zeros in excess")
+            )
+        learnt = self._replace(encoder=self.encoder.learn(ends), ends=ends)
+        _ = learnt.fixed  # raises an error if the range is not one
+        return learnt
+
+    def of_batch(self, y, classes):
+        """The encoder for a batch, which tells nothing of the range of all y."""
+        return self._replace(encoder=self.encoder.of_batch(y, classes))
+
+    def attributes(self):
+        """What an estimator has of it, a dict."""
+        found = self.encoder.attributes()
+        if "background" in self.fixed.names:
+            found = found | {"background_range_": self.ends}
+        return found
+
+    def encode(self, y):
+        """As the encoder's."""
+        return self.encoder.encode(y)
+
+    def offset(self, values):
+        """As the encoder's."""
+        return self.encoder.offset(values)
+
+    def less_offset(self, target, offset):
+        """As the encoder's."""
+        return self.encoder.less_offset(target, offset)
+
+    def numbers(self, y, offset):
+        """As the encoder's."""
+        return self.encoder.numbers(y, offset)
+
+    def fixed_log_density(self, target, group=None, expert=None):
+        """Log-densities of targets under experts without parameters, (F, n).
+
+        Raises an error if groups (codes, (n,)) or labels (n,) want what cannot be.
+        """
+        fixed = self.fixed
+        found = fixed.log_density(target)
+        closed = fixed.closed(found)
+        if group is not None:
+            _check_groups(closed, group)
+        if expert is not None:
+            _check_labels(found, closed, expert, self.n_experts)
+        return found
+
+
+def _check_groups(closed, group):
+    """Raise an error if only some rows of a group are those of the point mass."""
+    count = np.bincount(group, closed)
+    is_mixed = (count > 0) & (count < np.bincount(group))
+    if is_mixed.any():
+        row = np.flatnonzero(is_mixed[group] & closed)[0]
+        raise ValueError(
+            f"groups: row {row} is at point_mass and others of its group are not, but "
+            "rows of a group share one expert; leave groups or point_mass out, or "
+            "split such groups in two." + see("Zeros in excess")
+        )
+
+
+def _check_labels(log_density, closed, expert, n_experts):
+    """Raise an error if labels (n,) name an expert that cannot have the row."""
+    own = np.maximum(expert - n_experts, 0)
+    can = log_density[own, np.arange(own.size)] > -np.inf
+    wrong = np.where(expert >= n_experts, ~can, closed & (expert >= 0))
+    if wrong.any():
+        row = np.flatnonzero(wrong)[0]
+        kind = "is" if closed[row] else "is not"
+        raise ValueError(
+            f"expert_labels has {expert[row]} in row {row}, whose y that expert cannot "
+            f"have (it {kind} at point_mass); give -1 there." + see("Zeros in excess")
+        )
