@@ -29,12 +29,16 @@ from skmoe._validation import check_weights
 from skmoe.data.fixed_targets import check_others
 from skmoe.data.sample import Known
 from skmoe.data.targets import Amounts, Successes
-from skmoe.distributions import Binomial, Gamma, LogLink, Poisson
+from skmoe.distributions import Binomial, Gamma, LogLink, NegativeBinomial, Poisson
 from skmoe.distributions.checked import check_distribution
 
 # Distribution of y under an expert, and encoder of y.
 _FAMILIES = {
     "poisson": (LogLink(Poisson()), Amounts(Poisson().check)),
+    "negative_binomial": (
+        NegativeBinomial(),
+        Amounts(NegativeBinomial().family.check),
+    ),
     "gamma": (LogLink(Gamma()), Amounts(Gamma().check)),
     "binomial": (Binomial(), Successes()),
 }
@@ -54,25 +58,27 @@ class MixtureOfGLMExperts(MixtureRegressor):
     """Mixture of generalised linear experts, for counts, amounts and successes.
 
     With ``x~ = (x, 1)``, the gate gives expert k the probability
-    ``pi_k(x) = softmax_k(x~' w_k)``, and expert k is a Poisson or Gamma distribution
-    with the mean ``mu_k(x) = exp(x~' beta_k)``.  `fit` minimises ``F``, in
-    nats per sample: the sum over the samples of ``-log p(y_i | x_i)``, weighted by
-    `sample_weight`, ``alpha/2 ||beta||^2``, ``gate_alpha/2 ||w||^2`` and, where there
-    are dispersions, the prior on each, over the sum of the weights; intercepts are
-    free.
+    ``pi_k(x) = softmax_k(x~' w_k)``, and expert k is a Poisson, negative binomial or
+    Gamma distribution with the mean ``mu_k(x) = exp(x~' beta_k)``.  `fit` minimises
+    ``F``, in nats per sample: the sum over the samples of ``-log p(y_i | x_i)``,
+    weighted by `sample_weight`, ``alpha/2 ||beta||^2``, ``gate_alpha/2 ||w||^2`` and,
+    where there are dispersions of amounts, the prior on each, over the sum of the
+    weights; intercepts are free.
 
     Parameters
     ----------
     n_experts : int, default=2
         Number of experts, K.
-    family : {'poisson', 'gamma', 'binomial'} or object, default='poisson'
-        Distribution of y under an expert.  'poisson' is for counts, ``y >= 0``; 'gamma'
-        for amounts, ``y > 0``, and has a dispersion for each expert,
-        ``var(y) = phi_k mu_k^2``; 'binomial' for successes among the `trials` that
-        `fit` is given, with the probability ``1 / (1 + exp(-x~' beta_k))``.  An object
-        with the attributes and methods of ``skmoe.distributions.Poisson``, or with a
-        dispersion those of ``skmoe.distributions.Gamma``, or its class, is a family of
-        your own.
+    family : {'poisson', 'negative_binomial', 'gamma', 'binomial'} or object, \
+            default='poisson'
+        Distribution of y under an expert.  'poisson' is for counts, ``y >= 0``;
+        'negative_binomial' (NB2) for counts that vary more, and has a dispersion for
+        each expert, ``var(y) = mu_k + phi_k mu_k^2``; 'gamma' is for amounts,
+        ``y > 0``, with ``var(y) = phi_k mu_k^2``; 'binomial' for successes among the
+        `trials` that `fit` is given, with the probability
+        ``1 / (1 + exp(-x~' beta_k))``.  An object with the attributes and methods of
+        ``skmoe.distributions.Poisson``, or with a dispersion those of
+        ``skmoe.distributions.Gamma``, or its class, is a family of your own.
     solver : {'em', 'md', 'gd'}, default='em'
         As of :class:`MixtureOfLinearExperts`.
     step_size : float or 'auto', default='auto'
@@ -92,7 +98,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
         Rows that the prior on each dispersion counts as, so that an expert on a few
         rows cannot drive its dispersion to nothing; 0 for maximum likelihood.  Their
         deviance is that expected under `prior_dispersion_`, which is learned before the
-        fit.  Of no effect where there are no dispersions.
+        fit.  Of no effect for counts, whose dispersions cannot collapse: probabilities
+        are at most 1.
     fit_intercept : bool, default=True
         Whether experts have intercepts.
     gate_intercept : bool or 'auto', default='auto'
@@ -162,10 +169,12 @@ class MixtureOfGLMExperts(MixtureRegressor):
     intercept_ : ndarray of shape (n_experts,)
         Intercepts of the same.
     dispersion_ : ndarray of shape (n_experts,)
-        Dispersions phi of the experts, between 1e-6 and 1e6; ones for counts.
+        Dispersions phi of the experts: of amounts between 1e-6 and 1e6, of negative
+        binomial counts between 1e-10, which is Poisson to rounding, and 1e6; ones for
+        Poisson.
     prior_dispersion_ : float or None
         Dispersion that the prior expects: that of as many experts with equal
-        dispersions.  None without a prior.
+        dispersions.  None without a prior, and for counts.
     gate_coef_ : ndarray of shape (n_experts, n_gate_features) or \
             (n_nodes, n_branches, n_gate_features)
         Coefficients of the gate's logits; they sum to zero over the experts, in a tree
@@ -218,7 +227,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
     ----------
     Fruytier, Mokhtari, Sanghavi, "Learning Mixtures of Experts with EM: A Mirror
     Descent Perspective", arXiv 2411.06056, appendix: EM is mirror descent for
-    exponential families.  Gruen and Leisch, "FlexMix Version 2", 2008.
+    exponential families.  Gruen and Leisch, "FlexMix Version 2", 2008.  Lawless,
+    "Negative Binomial and Mixed Poisson Regression", 1987.
 
     Examples
     --------
@@ -253,7 +263,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
         self,
         n_experts: int = 2,
         *,
-        family: Literal["poisson", "gamma", "binomial"] | Any = "poisson",
+        family: Literal["poisson", "negative_binomial", "gamma", "binomial"]
+        | Any = "poisson",
         solver: Solver = "em",
         step_size: float | Literal["auto"] = "auto",
         alpha: float = 1.0,
@@ -369,8 +380,9 @@ class MixtureOfGLMExperts(MixtureRegressor):
         -------
         score : float
             At most 1; 0 for the mean of y.  The deviance is that of the variance
-            ``mu**family.power``, of successes that of the binomial distribution; with
-            `point_mass` the power is at most 1.5, which allows for zeros.
+            ``mu**family.power``, of negative binomial counts Poisson's, of successes
+            that of the binomial distribution; with `point_mass` the power is at most
+            1.5, which allows for zeros.
         """
         self._require(offset=offset, trials=trials)
         found = self.predict(X, offset=offset, expert_proba=expert_proba, trials=trials)

@@ -38,9 +38,12 @@ from skmoe.plotting import (
 )
 from skmoe.streaming import array_batches, fit_batches
 
-every_family = pytest.mark.parametrize("family", ["poisson", "gamma"])
+every_family = pytest.mark.parametrize(
+    "family", ["poisson", "gamma", "negative_binomial"]
+)
 every_solver = pytest.mark.parametrize("solver", ["em", "md", "gd"])
 SHAPE = 2.5
+OVERDISPERSION = 0.4
 
 
 def two_regimes(family, n=1500, seed=0):
@@ -49,6 +52,9 @@ def two_regimes(family, n=1500, seed=0):
     X = rng.uniform(-2, 2, size=(n, 2))
     mean = np.exp(np.where(X[:, 0] > 0, 0.5 + X[:, 1], 1.5 - X[:, 1]))
     if family == "poisson":
+        return X, rng.poisson(mean).astype(np.float64)
+    if family == "negative_binomial":
+        mean = mean * rng.gamma(1 / OVERDISPERSION, OVERDISPERSION, n)
         return X, rng.poisson(mean).astype(np.float64)
     return X, rng.gamma(SHAPE, mean / SHAPE)
 
@@ -134,6 +140,9 @@ def test_objective_is_that_of_brute_force(family):
     mean = np.exp(X @ model.coef_.T + model.intercept_)
     if family == "poisson":
         density = stats.poisson.pmf(y[:, None], mean)
+    elif family == "negative_binomial":
+        phi = model.dispersion_
+        density = stats.nbinom.pmf(y[:, None], 1 / phi, 1 / (1 + phi * mean))
     else:
         phi = model.dispersion_
         density = stats.gamma.pdf(y[:, None], 1 / phi, scale=mean * phi)

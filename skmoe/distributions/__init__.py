@@ -5,6 +5,7 @@ from skmoe.distributions.categorical import Categorical
 from skmoe.distributions.censored_normal import CensoredNormal
 from skmoe.distributions.gamma import Gamma
 from skmoe.distributions.log_link import LogLink
+from skmoe.distributions.negative_binomial import NegativeBinomial
 from skmoe.distributions.normal import Normal
 from skmoe.distributions.poisson import Poisson
 from skmoe.distributions.student_t import StudentT
@@ -15,6 +16,7 @@ __all__ = [
     "CensoredNormal",
     "Gamma",
     "LogLink",
+    "NegativeBinomial",
     "Normal",
     "Poisson",
     "StudentT",

@@ -26,6 +26,34 @@ def log_less_psi(a):
     return np.where(a < LARGE, np.log(a) - psi(a), large)
 
 
+def psi_tail(a):
+    """``log(a) - psi(a)`` less ``1 / (2 a)``."""
+    b = 1 / np.square(np.maximum(a, LARGE))
+    large = b * (1 / 12 - b * (1 / 120 - b / 252))
+    return np.where(a < LARGE, np.log(a) - psi(a) - 0.5 / a, large)
+
+
+def trigamma_tail(a):
+    """``psi'(a)`` less ``1 / a + 1 / (2 a^2)``."""
+    b = 1 / np.square(np.maximum(a, LARGE))
+    large = b / np.maximum(a, LARGE) * (1 / 6 - b * (1 / 30 - b / 42))
+    return np.where(a < LARGE, polygamma(1, a) - (1 + 0.5 / a) / a, large)
+
+
+def log1p_gap(t, log1p=None):
+    """``t - log1p(t)`` for t > -1; `log1p` is that of t where t rounds to -1."""
+    r = t / (2 + t)
+    square, series = np.square(r), 0.0
+    # log1p(t) = 2 artanh(r), and t = 2 r + r t.
+    for odd in (15, 13, 11, 9, 7, 5, 3):
+        series = 1 / odd + square * series
+    near = r * (t - 2 * square * series)
+    far = np.log1p(np.maximum(t, -0.5))
+    if log1p is not None:
+        far = np.where(t < -0.5, log1p, far)
+    return np.where(np.abs(t) < 0.1, near, t - far)
+
+
 def trigamma_excess(a):
     """``a psi'(a) - 1``."""
     b = 1 / np.square(np.maximum(a, LARGE))

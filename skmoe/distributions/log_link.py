@@ -22,7 +22,7 @@ class LogLink:
     is_relative, is_separable, rows_per_number = False, False, 1
     is_standardised, inverse_link = False, "exp"
     dispersion_name, dispersion_kind = "dispersion_", "dispersion"
-    is_symmetric = False
+    is_symmetric, is_dispersion_model = False, True
 
     def __init__(self, family):
         self.family, self.has_dispersion = family, family.has_dispersion
@@ -70,6 +70,10 @@ class LogLink:
         For small dispersions it is that of a normal distribution.
         """
         return self.family.log_density(0.0, 1.0, 1.0, dispersion) + _HALF_LOG_2PI
+
+    def natural_slope(self, log_dispersion):
+        """Derivative of ``-1 / (2 phi)`` by log(phi)."""
+        return 0.5 * np.exp(-log_dispersion)
 
     def expected_deviance(self, dispersion):
         """Mean of the unit deviance."""

@@ -27,6 +27,7 @@ class Normal:
     dispersion_name, dispersion_kind = "noise_variance_", "variance"
     first_predictor = None  # the first step leads to the optimum from anywhere
     is_discrete, is_symmetric, power = False, True, 0
+    is_dispersion_model = True
     variance = 1.0  # of the noise of scale 1
 
     def __init__(self, n_outputs=1):
@@ -73,6 +74,10 @@ class Normal:
     def log_normaliser(self, dispersion):
         """Of a density ``exp(log_normaliser - deviance / (2 dispersion))``."""
         return -0.5 * np.log(dispersion)
+
+    def natural_slope(self, log_dispersion):
+        """Derivative of ``-1 / (2 phi)`` by log(phi)."""
+        return 0.5 * np.exp(-log_dispersion)
 
     def expected_deviance(self, dispersion):
         """Mean of the deviance, which is the squared residual."""

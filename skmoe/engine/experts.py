@@ -2,7 +2,9 @@
 
 A distribution says what follows, row by row, from predictors ``eta = x' beta_k`` and
 dispersions ``phi_k``: the score is ``residual / phi``, its slope ``-curvature / phi``,
-and phi enters by ``log_normaliser(phi) - deviance / (2 phi)``.
+and phi enters by ``log_normaliser(phi) - deviance / (2 phi)``.  Where it enters in
+another way (`is_dispersion_model`) rows weigh by what they tell of it, and their
+deviances make the derivative by log(phi) what it is.
 """
 
 import copy
@@ -21,6 +23,8 @@ from skmoe.engine.tie import expand, expand_adjoint, is_tied, tie_matrix, untied
 DEAD_MASS = 1e-10
 _MAX_ALTERNATIONS, _CONVERGED = 50, 1e-13
 _TINY = np.finfo(np.float64).tiny
+# What a dispersion's logarithm is taken to bend F by at least, for each row.
+_LEAST_CURVATURE = 1e-6
 
 
 class LinearExperts:
@@ -213,9 +217,9 @@ class LinearExperts:
         score = self.sharing.projected(score)
         if not self.n_noises:
             return score, theta.log_variance
-        lack = self.expected_deviance(theta, stats.mass) - stats.deviance
-        slope = 0.5 * self._of_noises(lack) * np.exp(-theta.log_variance)
-        return score, slope
+        expected = self.expected_deviance(theta, stats.behind_dispersion)
+        slope = self.distribution.natural_slope(theta.log_variance)
+        return score, slope * self._of_noises(expected - stats.deviance)
 
     def prior_loss(self, log_variance):
         """Minus the log-density of the prior on noise, its first two derivatives.
@@ -240,24 +244,26 @@ class LinearExperts:
         return self.distribution.expected_deviance(self.noise_prior.variance)
 
     def expected_deviance(self, theta, mass):
-        """Deviance that the model expects at some mass (K,), (K, q)."""
+        """Deviance that the model expects at some mass (K, 1) or (K, q), (K, q)."""
         dispersion = self.dispersions(theta.log_variance)
-        return mass[:, None] * self.distribution.expected_deviance(dispersion)
+        return mass * self.distribution.expected_deviance(dispersion)
 
     def complete_information(self, theta, stats, at_model):
         """Hessian of -log p(y | x, z), experts then noise, a matrix.
 
         Mean over the responsibilities, or with `at_model` over the model's y and z: the
-        Fisher information.
+        Fisher information.  Without what `ExpertRows.noise_curvature` says.
         """
         precision = self.precision(theta.log_variance)
         grams = stats.model_grams if at_model else stats.expert_grams
         matrix = self.coupling.information(grams, precision)
         if not self.n_noises:
             return matrix
+        if not self.distribution.is_dispersion_model:
+            return block_diag(matrix, np.zeros((self.n_noises, self.n_noises)))
         dispersion = self.dispersions(theta.log_variance)
         mass = (stats.model_mass if at_model else stats.mass)[:, None]
-        expected = self.expected_deviance(theta, mass[:, 0])
+        expected = self.expected_deviance(theta, mass)
         deviance = expected if at_model else stats.deviance
         slope = mass * self.distribution.deviance_slope(dispersion)
         curvature = 0.5 * self._of_noises(slope - expected + deviance)
@@ -283,11 +289,12 @@ class LinearExperts:
         step = self._steps(Penalty.natural_step, systems, theta, range(len(scaled)))
         if not self.n_noises:
             return step, gradient.log_variance
-        dispersion = np.exp(theta.log_variance)
-        mass = self._noise_mass(stats.mass)
-        slope = self.distribution.deviance_slope(dispersion) / dispersion
-        curvature = 0.5 * slope * (mass + self.noise_prior.rows)
-        return step, gradient.log_variance / np.maximum(curvature, 0.5 * DEAD_MASS)
+        slope = self.distribution.natural_slope(theta.log_variance)
+        slope = slope * self.distribution.deviance_slope(np.exp(theta.log_variance))
+        rows = self._noise_mass(stats.behind_dispersion) + self.noise_prior.rows
+        least = np.maximum(self._noise_mass(stats.mass[:, None]), DEAD_MASS)
+        curvature = np.maximum(slope * rows, _LEAST_CURVATURE * least)
+        return step, gradient.log_variance / curvature
 
     def m_step(self, theta, stats, curvatures, step_size, damping, exact=False):
         """Maximum likelihood on blended moments, or a damped Newton step towards it.
@@ -319,26 +326,33 @@ class LinearExperts:
                 gain = self._gain(step, score, curvatures)
             before = log_variance
             log_variance = self._dispersions(theta, stats, mass, step_size, gain)
+            if damping != 1:
+                change = log_variance - theta.log_variance
+                log_variance = theta.log_variance + damping * change
             if np.abs(log_variance - before).max() < 1e-12:
                 break
         return theta.experts + step, log_variance
 
     def _dispersions(self, theta, stats, mass, step_size, gain):
         """Log-dispersions of blended moments, deviances less a gain (J, q)."""
-        deviance = stats.deviance
+        deviance, behind = stats.deviance, mass[:, None]
+        model_mass = stats.model_mass[:, None]
+        is_scoring = not self.distribution.is_dispersion_model
+        if is_scoring:
+            behind = model_mass = stats.dispersion_mass
         if step_size != 1:
-            expected = self.expected_deviance(theta, stats.model_mass)
+            expected = self.expected_deviance(theta, model_mass)
             deviance = (1 - step_size) * expected + step_size * deviance
         deviance = self._of_noises(deviance)
         if gain is not None:
             deviance = deviance - self._of_noises(gain)
-        mass = self._noise_mass(mass)
+        mass, behind = self._noise_mass(mass[:, None]), self._noise_mass(behind)
         prior_mass, prior_deviance = self._prior_moments(step_size)
-        mass, deviance = mass + prior_mass, deviance + prior_deviance
-        alive = mass > DEAD_MASS
-        if step_size > 1 and (deviance[alive] <= 0).any():
+        behind, deviance = behind + prior_mass, deviance + prior_deviance
+        alive = (mass + prior_mass > DEAD_MASS) & (behind > 0)
+        if step_size > 1 and not is_scoring and (deviance[alive] <= 0).any():
             raise InfeasibleStep("a blended dispersion is not positive")
-        found = self.distribution.dispersion_of(deviance[alive] / mass[alive])
+        found = self.distribution.dispersion_of(deviance[alive] / behind[alive])
         low, high = (np.broadcast_to(b, mass.shape)[alive] for b in self.noise_bounds)
         log_variance = theta.log_variance.copy()
         log_variance[alive] = np.log(np.clip(found, low, high))
@@ -356,7 +370,7 @@ class LinearExperts:
         mass = np.stack([step_size * posterior, (1 - step_size) * model], axis=1)
         prior_mass, beyond = self._prior_moments(step_size)
         if self.n_noises:
-            expected = self.expected_deviance(theta, stats.model_mass)[:, 0]
+            expected = self.expected_deviance(theta, stats.model_mass[:, None])[:, 0]
             beyond = beyond + (1 - step_size) * expected
         coef, log_variance = theta.experts.copy(), theta.log_variance.copy()
         dispersion = 1 / self.precision(log_variance)[:, 0]
@@ -384,7 +398,8 @@ class LinearExperts:
         deviances, of which they are the slope, to second.
         """
         deviance = stats.deviance
-        if self.n_noises:
+        # Else a dispersion and predictors are orthogonal: the mean does not change.
+        if self.n_noises and self.distribution.is_dispersion_model:
             gain = self._gain(change, stats.expert_score, curvatures)
             deviance = deviance.copy()
             # Experts that share coefficients share their dispersions too.
@@ -440,8 +455,8 @@ class LinearExperts:
         return np.exp(log_variance)[self.noise_sets]
 
     def _noise_mass(self, mass):
-        """Mass (K,) behind each dispersion, (S, q)."""
-        return self._of_noises(np.repeat(mass[:, None], self.n_free, axis=1))
+        """Mass (K, 1) or (K, q) behind each dispersion, (S, q)."""
+        return self._of_noises(np.broadcast_to(mass, (len(mass), self.n_free)))
 
     def _of_noises(self, values):
         """Sum (K or J, q) over the experts that share a dispersion, (S, q)."""
@@ -488,6 +503,25 @@ class ExpertRows:
         mass = self._weighted(mass)
         return (self.local.deviance() @ mass[:, :, None])[:, :, 0]
 
+    def dispersion_mass(self, mass):
+        """What rows tell of the dispersions, (K, q); empty where it is their mass."""
+        experts = self.experts
+        if not experts.n_noises or experts.distribution.is_dispersion_model:
+            return np.zeros((0, 0))
+        return (self.local.dispersion_weight() @ mass[:, :, None])[:, :, 0]
+
+    def noise_curvature(self, at_model=False):
+        """What is missing in `LinearExperts.complete_information`, or None.
+
+        Minus second derivatives of log p(y | x, z=k) by predictors and log-dispersions,
+        and by these alone, or their means, as `complete_score` has them.
+        """
+        experts = self.experts
+        if not experts.n_noises or experts.distribution.is_dispersion_model:
+            return None
+        cross, alone = self.local.dispersion_curvatures(at_model)
+        return untied(experts.tie, cross), untied(experts.noise_tie, alone)
+
     def curvature_weights(self, mass, at_model=False):
         """Weights of the Gram matrices, (J, pairs, b); with `at_model` expected ones.
 
@@ -510,6 +544,8 @@ class ExpertRows:
         if self.experts.n_noises:
             distribution = self.experts.distribution
             expected = distribution.expected_deviance(self.dispersion)[:, :, None]
+            if not distribution.is_dispersion_model:
+                expected = expected * self.local.dispersion_weight()
             excess = weight * self.local.deviance() - expected
         return self._scores(residual, excess)
 
@@ -530,7 +566,8 @@ class ExpertRows:
         scores = untied(experts.tie, precision * residual)
         if not experts.n_noises:
             return scores, np.zeros((len(residual), 0, residual.shape[2]))
-        excess = np.broadcast_to(0.5 * precision * excess, residual.shape)
+        slope = experts.distribution.natural_slope(np.log(self.dispersion))
+        excess = np.broadcast_to(slope[:, :, None] * excess, residual.shape)
         return scores, untied(experts.noise_tie, excess)
 
     def _weighted(self, mass):
@@ -549,6 +586,7 @@ class FirstRows:
 
     def __init__(self, rows, predictor, weight):
         self.log_density, self.deviance = rows.log_density, rows.deviance
+        self.dispersion_mass = rows.dispersion_mass
         self.weight, self.residual = weight, predictor - rows.predictor
 
     def score(self, mass):

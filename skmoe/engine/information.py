@@ -76,14 +76,16 @@ def matrices_of(mixture, state):
     theta, stats = state.theta, state.stats.of_first(mixture.n_experts)
     gates = mixture.gate.information(mixture.gate_design, mixture.units.weight)
     size = sum(part.size for part in theta)
-    missing, score_products = np.zeros((2, size, size))
+    missing, score_products, *of_noise = np.zeros((4, size, size))
     for block in mixture.units.blocks(block_rows(size)):
-        _add_block(mixture, theta, block, gates, missing, score_products)
+        _add_block(mixture, theta, block, gates, missing, score_products, of_noise)
     matrices = [gate.collected().matrix for gate in gates]
     experts = mixture.experts
     complete, model_complete = (
-        block_diag(matrix, experts.complete_information(theta, stats, at_model))
-        for matrix, at_model in ((matrices[0], False), (matrices[-1], True))
+        block_diag(matrix, experts.complete_information(theta, stats, at_model)) + more
+        for matrix, at_model, more in zip(
+            (matrices[0], matrices[-1]), (False, True), of_noise
+        )
     )
     penalty = np.diag(mixture.penalties.curvature(theta).flat())
     return InformationMatrices(
@@ -91,11 +93,12 @@ def matrices_of(mixture, state):
     )
 
 
-def _add_block(mixture, theta, block, gates, missing, score_products):
+def _add_block(mixture, theta, block, gates, missing, score_products, of_noise):
     """Add a block to the gate's curvatures and the sums, in place.
 
-    The score of a group is the sum over its rows, as if they were one.  Unseen rows are
-    hidden altogether: how many, by a geometric distribution of mean g and variance
+    `of_noise` are two, of the posterior's and the model's moments.  The score of a
+    group is the sum over its rows, as if they were one.  Unseen rows are hidden
+    altogether: how many, by a geometric distribution of mean g and variance
     ``g (1 + g)``, and each by itself.
     """
     weight = mixture.units.weight[block.units]
@@ -113,6 +116,10 @@ def _add_block(mixture, theta, block, gates, missing, score_products):
         curvature.add(block.units, gate_block, gate, shares)
     score = rows.score()
     rows.add_missing(weight, missing)
+    for total, share, at_model in zip(
+        of_noise, (posterior, gate.probability), (False, True)
+    ):
+        rows.add_noise(weight * share, at_model, mixture.experts.noise_tie, total)
     if mixture.unseen is not None:
         unseen = unseen_of_block(mixture, theta, block, designs)
         rows, odds = rows.of_unseen(unseen), unseen.odds
@@ -169,6 +176,24 @@ class _Rows:
         for variance, slopes in self.local.hidden_scores():
             own = mass[: len(variance)] * variance
             missing[of_rows, of_rows] += self._missing_of(own, slopes)
+
+    def add_noise(self, mass, at_model, tie, total):
+        """Add what noise has of the complete information by `noise_curvature`.
+
+        Of masses (K, u); dispersions are expanded by `tie` (K, S).
+        """
+        curvature = self.local.noise_curvature(at_model)
+        if curvature is None:
+            return
+        cross, alone = curvature
+        mass = self.units.expand(mass, self.block)[: len(cross)]
+        with_coefs = np.einsum("kb,kfb,pb->kfp", mass, cross, self.features[1])
+        with_coefs = np.einsum("kfp,ks->fps", with_coefs, tie).reshape(-1, tie.shape[1])
+        first = len(total) - tie.shape[1]
+        coefs, noises = slice(first - len(with_coefs), first), slice(first, None)
+        total[coefs, noises] += with_coefs
+        total[noises, coefs] += with_coefs.T
+        total[noises, noises] += np.diag(np.einsum("kb,ksb->s", mass, alone))
 
     def _missing_of(self, weights, slopes):
         """Missing information of something hidden, of weighted variances (K, b).

@@ -150,7 +150,9 @@ class Problem:
             passes,
             fixed,
         )
-        self._prior_rows = spec.noise_prior / n_seen if experts.n_noises else 0.0
+        # Probabilities are at most 1: no dispersion of counts can collapse.
+        has_prior = experts.n_noises and not experts.distribution.is_discrete
+        self._prior_rows = spec.noise_prior / n_seen if has_prior else 0.0
         if self._prior_rows and prior_noise is not None:
             self._take_prior(np.ravel(prior_noise) / np.square(self._unit()))
 
@@ -242,7 +244,7 @@ class Problem:
 
     def _low_noise(self, theta, mass):
         """What is to be said of an expert whose noise is near its least, or None."""
-        if not self.experts.n_noises:
+        if not self.experts.n_noises or self.experts.distribution.is_discrete:
             return None
         ratio = np.exp(theta.log_variance) / self.experts.noise_bounds[0]
         _, has_noise_rows = self.experts.learning(mass)

@@ -56,8 +56,8 @@ class RunningMoments:
             # Experts with a dispersion in common share the rows of its prior.
             count = np.bincount(experts.noise_sets)[experts.noise_sets]
             rows = growth * experts.noise_prior.rows / count
-            mass = stats.of_first(mixture.n_experts).mass
-            deviance = experts.expected_deviance(theta, mass + rows)
+            mass = stats.of_first(mixture.n_experts).behind_dispersion
+            deviance = experts.expected_deviance(theta, mass + rows[:, None])
             prior = rows[:, None] * experts.prior_deviance
             deviance = np.maximum(deviance - prior, 0.0)
         self.stats = stats._replace(
@@ -128,6 +128,9 @@ class RunningMoments:
                 + there.expert_score
                 - here.expert_score,
                 deviance=stats.deviance + there.deviance - here.deviance,
+                dispersion_mass=stats.dispersion_mass
+                + there.dispersion_mass
+                - here.dispersion_mass,
                 expert_grams=there.expert_grams,
             )
 

@@ -40,6 +40,15 @@ class Statistics(NamedTuple):
     deviance: np.ndarray  # r e^2, (K, m) or empty
     expert_grams: np.ndarray  # at r, (J, pairs, p_expert, p_expert) or (0,)
     model_grams: np.ndarray  # at pi, the same, or (0,)
+    # What rows tell of dispersions, (K, m); empty where it is their mass.
+    dispersion_mass: np.ndarray = np.zeros((0, 0))
+
+    @property
+    def behind_dispersion(self):
+        """Mass that the deviances are of, (K, m) or (K, 1)."""
+        if self.dispersion_mass.size:
+            return self.dispersion_mass
+        return self.mass[:, None]
 
     def of_first(self, n_experts):
         """Those of the first experts: ones without parameters have nothing but mass."""

@@ -134,13 +134,14 @@ def _statistics(mixture, designs, gate, local, log_likelihood, shares, masses, w
 
 
 def _expert_sums(block, local, masses, wants):
-    """What a block adds to score, deviance and both kinds of Gram matrices."""
+    """What a block adds to score, deviance, Gram matrices, and mass of deviances."""
     mass, model_mass = masses
     return (
         _adjoint(block, local.score(mass)),
         local.deviance(mass),
         _expert_grams(block, local, mass, wants[0]),
         _expert_grams(block, local, model_mass, wants[1], at_model=True),
+        local.dispersion_mass(mass),
     )
 
 
