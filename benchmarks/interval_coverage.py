@@ -30,6 +30,8 @@ class Case(NamedTuple):
     noise: tuple | None  # standard deviations, (K,); None for logistic experts
     robust: bool = False
     uneven: bool = False  # noise that grows with |x_0|: the model is then wrong
+    limit: float | None = None  # mean of limits above which y is not known
+    entry: float | None = None  # mean of entries below which rows are not seen
 
 
 _TWO = np.array([[-1.0, 0.5, 0.0], [1.0, -0.5, 0.0]])
@@ -41,6 +43,10 @@ CASES = {
         3000, _THREE, np.array([[1.0, 2, 0.5], [-1, 0.5, -2], [0, -2, 2]]), (0.5,) * 3
     ),
     "overlapping linear": Case(5000, _TWO, _PLANES, (1.0, 1.0)),
+    "censored linear": Case(1000, _TWO, _PLANES, (0.5, 1.0), limit=0.7),
+    "linear above entries": Case(
+        1000, _TWO, _PLANES, (0.5, 1.0), limit=1.5, entry=-2.0
+    ),
     "logistic": Case(20_000, 2 * _TWO, 2 * _PLANES, None),
     "latent class logit": Case(
         20_000,
@@ -73,9 +79,26 @@ def draw(case, rng):
     return X, predictor + noise * rng.standard_normal(case.n), expert
 
 
+def seen(case, X, y, expert, rng):
+    """The rows that are seen, and what is known of their y, a dict of (n,)."""
+    known = {}
+    if case.entry is not None:
+        entry = case.entry + rng.standard_normal(len(y))
+        rows = y > entry
+        X, y, expert, known["entry"] = X[rows], y[rows], expert[rows], entry[rows]
+    if case.limit is not None:
+        limit = case.limit + rng.standard_normal(len(y))
+        if case.entry is not None:
+            limit = np.maximum(limit, known["entry"] + 0.1)
+        known["y_upper"] = np.where(y > limit, np.inf, y)
+        y = np.minimum(y, limit)
+    return X, y, expert, known
+
+
 def one_fit(case, seed, has_penalties):
     """Whether intervals hold the truth, estimates and standard errors, (R,) each."""
-    X, y, expert = draw(case, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    X, y, expert, known = seen(case, *draw(case, rng), rng)
     kind = MixtureOfLogisticExperts if case.noise is None else MixtureOfLinearExperts
     model = kind(len(case.gate), init=expert, tol=1e-9, max_iter=5000)
     if case.gate.ndim == 1:
@@ -83,8 +106,8 @@ def one_fit(case, seed, has_penalties):
     if not has_penalties:
         names = {"alpha", "gate_alpha", "noise_prior"} & set(model.get_params())
         model.set_params(**dict.fromkeys(names, 0.0))
-    model.fit(X, y)
-    result = inference(model, X, y, robust=case.robust)
+    model.fit(X, y, **known)
+    result = inference(model, X, y, robust=case.robust, **known)
     truth = [case.gate.ravel(), case.experts.ravel()]
     if case.noise is not None:
         truth.append(np.square(case.noise))

@@ -128,6 +128,8 @@ class BaseMixtureOfExperts(
         expert_labels: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
     ) -> Self:
         """Fit the mixture.
 
@@ -159,6 +161,13 @@ class BaseMixtureOfExperts(
         trials : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
 
         Returns
         -------
@@ -180,7 +189,9 @@ class BaseMixtureOfExperts(
             If the model has more parameters than samples (weights count as samples), or
             an expert fewer samples than coefficients.
         """
-        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        known = Known(
+            sample_weight, groups, offset, expert_labels, trials, y_upper, entry
+        )
         best = fit_task(self, lambda passes: task_in_memory(self, X, y, known, passes))
         warn_of(self, best, stacklevel=5)
         return self
@@ -209,6 +220,8 @@ class BaseMixtureOfExperts(
         expert_labels: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
     ) -> FloatArray:
         """Probability of each expert given x and y (posterior, E-step).
 
@@ -231,6 +244,13 @@ class BaseMixtureOfExperts(
         trials : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
 
         Returns
         -------
@@ -242,8 +262,10 @@ class BaseMixtureOfExperts(
         ValueError
             If the data is invalid, or what the gate sees varies within a group.
         """
-        self._require(offset=offset, trials=trials)
-        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        self._require(offset=offset, trials=trials, y_upper=y_upper, entry=entry)
+        known = Known(
+            sample_weight, groups, offset, expert_labels, trials, y_upper, entry
+        )
         sample = self._sample(X, y, known)
         proba = posterior(*self._log_joint(sample))
         return proba if groups is None else proba[sample.group]
@@ -258,6 +280,8 @@ class BaseMixtureOfExperts(
         expert_proba: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
     ) -> FloatArray:
         """Log-likelihood log p(y | x) of each sample, or of each group, in nats.
 
@@ -282,6 +306,13 @@ class BaseMixtureOfExperts(
         trials : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
 
         Returns
         -------
@@ -294,11 +325,15 @@ class BaseMixtureOfExperts(
         ValueError
             If the data is invalid, or what the gate sees varies within a group.
         """
-        self._require(offset=offset, trials=trials)
+        self._require(offset=offset, trials=trials, entry=entry)
         if y is None:
             counted = {} if trials is None else {"trials": trials}
             y = self.predict(X, offset=offset, expert_proba=expert_proba, **counted)
-        known = Known(sample_weight, groups, offset, trials=trials)
+        else:
+            self._require(y_upper=y_upper)
+        known = Known(
+            sample_weight, groups, offset, trials=trials, y_upper=y_upper, entry=entry
+        )
         sample = self._sample(X, y, known)
         return mixture_log_density(*self._log_joint(sample, expert_proba))
 
@@ -314,6 +349,7 @@ class BaseMixtureOfExperts(
         expert_labels_past: ArrayLike | None = None,
         *,
         trials_past: ArrayLike | None = None,
+        y_upper_past: ArrayLike | None = None,
     ) -> FloatArray:
         """Probability of each expert for rows of groups that have earlier rows.
 
@@ -340,6 +376,8 @@ class BaseMixtureOfExperts(
         trials_past : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper_past : array-like of shape (n_past,), default=None
+            Upper ends of what is known of the earlier y, as in `fit`.
 
         Returns
         -------
@@ -370,7 +408,14 @@ class BaseMixtureOfExperts(
         groups, past = check_labels_alike(groups, groups_past, len(gate))
         weight, offset, labels = sample_weight_past, offset_past, expert_labels_past
         known = self.responsibilities(
-            X_past, y_past, weight, past, offset, labels, trials=trials_past
+            X_past,
+            y_past,
+            weight,
+            past,
+            offset,
+            labels,
+            trials=trials_past,
+            y_upper=y_upper_past,
         )
         counts = np.ones(len(past)) if weight is None else np.asarray(weight)
         past, known = past[counts > 0], known[counts > 0]
@@ -406,8 +451,11 @@ class BaseMixtureOfExperts(
         return weight * encoder.weights(encoder.totals(target, weight))[target]
 
     @abstractmethod
-    def _distribution(self, settings, n_targets):
-        """Distribution of so many outputs, or classes, under an expert."""
+    def _distribution(self, settings, n_targets, known=()):
+        """Distribution of so many outputs, or classes, under an expert.
+
+        `known` names what goes with rows.
+        """
 
     @abstractmethod
     def _n_targets(self, target):
@@ -502,7 +550,7 @@ class BaseMixtureOfExperts(
         settings, distribution = settings_of(self), None
         if n_targets is None:
             return specification(distribution, settings, columns)
-        distribution = self._distribution(settings, n_targets)
+        distribution = self._distribution(settings, n_targets, self._known)
         fixed = self._fixed_experts(settings, distribution)
         return specification(distribution, settings, columns, fixed)
 
@@ -554,7 +602,7 @@ class BaseMixtureOfExperts(
         check_as_fitted(self, names, purpose, "fit again")
         rows = sample.rows(self._fitted_encoder())
         rows = rows._replace(weight=self._class_weighted(rows.weight, rows.target))
-        spec, prior = self._model().specification, self._fitted_prior()
+        spec, prior = self._model(sample.known).specification, self._fitted_prior()
         problem = self._problem_of(spec, rows, prior_noise=prior)
         return problem, self._fitted_theta(problem), float(rows.weight.sum())
 
@@ -573,10 +621,13 @@ class BaseMixtureOfExperts(
                 )
         return problem.parameters(self._parameters(problem.specification.distribution))
 
-    def _fitted_distribution(self):
-        """Distribution of y under an expert of the fitted model."""
+    def _fitted_distribution(self, known=()):
+        """Distribution of y under an expert of the fitted model.
+
+        `known` names what goes with the rows.
+        """
         fitted = Fitted(**self._fitted)
-        return self._distribution(fitted.settings, fitted.n_targets)
+        return self._distribution(fitted.settings, fitted.n_targets, known)
 
     def _parameters(self, distribution):
         """Fitted attributes in float64, each with an axis of outputs, a dict.
@@ -594,13 +645,16 @@ class BaseMixtureOfExperts(
             for name, value in found.items()
         }
 
-    def _model(self):
-        """What was fitted; parameters set since then change nothing but `top_k`."""
+    def _model(self, known=()):
+        """What was fitted; parameters set since then change nothing but `top_k`.
+
+        `known` names what goes with the rows that it is asked about.
+        """
         fitted = Fitted(**self._fitted)
         settings = fitted.settings
         if self.top_k != settings["top_k"]:
             settings = settings | {"top_k": self._new_top_k(settings["depth"])}
-        distribution = self._fitted_distribution()
+        distribution = self._fitted_distribution(known)
         fixed = self._fixed_experts(settings, distribution)
         spec = specification(distribution, settings, fitted.columns, fixed)
         return FittedModel(spec, self._parameters(distribution))
@@ -636,7 +690,7 @@ class BaseMixtureOfExperts(
     def _sample(self, X, y, known):
         """Validated `Sample` of a fitted estimator."""
         check_is_fitted(self)
-        X, y = rows_like_fit(self, X, y)
+        X, y = rows_like_fit(self, X, y, known=known)
         settings = self._fitted["settings"] | {"top_k": self.top_k}
         return sample_of(self._fitted_encoder(), settings, X, y, known)
 
@@ -645,7 +699,7 @@ class BaseMixtureOfExperts(
 
         Of a validated `Sample`; two arrays (n, K) or (G, K).
         """
-        model = self._model()
+        model = self._model(sample.known)
         inputs = self._inputs_of(sample.X, sample.offset, expert_proba)
         encoder = self._fitted_encoder()
         target = encoder.encode(sample.y)

@@ -34,6 +34,8 @@ class HasCriteria:
         expert_labels: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
     ) -> float:
         """Log-likelihood of all samples together, in nats; penalties are not in it.
 
@@ -53,6 +55,13 @@ class HasCriteria:
         trials : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
 
         Returns
         -------
@@ -64,7 +73,9 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        known = Known(
+            sample_weight, groups, offset, expert_labels, trials, y_upper, entry
+        )
         return self._fit_to(X, y, known).log_likelihood
 
     def aic(
@@ -77,6 +88,8 @@ class HasCriteria:
         expert_labels: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
     ) -> float:
         """Akaike information criterion in nats times two; lower is better.
 
@@ -96,6 +109,13 @@ class HasCriteria:
         trials : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
 
         Returns
         -------
@@ -106,7 +126,9 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        known = Known(
+            sample_weight, groups, offset, expert_labels, trials, y_upper, entry
+        )
         fit = self._fit_to(X, y, known)
         return 2 * self._fitted["n_parameters"] - 2 * fit.log_likelihood
 
@@ -120,6 +142,8 @@ class HasCriteria:
         expert_labels: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
     ) -> float:
         """Bayesian information criterion in nats times two; lower is better.
 
@@ -146,6 +170,13 @@ class HasCriteria:
         trials : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
 
         Returns
         -------
@@ -156,7 +187,9 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        known = Known(
+            sample_weight, groups, offset, expert_labels, trials, y_upper, entry
+        )
         fit = self._fit_to(X, y, known)
         penalty = self._fitted["n_parameters"] * np.log(fit.n_samples)
         return penalty - 2 * fit.log_likelihood
@@ -171,6 +204,8 @@ class HasCriteria:
         expert_labels: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
     ) -> float:
         """Integrated completed likelihood criterion; lower is better.
 
@@ -193,6 +228,13 @@ class HasCriteria:
         trials : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
 
         Returns
         -------
@@ -203,7 +245,9 @@ class HasCriteria:
         ValueError
             If the data is invalid, or `groups` is missing where `fit` had it.
         """
-        known = Known(sample_weight, groups, offset, expert_labels, trials)
+        known = Known(
+            sample_weight, groups, offset, expert_labels, trials, y_upper, entry
+        )
         fit = self._fit_to(X, y, known)
         penalty = self._fitted["n_parameters"] * np.log(fit.n_samples)
         return penalty - 2 * fit.log_likelihood + 2 * fit.uncertainty
@@ -212,7 +256,8 @@ class HasCriteria:
         """How well the model fits some data: what the criteria need."""
         if y is None:
             raise ValueError("y=None: the likelihood needs the targets; give y.")
-        self._require(groups=known.groups, offset=known.offset, trials=known.trials)
+        required = "groups", "offset", "trials", "y_upper", "entry"
+        self._require(**{name: getattr(known, name) for name in required})
         sample = self._sample(X, y, known).of_positive_weight()
         joint = self._log_joint(sample)
         log_density = mixture_log_density(*joint)

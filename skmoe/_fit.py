@@ -73,7 +73,7 @@ def task_in_memory(
     passes=IN_MEMORY,
 ):
     """Task of a fit to arrays; the estimator learns names and classes."""
-    X, y, columns = rows_to_fit(estimator, X, y)
+    X, y, columns = rows_to_fit(estimator, X, y, known)
     estimator._check_structure()
     goes_on(estimator)  # before y is taken for another model's
     encoder = estimator._target_encoder()

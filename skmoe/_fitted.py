@@ -40,6 +40,11 @@ KNOWN = {
     "groups": ("those of X", "Groups"),
     "offset": ("that of X, or zeros for none", "Offsets"),
     "expert_labels": ("those of X, or -1 for none", "Known experts"),
+    "y_upper": (
+        "that of X, or y where it is known",
+        "Censored and truncated y",
+    ),
+    "entry": ("that of X, or -inf for none", "Censored and truncated y"),
     "trials": ("those of X, or ones for single ones", "Binomial counts"),
 }
 

@@ -401,7 +401,7 @@ class MixtureOfGLMExperts(MixtureRegressor):
         if not isinstance(self.family, str):
             check_distribution(self.family)
 
-    def _distribution(self, settings, n_targets):
+    def _distribution(self, settings, n_targets, known=()):
         return _response(settings["family"])[0]
 
     def _n_targets(self, target):

@@ -11,6 +11,7 @@ from sklearn.base import MultiOutputMixin
 from sklearn.metrics import r2_score
 
 from skmoe._base import _NON_NEGATIVE, _POSITIVE, BaseMixtureOfExperts
+from skmoe._docs import see
 from skmoe._regressor import MixtureRegressor
 from skmoe._sklearn import StrOptions
 from skmoe._typing import (
@@ -25,7 +26,7 @@ from skmoe._typing import (
     Start,
 )
 from skmoe.data.targets import Outputs
-from skmoe.distributions import Normal, StudentT
+from skmoe.distributions import CensoredNormal, Normal, StudentT
 
 
 class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
@@ -376,6 +377,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         expert_proba: ArrayLike | None = None,
+        *,
+        y_upper: ArrayLike | None = None,
     ) -> float:
         """Coefficient of determination R^2, as of scikit-learn's regressors.
 
@@ -390,27 +393,50 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         expert_proba : array-like of shape (n_samples, n_experts), default=None
             Probabilities of the experts in place of the gate's, such as those of
             :meth:`expert_proba`.
+        y_upper : array-like of shape (n_samples,), default=None
+            The same as y, where that is known; of a censored y there is no R^2, see
+            :meth:`log_likelihood`.
 
         Returns
         -------
         score : float
             At most 1; 0 for the mean of y.  The mean over several outputs.
+
+        Raises
+        ------
+        ValueError
+            If y is censored, or if rows of the fit were seen above an entry.
         """
         self._require(offset=offset)
+        self._refuse_censored(y, y_upper)
         found = self.predict(X, offset=offset, expert_proba=expert_proba)
         return r2_score(y, found, sample_weight=sample_weight)
+
+    def _refuse_censored(self, y, y_upper):
+        """Raise an error if there is no R^2: y is not known, or rows are not all."""
+        known = self._fitted["known"]
+        is_known = np.array_equal(y, y_upper) if y_upper is not None else True
+        if "entry" in known or not is_known or (y_upper is None and "y_upper" in known):
+            raise ValueError(
+                "score is R^2 of y that is known, in a sample of all rows, but the "
+                "model was fitted to censored or truncated y, or y_upper differs from "
+                "y; use log_likelihood or score_samples, which take y_upper and entry, "
+                "or give y_upper=y where y is known." + see("Censored and truncated y")
+            )
 
     def _encoder(self, settings):
         is_fitted = hasattr(self, "intercept_")
         encoder = Outputs(self.intercept_.shape[1:] if is_fitted else None)
         return self._with_fixed(encoder, settings, False, None)
 
-    def _distribution(self, settings, n_targets):
+    def _distribution(self, settings, n_targets, known=()):
+        if _bounds_y(known):
+            return CensoredNormal()
         df = settings["noise_df"]
         return Normal(n_targets) if df is None else StudentT(df, n_targets)
 
     def _n_targets(self, target):
-        return target.shape[0]
+        return 1 if _bounds_y(self._known) else target.shape[0]
 
     def _is_flat(self, n_targets):
         return self._y_is_flat
@@ -420,3 +446,8 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         # E[y | x] of a symmetric model without intercepts is even in x.
         tags.regressor_tags.poor_score = bool(self.symmetric)
         return tags
+
+
+def _bounds_y(known):
+    """Whether y is known by its ends, or above an entry, by names of what is known."""
+    return "y_upper" in known or "entry" in known

@@ -516,7 +516,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         known = getattr(self, "classes_", None)
         return Classes(known, settings["class_weight"], settings["symmetric"])
 
-    def _distribution(self, settings, n_targets):
+    def _distribution(self, settings, n_targets, known=()):
         return Categorical(n_targets)
 
     def _n_targets(self, target):

@@ -76,9 +76,9 @@ def _batch(estimator, X, y, classes, known):
     """Validated rows of a batch, and how many they are, or their weight."""
     is_first = not hasattr(estimator, "coef_")
     if is_first:
-        X, y, columns = rows_to_fit(estimator, X, y)
+        X, y, columns = rows_to_fit(estimator, X, y, known)
     else:
-        X, y = rows_like_fit(estimator, X, y)
+        X, y = rows_like_fit(estimator, X, y, known=known)
         columns = estimator._fitted["columns"]
         estimator._require(offset=known.offset, trials=known.trials)
     encoder = estimator._target_encoder()

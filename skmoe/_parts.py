@@ -105,7 +105,7 @@ def _learnt(estimator, bare, found):
     summaries = np.concatenate([part.y for part in found])
     encoder = estimator._learn_target(summaries)
     estimator._known = tuple({name: None for part in found for name in part.known})
-    bare.n_features_in_ = first.n_features
+    bare.n_features_in_, bare._known = first.n_features, estimator._known
     vars(bare).update(encoder.attributes())
     dtype = np.result_type(*(part.dtype for part in found))
     return _Model(bare, encoder, first.columns, dtype)

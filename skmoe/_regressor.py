@@ -79,6 +79,8 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         expert_labels: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
     ) -> Self:
         """Learn from one batch of rows: stochastic mirror descent, online EM.
 
@@ -110,6 +112,13 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         trials : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
 
         Returns
         -------
@@ -165,7 +174,9 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         >>> np.sort(model.coef_[:, 0]).round()
         array([-1.,  1.])
         """
-        known = Known(sample_weight, None, offset, expert_labels, trials)
+        known = Known(
+            sample_weight, None, offset, expert_labels, trials, y_upper, entry
+        )
         partial_fit(self, X, y, None, known)
         return self
 

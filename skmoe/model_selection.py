@@ -27,6 +27,8 @@ __all__ = ["ExpertsPath", "log_likelihood_scorer", "n_experts_path"]
 _Mixture = TypeVar("_Mixture", bound=BaseMixtureOfExperts)
 
 _CRITERIA = ("aic", "bic", "icl")
+# What the scorer may be given.
+_METADATA = "sample_weight", "groups", "offset", "trials", "y_upper", "entry"
 # Responsibilities of a start are at least this, so that no row is lost to an expert.
 _LEAST = 1e-6
 
@@ -37,7 +39,8 @@ class _LogLikelihoodScorer:
     Call it as ``log_likelihood_scorer(estimator, X, y, sample_weight, groups,
     offset)``.  With metadata routing,
     ``log_likelihood_scorer.set_score_request(groups=True)`` is a scorer that searches
-    give their `groups`; `sample_weight`, `offset` and `trials` likewise.
+    give their `groups`; `sample_weight`, `offset`, `trials`, `y_upper` and `entry`
+    likewise.
 
     Parameters
     ----------
@@ -57,6 +60,10 @@ class _LogLikelihoodScorer:
     trials : array-like of shape (n_samples,), default=None
         Number of trials of each row, whose successes y counts; 1 by default.
         Of ``family='binomial'`` alone.
+    y_upper : array-like of shape (n_samples,), default=None
+        Upper ends of what is known of y, as in `fit`.
+    entry : array-like of shape (n_samples,), default=None
+        What y had to exceed for its row to be seen, as in `fit`.
 
     Returns
     -------
@@ -97,6 +104,8 @@ class _LogLikelihoodScorer:
         offset: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
     ) -> float:
         """Mean log-likelihood, in nats per sample."""
         while isinstance(estimator, Pipeline) or hasattr(estimator, "best_estimator_"):
@@ -105,10 +114,14 @@ class _LogLikelihoodScorer:
             X = transform(X)
         weight = check_weights(sample_weight, X)
         if groups is None:
-            known = Known(offset=offset, trials=trials).given()
+            known = Known(
+                offset=offset, trials=trials, y_upper=y_upper, entry=entry
+            ).given()
             found = estimator.score_samples(X, y, **known)
             return float(weight @ found / weight.sum())
-        known = Known(sample_weight, groups, offset, trials=trials).given()
+        known = Known(
+            sample_weight, groups, offset, trials=trials, y_upper=y_upper, entry=entry
+        ).given()
         of_groups = estimator.score_samples(X, y, **known)
         return float(of_groups.sum() / weight.sum())
 
@@ -119,12 +132,15 @@ class _LogLikelihoodScorer:
         groups: bool | str | None = None,
         offset: bool | str | None = None,
         trials: bool | str | None = None,
+        y_upper: bool | str | None = None,
+        entry: bool | str | None = None,
     ) -> _LogLikelihoodScorer:
         """A scorer that searches give `sample_weight`, `groups` and the like.
 
         Parameters
         ----------
-        sample_weight, groups, offset, trials : bool, str or None, default=None
+        sample_weight, groups, offset, trials, y_upper, entry : bool, str or None, \
+                default=None
             True to be given it, False not to be; a name under which it is passed; None
             for an error where it is passed.
 
@@ -145,13 +161,18 @@ class _LogLikelihoodScorer:
                 + see("How many experts")
             )
         return _LogLikelihoodScorer(
-            sample_weight=sample_weight, groups=groups, offset=offset, trials=trials
+            sample_weight=sample_weight,
+            groups=groups,
+            offset=offset,
+            trials=trials,
+            y_upper=y_upper,
+            entry=entry,
         )
 
     def get_metadata_routing(self) -> MetadataRequest:
         """Metadata that the scorer asks for, as scikit-learn's scorers have it."""
         request = MetadataRequest(owner=repr(self))
-        for name in ("sample_weight", "groups", "offset", "trials"):
+        for name in _METADATA:
             request.score.add_request(param=name, alias=self._requests.get(name))
         return request
 
@@ -232,6 +253,8 @@ def n_experts_path(
     groups: ArrayLike | None = None,
     offset: ArrayLike | None = None,
     trials: ArrayLike | None = None,
+    y_upper: ArrayLike | None = None,
+    entry: ArrayLike | None = None,
 ) -> ExpertsPath[_Mixture]:
     """Fit with 1, 2, ... `max_experts` experts, each fit started from the last one.
 
@@ -259,6 +282,13 @@ def n_experts_path(
     trials : array-like of shape (n_samples,), default=None
         Number of trials of each row, whose successes y counts; 1 by default.
         Of ``family='binomial'`` alone.
+    y_upper : array-like of shape (n_samples,), default=None
+        Upper ends of what is known of y, whose lower ends are then `y`: the same
+        where y is known, infinite where it is censored on one side.  Of linear
+        experts with normal noise alone.
+    entry : array-like of shape (n_samples,), default=None
+        What y had to exceed for its row to be seen (left truncation); minus
+        infinity for nothing.  Likewise.
 
     Returns
     -------
@@ -316,7 +346,9 @@ def n_experts_path(
             "holds for all experts, or compare fits of your own by bic."
             + see("Shared coefficients")
         )
-    known = Known(sample_weight, groups, offset, trials=trials)
+    known = Known(
+        sample_weight, groups, offset, trials=trials, y_upper=y_upper, entry=entry
+    )
     fits = [_fit(estimator, X, y, known, 1)]
     if estimator.class_weight is not None:
         # The classes of an expert's rows have not the weights of the classes of all.

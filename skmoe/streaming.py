@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._parts import fit_parts
 from skmoe.data.part_checks import Given
+from skmoe.data.sample import Known
 from skmoe.engine.parts import added
 
 __all__ = ["array_batches", "fit_batches"]
 
 _Estimator = TypeVar("_Estimator", bound=BaseMixtureOfExperts)
-_NAMES = ("X", "y", "sample_weight", "offset", "expert_labels", "trials")
+_NAMES = "X", "y", *(name for name in Known._fields if name != "groups")
 _Batch = tuple | dict[str, Any]
 _Batches = Callable[[], Iterable[_Batch]] | Iterable[_Batch]
 
@@ -40,8 +41,8 @@ def fit_batches(estimator: _Estimator, batches: _Batches) -> _Estimator:
         an iterable that can be iterated again and again.  A batch is a tuple
         ``(X, y)`` or ``(X, y, sample_weight)`` of what `fit` takes: arrays or data
         frames, X dense; or a dict with the keys 'X' and 'y', and with 'sample_weight',
-        'offset', 'expert_labels' or 'trials' where they are wanted.  Each pass must
-        give the same batches.
+        'offset', 'expert_labels', 'trials', 'y_upper' or 'entry' where they are wanted.
+        Each pass must give the same batches.
 
     Returns
     -------
@@ -106,6 +107,8 @@ def array_batches(
     offset: ArrayLike | None = None,
     expert_labels: ArrayLike | None = None,
     trials: ArrayLike | None = None,
+    y_upper: ArrayLike | None = None,
+    entry: ArrayLike | None = None,
     batch_size: int = 65_536,
 ) -> Callable[[], Iterator[Any]]:
     """Batches of consecutive rows of arrays, for instance of memory maps.
@@ -125,6 +128,13 @@ def array_batches(
     trials : array-like of shape (n_samples,), default=None
         Number of trials of each row, whose successes y counts; 1 by default.
         Of ``family='binomial'`` alone.
+    y_upper : array-like of shape (n_samples,), default=None
+        Upper ends of what is known of y, whose lower ends are then `y`: the same
+        where y is known, infinite where it is censored on one side.  Of linear
+        experts with normal noise alone.
+    entry : array-like of shape (n_samples,), default=None
+        What y had to exceed for its row to be seen (left truncation); minus
+        infinity for nothing.  Likewise.
     batch_size : int, default=65536
         Rows of a batch.
 
@@ -147,8 +157,7 @@ def array_batches(
     [array([0, 1]), array([2, 3]), array([4])]
     """
     arrays = [X, y] if sample_weight is None else [X, y, sample_weight]
-    known = {"offset": offset, "expert_labels": expert_labels, "trials": trials}
-    known = {name: array for name, array in known.items() if array is not None}
+    known = Known(None, None, offset, expert_labels, trials, y_upper, entry).given()
     everything = [*arrays, *known.values()]
     if any(np.ndim(array) == 0 for array in everything):
         raise ValueError(

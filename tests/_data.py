@@ -64,12 +64,12 @@ def draw(probability, rng):
 
 
 def censor(y):
-    """Targets (3, n) of which a quarter is known, others to lie in an interval."""
+    """Targets (4, n) of which a quarter is known, others to lie in an interval."""
     kind, entry = np.arange(y.size) % 4, np.full_like(y, -np.inf)
     lower = np.select([kind == 1, kind == 2], [-np.inf, np.floor(y)], y)
     upper = np.select([kind == 1, kind == 3], [np.ceil(y), np.inf], y)
     upper[kind == 2] = lower[kind == 2] + 1
-    return np.stack([lower, upper, entry])
+    return np.stack([y, lower, upper, entry])
 
 
 @dataclass(frozen=True)

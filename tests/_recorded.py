@@ -44,3 +44,13 @@ def recorded_model(name):
 def recorded_zero_inflated(name):
     """Numbers of a model of `recorded/zero_inflated_models.R`."""
     return _numbers("zero_inflated_models")[name]
+
+
+def recorded_censored(name):
+    """Numbers of a regression of `recorded/censored_models.R`."""
+    return _numbers("censored_models")[name]
+
+
+def recorded_entry(name):
+    """Numbers of a model of `recorded/entry_models.py`."""
+    return _numbers("entry_models")[name]

@@ -75,7 +75,9 @@ def test_narrow_intervals_are_densities_times_their_width():
     predictor, variance = rng.normal(size=(2, 1, 50)), np.array([[0.04], [2.0]])
     entry = np.full(50, -INF)
     exact, narrow = (
-        CensoredNormal().at(predictor.copy(), np.stack([*ends, entry]), variance)
+        CensoredNormal().at(
+            predictor.copy(), np.stack([target, *ends, entry]), variance
+        )
         for ends in ((target, target), (target - width / 2, target + width / 2))
     )
     np.testing.assert_allclose(
@@ -116,7 +118,7 @@ class Brute:
         lower = np.maximum(lower, entry)
         self.weight, self.target = (
             rng.uniform(0.5, 2, n),
-            np.stack([lower, upper, entry]),
+            np.stack([y, lower, upper, entry]),
         )
         spec = Specification(
             CensoredNormal(), **MODELS[name], alpha=2.0, gate_alpha=1.0, **options
@@ -138,7 +140,7 @@ class Brute:
         log_gate = (logits - logsumexp(logits, axis=0)).T
         mean = self.X @ found["coef_"][:, 0].T + found["intercept_"][:, 0]
         scale = np.sqrt(found["noise_variance_"][:, 0])
-        lower, upper, entry = self.target[:, :, None]
+        lower, upper, entry = self.target[1:, :, None]
         below = norm.cdf(upper, mean, scale) - norm.cdf(lower, mean, scale)
         log_interval = np.log(np.where(lower < upper, below, 1.0))
         exact = norm.logpdf(np.where(lower < upper, 0.0, lower), mean, scale)
@@ -239,7 +241,7 @@ def test_rows_without_an_entry_are_as_if_nothing_had_one():
     brute = Brute("two", False)
     theta = random_theta(brute.mixture, 0)
     entries = brute.target.copy()
-    entries[2, 0] = -1e6  # of one row, and without effect
+    entries[3, 0] = -1e6  # of one row, and without effect
     other = Problem(brute.X, entries, brute.weight, brute.spec).mixture
     assert other.unseen is not None
     one, other = (mixture.evaluate(theta) for mixture in (brute.mixture, other))

@@ -161,7 +161,7 @@ class Censored(Normal):
     def __init__(self, mixture):
         super().__init__(mixture)
         # Far ends in place of infinite ones.
-        self.lower, self.upper = np.clip(mixture.target[:2], -50.0, 50.0)
+        self.lower, self.upper = np.clip(mixture.target[1:3], -50.0, 50.0)
         self.is_known = self.lower == self.upper
         self.log_unit = mixture.experts.distribution.log_unit
 
@@ -471,14 +471,12 @@ def test_objective_is_penalised_likelihood_in_the_users_units(name, alpha):
     if model.family == "linear":
         mean = np.einsum("kmd,nd->nkm", coef, expert_X) + intercept
         std = np.sqrt(fitted["noise_variance_"])
-        ends = data.target
-        y = ends[:1] if model.censored else ends
+        y = data.target[1:2] if model.censored else data.target
         density = stats.norm.logpdf(y.T[:, None], mean, std).sum(axis=2)
         if model.censored:
-            lower, upper, _ = (
-                stats.norm.cdf(end[:, None, None], mean, std) for end in ends
-            )
-            is_known = (ends[0] == ends[1])[:, None, None]
+            ends = data.target[1:3, :, None, None]
+            lower, upper = (stats.norm.cdf(end, mean, std) for end in ends)
+            is_known = ends[0] == ends[1]
             within = np.log(upper - lower + is_known)
             density = np.where(is_known, density[..., None], within)[..., 0]
         if is_student(name):

@@ -21,6 +21,8 @@ class Given(NamedTuple):
     offset: Any = None
     expert_labels: Any = None
     trials: Any = None
+    y_upper: Any = None
+    entry: Any = None
     is_known: bool = False  # whether an earlier pass has validated it
 
     def known(self):
@@ -62,7 +64,12 @@ def checked(given, estimator):
         if rows is None:
             learner = copy.copy(estimator)  # threads share the estimator
             X, y, columns = rows_to_fit(
-                learner, given.X, given.y, accept_sparse=False, ensure_min_samples=0
+                learner,
+                given.X,
+                given.y,
+                given.known(),
+                accept_sparse=False,
+                ensure_min_samples=0,
             )
             names = getattr(learner, "feature_names_in_", None)
         else:
@@ -103,7 +110,7 @@ def summary(part, estimator):
     n_rows, n_features = sample.X.shape
     if n_rows == 0:
         return Summary(part.label, 0)
-    has_numbers = sample.y.dtype.kind in "biuf"
+    has_numbers = sample.y.dtype.kind in "biufV"  # the last of ends
     numbers, exposure = np.empty((0, n_rows)), 1.0
     with _named(part.label):
         y = encoder.summary(sample.y)
@@ -142,6 +149,7 @@ def check_alike(summaries):
 
 
 _ALIKE = {
+    "ends of y": lambda part: bool({"y_upper", "entry"}.intersection(part.known)),
     "an offset": lambda part: "offset" in part.known,
     "number of features": lambda part: part.n_features,
     "feature names": lambda part: None if part.names is None else list(part.names),

@@ -5,13 +5,16 @@ from scipy import sparse
 from sklearn.utils.validation import check_array, check_X_y, validate_data
 
 from skmoe._sklearn import safe_indexing
+from skmoe.data.sample import Known
 
 DTYPES = [np.float64, np.float32]
+_NOTHING = Known()  # beside X and y
 
 
-def rows_to_fit(estimator, X, y, accept_sparse="csr", **options):
+def rows_to_fit(estimator, X, y, known, accept_sparse="csr", **options):
     """X and y of a first fit, and columns of gate and experts; names are learned."""
     _check_dense(y)
+    given, y = y, _without_infinite(y, known)
     checks = {"accept_sparse": accept_sparse, **estimator._target_checks, **options}
     if _is_frame(X):
         validate_data(estimator, X, y, skip_check_array=True)
@@ -20,12 +23,14 @@ def rows_to_fit(estimator, X, y, accept_sparse="csr", **options):
     else:
         rows, y = validate_data(estimator, X, y, dtype=DTYPES, **checks)
         columns = estimator._check_columns(X)
-    return rows, _finite(y), columns
+    y = _finite(y)
+    return rows, np.asarray(given, np.float64) if known.bounds_y else y, columns
 
 
-def rows_like_fit(estimator, X, *y):
+def rows_like_fit(estimator, X, *y, known=_NOTHING):
     """X, or X and y, for a fitted estimator."""
     _check_dense(*y)
+    given, y = y, [_without_infinite(values, known) for values in y]
     checks = {"accept_sparse": "csr", **(estimator._target_checks if y else {})}
     if _is_frame(X):
         validate_data(estimator, X, *y, reset=False, skip_check_array=True)
@@ -33,13 +38,27 @@ def rows_like_fit(estimator, X, *y):
         found = _seen_rows(estimator, columns, X, *y, **checks)
     else:
         found = validate_data(estimator, X, *y, dtype=DTYPES, reset=False, **checks)
-    return (found[0], _finite(found[1])) if y else found
+    if not y:
+        return found
+    y = _finite(found[1])
+    return found[0], np.asarray(*given, dtype=np.float64) if known.bounds_y else y
 
 
 def _check_dense(y=None):
     """Raise an error if y is sparse."""
     if sparse.issparse(y):
         raise TypeError("y is sparse; give a dense array, such as y.toarray().ravel().")
+
+
+def _without_infinite(y, known):
+    """y, or numbers in place of ends that may be infinite, to be checked."""
+    if not known.bounds_y:
+        return y
+    try:
+        values = np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError):
+        return y
+    return np.where(np.isinf(values), 0.0, values)
 
 
 def _finite(y):

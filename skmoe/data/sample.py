@@ -8,6 +8,7 @@ from skmoe._docs import see
 from skmoe._validation import check_weights, n_all_experts
 from skmoe.data.canonical import Rows
 from skmoe.data.groups import check_groups
+from skmoe.data.intervals import check_alone
 
 # Probabilities of the experts may miss a sum of 1 by so much.
 _ROUNDING = 1e-3
@@ -21,6 +22,17 @@ class Known(NamedTuple):
     offset: object = None
     expert_labels: object = None
     trials: object = None
+    y_upper: object = None
+    entry: object = None
+
+    @property
+    def bounds_y(self):
+        """Whether y is known by its ends, or seen above an entry."""
+        return bool(self.of_y())
+
+    def of_y(self):
+        """Names of what bounds y, a list."""
+        return [name for name in ("y_upper", "entry") if name in self.given()]
 
     def given(self):
         """What is there, a dict."""
@@ -67,6 +79,7 @@ def sample_of(encoder, settings, X, y, known, **how):
 
     `encoder` is that of y, and `settings` are parameters of the model, `settings_of`.
     """
+    check_alone(settings, known)
     weight = check_weights(known.sample_weight, X, **how)
     n_rows = X.shape[0]
     labels = check_expert_labels(settings, known.expert_labels, n_rows)

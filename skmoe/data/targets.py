@@ -24,33 +24,43 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from skmoe._docs import see
+from skmoe.data.intervals import (
+    check_ends,
+    has_ends,
+    intervals_of,
+    no_intervals,
+    one_of_each,
+    targets_of,
+)
 
 
 class Outputs(NamedTuple):
-    """Real outputs; their targets are (m, n)."""
+    """Real outputs; their targets are (m, n), of intervals see `intervals.py`."""
 
     shape: tuple | None = None  # () of one output without an axis, else (m,)
 
     def observed(self, y, known):
-        """The outputs."""
+        """The outputs, or their ends."""
         self.trials(known.trials, len(y))
-        return y
+        return intervals_of(y, known) if known.bounds_y else y
 
     def trials(self, trials, n_rows):
         """None, as there are none."""
         return _no_trials(trials)
 
     def summary(self, y):
-        """Nothing but the shape of outputs, an array of no rows."""
-        return y[:0]
+        """Nothing but the shape of outputs, an array of no rows, or ends of a few."""
+        return one_of_each(y) if has_ends(y) else y[:0]
 
     def learn(self, summary):
         """Encoder of outputs of the shape of `summary`."""
+        if has_ends(summary):
+            check_ends(summary)
         return Outputs(summary.shape[1:])
 
     def of_batch(self, y, classes):
         """Encoder that knows the shape, learned from the first batch."""
-        return self.learn(self.summary(y)) if self.shape is None else self
+        return Outputs(y.shape[1:]) if self.shape is None else self
 
     def attributes(self):
         """What an estimator has of it, a dict."""
@@ -58,10 +68,12 @@ class Outputs(NamedTuple):
 
     def encode(self, y):
         """Targets (m, n), if y is of the shape that was learned."""
-        y = np.asarray(y, dtype=np.float64)
+        y = np.asarray(y)
         n_outputs = self.shape[0] if self.shape else 1
         if y.shape[1:] == self.shape:
-            return y.reshape(len(y), n_outputs).T
+            if has_ends(y):
+                return targets_of(y)
+            return y.astype(np.float64, copy=False).reshape(len(y), n_outputs).T
         shape = f"(n_samples, {n_outputs})" if self.shape else "(n_samples,)"
         remedy = ""
         if y.size == len(y) * n_outputs:
@@ -90,9 +102,9 @@ class Outputs(NamedTuple):
 
     def numbers(self, y, offset):
         """Outputs less their offset."""
-        encoder = self.learn(self.summary(y))
-        target = encoder.less_offset(encoder.encode(y), encoder.offset(offset))
-        return target[0], 1.0
+        encoder = Outputs(y.shape[1:])
+        target, _ = encoder.less_offset(encoder.encode(y), encoder.offset(offset))
+        return (target[:1] if has_ends(y) else target), 1.0
 
 
 class Amounts(NamedTuple):
@@ -102,6 +114,7 @@ class Amounts(NamedTuple):
 
     def observed(self, y, known):
         """The amounts."""
+        no_intervals(known)
         self.trials(known.trials, len(y))
         return y
 
@@ -175,6 +188,7 @@ class Successes(NamedTuple):
 
     def observed(self, y, known):
         """Successes and failures, (n,) -> (n, 2)."""
+        no_intervals(known)
         y, trials = np.asarray(y, dtype=np.float64), self.trials(known.trials, len(y))
         trials = np.ones(len(y)) if trials is None else trials
         wrong = (y < 0) | (y > trials) | (y != np.floor(y))
@@ -265,6 +279,7 @@ class Classes(NamedTuple):
 
     def observed(self, y, known):
         """The labels."""
+        no_intervals(known)
         self.trials(known.trials, len(y))
         return y
 

@@ -18,8 +18,9 @@ _TINY = np.finfo(np.float64).tiny
 class CensoredNormal(Normal):
     """One real output, known to lie between two ends, and above an entry.
 
-    Targets are (3, n): lower and upper ends, the same where y is known, and entries,
-    below which a row would not have been seen, or minus infinity.
+    Targets are (4, n): a number in the interval, its lower and upper end, the same
+    where y is known, and the entry below which a row would not have been seen, or minus
+    infinity.  Of rows that are all known, (1, n) suffices.
 
     Parameters
     ----------
@@ -36,52 +37,43 @@ class CensoredNormal(Normal):
         return CensoredNormal(float(np.log(scale[0])))
 
     def at(self, predictor, target, dispersion):
-        """Rows of predictors (K, 1, b), which it overwrites, and targets (3, b)."""
+        """Rows of predictors (K, 1, b), which it overwrites, and targets."""
+        if len(target) == 1:
+            return super().at(predictor, target, dispersion)
         return CensoredRows(self, predictor, target, dispersion)
 
-    def values(self, target):
-        """Numbers in place of intervals, (3, n) -> (1, n): their middle or one end."""
-        return middles(*target[:2])[None]
-
     def moments(self, target):
-        """Numbers that stand for targets, (3, n) -> (1, n)."""
-        return self.values(target)
+        """Numbers that stand for targets, (1, n)."""
+        return target[:1]
 
     def without_outliers(self, target, weight):
-        """Targets (3, n) that starts are made from: numbers, of any row."""
-        value = self.values(target)[0]
-        return np.stack([value, value, np.full_like(value, -np.inf)])
+        """Targets that starts are made from: numbers (1, n), as if y were known."""
+        return target[:1]
 
     def noise_floor(self, target, weight):
         """Least variance of standardised targets, (1,)."""
         return np.full(1, NOISE_FLOOR)
 
     def unseen(self, target):
-        """Targets below the entries, and above them, two (3, n); None without any."""
-        entry = target[2]
-        if not (entry > -np.inf).any():
+        """Targets below the entries, and above them, two (4, n); None without any."""
+        if len(target) == 1 or not (target[3] > -np.inf).any():
             return None
-        entry, end = np.maximum(entry, _NOWHERE), np.full_like(entry, np.inf)
-        return np.stack([-end, entry, -end]), np.stack([entry, end, -end])
+        entry = np.maximum(target[3], _NOWHERE)
+        end = np.full_like(entry, np.inf)
+        return np.stack([entry, -end, entry, -end]), np.stack([entry, entry, end, -end])
 
     def far_log_density(self, predictor, target, dispersion):
         """As of `Normal`, by the distance from the nearer end."""
-        near = np.clip(predictor, target[0], target[1])
-        return super().far_log_density(predictor, near, dispersion)
-
-
-def middles(lower, upper):
-    """Middles of intervals, of half-lines their end, (n,) and (n,) -> (n,)."""
-    ends = np.where(np.isfinite(lower), lower, upper)
-    others = np.where(np.isfinite(upper), upper, lower)
-    return ends + 0.5 * (others - ends)
+        if len(target) > 1:
+            target = np.clip(predictor, target[1], target[2])
+        return super().far_log_density(predictor, target, dispersion)
 
 
 class CensoredRows(NormalRows):
     """As `NormalRows`, at the mean of y given the interval, deviances at its square."""
 
     def __init__(self, distribution, predictor, target, variance):
-        lower, upper, _ = target
+        _, lower, upper, _ = target
         self.scale = np.sqrt(variance)
         self.chosen = chosen = np.flatnonzero(lower < upper)
         center = predictor[:, 0, chosen]

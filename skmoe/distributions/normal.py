@@ -43,10 +43,6 @@ class Normal:
         """The same for targets in units of scales (m,): all rows have a density."""
         return self
 
-    def values(self, target):
-        """Numbers that stand for targets, (m, n): the same."""
-        return target
-
     def unseen(self, target):
         """None: all rows of a population are seen, see `CensoredNormal`."""
         return None

@@ -44,11 +44,17 @@ class FittedModel:
         return _by_blocks(lambda rows: self._gate(rows).T, inputs)
 
     def log_joint(self, inputs, target):
-        """Logarithms of gate and experts' densities of targets (..., n), two (n, K)."""
-        return (
-            _by_blocks(self._log_gate, inputs),
-            _by_blocks(self._log_density, inputs, target),
-        )
+        """Logarithms of gate and experts' densities of targets (..., n), two (n, K).
+
+        Densities are those of rows that are seen.
+        """
+        log_gate = _by_blocks(self._log_gate, inputs)
+        log_density = _by_blocks(self._log_density, inputs, target)
+        unseen = self.distribution.unseen(target)
+        if unseen is not None:
+            above = log_gate + _by_blocks(self._log_density, inputs, unseen[1])
+            log_density = log_density - logsumexp(above, axis=1, keepdims=True)
+        return log_gate, log_density
 
     def mean(self, inputs):
         """Mean of y, or class probabilities, (n, c)."""

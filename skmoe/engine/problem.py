@@ -34,7 +34,7 @@ class Problem:
     X : ndarray or CSR of shape (n, d)
     target : ndarray of shape (..., n)
         As the distribution wants it: real outputs (m, n), class codes or amounts (n,),
-        successes and failures (2, n).
+        successes and failures (2, n), a number and what is known of y (4, n).
     weight : ndarray of shape (n,), non-negative, not all zero
     specification : Specification
     group : ndarray of int of shape (n,), default=None
@@ -111,7 +111,7 @@ class Problem:
             # Experts of opposite sign have no common mean to take away.
             centred = spec.fit_intercept and not spec.symmetric
             if scaling.target_scale is None:
-                values = experts.distribution.values(target)
+                values = target[: spec.n_targets]
                 scaling = scaling.of_target(values, weight, centred)
             self.target_mean = scaling.target_mean
             self.target_scale = scaling.target_scale

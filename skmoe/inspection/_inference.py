@@ -298,6 +298,8 @@ def inference(
     expert_labels: ArrayLike | None = None,
     *,
     trials: ArrayLike | None = None,
+    y_upper: ArrayLike | None = None,
+    entry: ArrayLike | None = None,
     robust: bool = False,
 ) -> Inference:
     """Standard errors, tests and confidence intervals of a fitted mixture.
@@ -332,6 +334,13 @@ def inference(
     trials : array-like of shape (n_samples,), default=None
         Number of trials of each row, whose successes y counts; 1 by default.
         Of ``family='binomial'`` alone.
+    y_upper : array-like of shape (n_samples,), default=None
+        Upper ends of what is known of y, whose lower ends are then `y`: the same
+        where y is known, infinite where it is censored on one side.  Of linear
+        experts with normal noise alone.
+    entry : array-like of shape (n_samples,), default=None
+        What y had to exceed for its row to be seen (left truncation); minus
+        infinity for nothing.  Likewise.
     robust : bool, default=False
         Whether to use the sandwich.
 
@@ -384,7 +393,7 @@ def inference(
     >>> result.wald_test(opposite).p_value > 0.05
     True
     """
-    known = Known(sample_weight, groups, offset, expert_labels, trials)
+    known = Known(sample_weight, groups, offset, expert_labels, trials, y_upper, entry)
     fit = inspect_fit(estimator, X, y, known)
     mixture, n_samples = fit.problem.mixture, fit.n_samples
     learnt = fit.coordinates.learnt

@@ -142,6 +142,8 @@ def information(
     expert_labels: ArrayLike | None = None,
     *,
     trials: ArrayLike | None = None,
+    y_upper: ArrayLike | None = None,
+    entry: ArrayLike | None = None,
 ) -> Information:
     """Complete, missing and observed information of a fitted mixture.
 
@@ -169,6 +171,13 @@ def information(
     trials : array-like of shape (n_samples,), default=None
         Number of trials of each row, whose successes y counts; 1 by default.
         Of ``family='binomial'`` alone.
+    y_upper : array-like of shape (n_samples,), default=None
+        Upper ends of what is known of y, whose lower ends are then `y`: the same
+        where y is known, infinite where it is censored on one side.  Of linear
+        experts with normal noise alone.
+    entry : array-like of shape (n_samples,), default=None
+        What y had to exceed for its row to be seen (left truncation); minus
+        infinity for nothing.  Likewise.
 
     Returns
     -------
@@ -208,7 +217,7 @@ def information(
     >>> info.mirror_rate(info.best_step_size) < info.em_rate
     True
     """
-    known = Known(sample_weight, groups, offset, expert_labels, trials)
+    known = Known(sample_weight, groups, offset, expert_labels, trials, y_upper, entry)
     fit = inspect_fit(estimator, X, y, known)
     learnt, relative = fit.coordinates.learnt, fit.coordinates.relative
     names = relative_names(estimator, y, fit)

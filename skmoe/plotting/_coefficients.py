@@ -92,6 +92,8 @@ class CoefficientsDisplay:
         offset: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
         part: Literal["experts", "gate"] = "experts",
         level: float = 0.95,
         robust: bool = False,
@@ -122,6 +124,13 @@ class CoefficientsDisplay:
         trials : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
         part : {'experts', 'gate'}, default='experts'
             Whose coefficients.
         level : float, default=0.95
@@ -158,7 +167,16 @@ class CoefficientsDisplay:
         _model.require_choice("color_scale", color_scale, ("std", "raw"))
         X = transform(X)
         known = sample_weight, groups, offset
-        result = inference(mixture, X, y, *known, trials=trials, robust=robust)
+        result = inference(
+            mixture,
+            X,
+            y,
+            *known,
+            trials=trials,
+            y_upper=y_upper,
+            entry=entry,
+            robust=robust,
+        )
         table = CoefficientTable(mixture, result.table(level), part)
         scale = np.ones(mixture.n_features_in_)
         if color_scale == "std":

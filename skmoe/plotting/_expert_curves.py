@@ -119,6 +119,8 @@ class ExpertCurvesDisplay:
         offset: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
         feature: int | str = 0,
         target: Any = None,
         coverage: float = 0.9,
@@ -149,6 +151,13 @@ class ExpertCurvesDisplay:
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.  Curves and points are then shares of
             successes, and there is no interval.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
         feature : int or str, default=0
             The feature, by index or name; the others are held at their means.
         target : int or class label, default=None
@@ -183,7 +192,14 @@ class ExpertCurvesDisplay:
         rows = transform(_model.rows_at(values, [column], grid[:, None], X))
         expert, mean, band = predictions(mixture, rows, shown.position, coverage)
         shares = mixture.responsibilities(
-            transform(X), y, sample_weight, groups, offset, trials=trials
+            transform(X),
+            y,
+            sample_weight,
+            groups,
+            offset,
+            trials=trials,
+            y_upper=y_upper,
+            entry=entry,
         )
         if trials is not None:
             # Curves are of probabilities, and an interval is one of counts.

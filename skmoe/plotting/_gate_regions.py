@@ -95,6 +95,8 @@ class GateRegionsDisplay:
         offset: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
         features: Sequence[int | str] = (0, 1),
         grid_resolution: int = 200,
         ax: Axes | None = None,
@@ -121,6 +123,13 @@ class GateRegionsDisplay:
         trials : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
         features : pair of int or str, default=(0, 1)
             The features on the axes, by index or name; the others are held at their
             means.
@@ -151,7 +160,9 @@ class GateRegionsDisplay:
         shares = None
         if y is not None:
             data = transform(X), y, sample_weight, groups, offset
-            shares = mixture.responsibilities(*data, trials=trials)
+            shares = mixture.responsibilities(
+                *data, trials=trials, y_upper=y_upper, entry=entry
+            )
         display = cls(
             xx0,
             xx1,

@@ -83,6 +83,8 @@ class ResponsibilitiesDisplay:
         offset: ArrayLike | None = None,
         *,
         trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
         bins: int = 20,
         ax: Axes | None = None,
         bar_kwargs: dict[str, Any] | None = None,
@@ -107,6 +109,13 @@ class ResponsibilitiesDisplay:
         trials : array-like of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
         bins, ax, bar_kwargs
             As in :meth:`plot`.
 
@@ -138,7 +147,9 @@ class ResponsibilitiesDisplay:
         mixture, transform = _model.fitted_mixture(estimator)
         _model.require_y(y)
         known = sample_weight, groups, offset
-        rows = mixture.responsibilities(transform(X), y, *known, trials=trials)
+        rows = mixture.responsibilities(
+            transform(X), y, *known, trials=trials, y_upper=y_upper, entry=entry
+        )
         weight = None if sample_weight is None else check_weights(sample_weight, rows)
         mass = np.average(rows, axis=0, weights=weight)
         return cls(rows, mass, weight).plot(ax, bins=bins, bar_kwargs=bar_kwargs)
