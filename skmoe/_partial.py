@@ -80,13 +80,16 @@ def _batch(estimator, X, y, classes, known):
     else:
         X, y = rows_like_fit(estimator, X, y, known=known)
         columns = estimator._fitted["columns"]
-        estimator._require(offset=known.offset, trials=known.trials)
+        required = "offset", "trials", "y_upper", "entry"
+        estimator._require(**{name: getattr(known, name) for name in required})
     encoder = estimator._target_encoder()
     sample = sample_of(encoder, settings_of(estimator), X, y, known)
     sample = sample.of_positive_weight()
     _check_settings(estimator)
     before = () if is_first else estimator._fitted["known"]
     _check_numbered(estimator, sample, before)
+    if not is_first:
+        _check_same_targets(known, before)
     estimator._known = tuple(dict.fromkeys([*before, *sample.known]))
     encoder = encoder.of_batch(sample.y, classes)
     vars(estimator).update(encoder.attributes())
@@ -112,6 +115,16 @@ def _check_numbered(estimator, sample, before):
             "expert_labels are given, but earlier rows had none, and experts have "
             "their numbers since then; give labels from the first batch on, or to fit, "
             "or begin anew with a clone." + see("Known experts")
+        )
+
+
+def _check_same_targets(known, before):
+    """Raise an error if rows have ends of y, and earlier ones had none."""
+    if known.bounds_y and not {"y_upper", "entry"}.intersection(before):
+        raise ValueError(
+            f"{known.of_y()[0]} is given, but earlier rows had none; give it from the "
+            "first batch on, y where y is known and -inf where there is no entry, or "
+            "begin anew with a clone." + see("Censored and truncated y")
         )
 
 
