@@ -665,6 +665,9 @@ class BaseMixtureOfExperts(
         given = {"top_k": self.top_k}
         validate_parameter_constraints(constraints, given, type(self).__name__)
         _check_choice(depth, self.top_k)
+        settings = self._fitted["settings"] | given
+        if asked_for(settings):
+            check_fixed(settings, self._fitted_distribution())
         return self.top_k
 
     def _inputs(self, X, offset=None, expert_proba=None, trials=None):

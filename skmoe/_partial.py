@@ -139,6 +139,12 @@ def _check_settings(estimator):
             "sklearn.utils.class_weight.compute_class_weight on many rows."
             + see("Batches that arrive one by one")
         )
+    if estimator.background and not hasattr(estimator, "background_range_"):
+        raise ValueError(
+            "background=True needs the range of all y, which partial_fit does not "
+            "know; fit some rows first, or use noise_df against outliers."
+            + see("A background of outliers")
+        )
     if not hasattr(estimator, "coef_"):
         return
     fitted = estimator._fitted

@@ -399,7 +399,9 @@ def _class_weighted(fit, y, sample_weight):
 def _split(fit, X, y, known):
     """A fit with one expert more, from the last one with its worst expert split."""
     responsibilities = fit.responsibilities(X, y, **known.given())
-    n_experts = responsibilities.shape[1]
+    n_experts = fit.n_experts
+    # Experts without coefficients stay as they are, the last.
+    responsibilities, rest = np.split(responsibilities, [n_experts], axis=1)
     best_gain, start = -np.inf, None
     for k in range(n_experts):
         gain, share = _gain(fit, X, y, known, responsibilities[:, k])
@@ -410,7 +412,7 @@ def _split(fit, X, y, known):
             best_gain, start = gain, np.column_stack([others, first, second])
     if start is None:  # no expert has rows enough for two
         start = np.column_stack([responsibilities, np.zeros(len(responsibilities))])
-    start = np.maximum(start, _LEAST)
+    start = np.maximum(np.column_stack([start, rest]), _LEAST)
     return _fit(fit, X, y, known, n_experts + 1, start)
 
 
@@ -427,7 +429,10 @@ def _gain(fit, X, y, known, responsibility):
     own = known._replace(sample_weight=weight)
     try:
         one, two = (_fit(fit, X, y, own, number, is_quiet=True) for number in (1, 2))
-        share = two.responsibilities(X, y, **known.given())[:, 0]
+        shares = two.responsibilities(X, y, **known.given())
+        share = shares[:, 0]
+        if shares.shape[1] > 2:  # of the two that have coefficients
+            share = share / np.maximum(shares[:, :2].sum(axis=1), _LEAST)
     except ValueError:  # too few rows of positive weight, or one class only
         return -np.inf, None
     gain = one.objective_curve_[-1] - two.objective_curve_[-1]

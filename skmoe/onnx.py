@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skmoe._docs import see
+from skmoe._fixed import asked_for
 from skmoe._glm import MixtureOfGLMExperts
 from skmoe._linear import MixtureOfLinearExperts
 from skmoe._logistic import MixtureOfLogisticExperts
@@ -85,6 +87,13 @@ def register_converters() -> None:
 
 def _parse_regressor(scope, model, inputs, custom_parsers=None):
     """Declare the outputs of a regressor, two variables."""
+    check_is_fitted(model)
+    if names := asked_for(model._fitted["settings"]):
+        raise ValueError(
+            f"{' and '.join(names)}: experts without coefficients have no converter to "
+            "ONNX; keep the model as a pickle or by skops, or fit one without them."
+            + see("Export")
+        )
     return _declare(scope, model, inputs, ["variable", "gate"])
 
 

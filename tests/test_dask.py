@@ -55,6 +55,7 @@ def in_chunks(*arrays, size=700):
         "shared-intercept",
         "tree",
         "gamma",
+        "two-part",
     ],
 )
 def test_fit_is_the_plain_one(name, client):

@@ -68,6 +68,7 @@ CASES = {
     "poisson-3": (Model("poisson", 3), MixtureOfGLMExperts(3)),
     "gamma": (Model("gamma"), MixtureOfGLMExperts(family="gamma")),
     "one-expert": (Model("logistic", 2), MixtureOfLogisticExperts(1)),
+    "two-part": (Model("gamma"), MixtureOfGLMExperts(family="gamma", point_mass=0.0)),
 }
 many = pytest.mark.parametrize("name", CASES)
 solvers = pytest.mark.parametrize("solver", ["em", "md", "gd"])
@@ -78,6 +79,8 @@ def drawn(name, n=3000, solver="em"):
     model, estimator = CASES[name]
     data = model.data(n, d=3)
     target = data.target if data.target.ndim == 1 else data.target.T
+    if getattr(estimator, "point_mass", None) is not None:
+        target = np.where(np.arange(n) % 3 == 0, estimator.point_mass, target)
     weight = np.random.default_rng(1).integers(0, 3, size=n).astype(float)
     # The steps of Barzilai and Borwein amplify rounding from iteration to iteration.
     settings = {"max_iter": 8, "tol": 0.0} if solver == "gd" else {}

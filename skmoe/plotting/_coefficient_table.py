@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from skmoe.inspection._names import feature_names
+from skmoe.plotting._model import shown_name
 
 # Names in the table of inference.
 _PARTS = {"experts": "expert", "gate": "gate"}
@@ -30,7 +31,7 @@ class CoefficientTable:
         ]
         # A stable sort: outputs stay in their order.
         rows = dict.fromkeys(row for of_entry in owners for row in of_entry)
-        self.rows = sorted(rows, key=lambda row: row[0])
+        self.rows = sorted(rows, key=_rank)
         names = enumerate(feature_names(mixture))
         place = {name: j for j, name in names} | {_INTERCEPT: -1}
         columns = mixture._fitted["columns"][part == "experts"]
@@ -61,7 +62,7 @@ class CoefficientTable:
         """Names of the rows, a list of R str."""
         if self._is_tree:
             return [f"Node {node}\nbranch {branch}" for node, branch in self.rows]
-        return ["\n".join([f"Expert {k}", *map(str, out)]) for k, *out in self.rows]
+        return ["\n".join([shown_name(k), *map(str, out)]) for k, *out in self.rows]
 
     def feature_names(self, names):
         """Names of the columns, a list of P str; `names` are those of X's features."""
@@ -73,11 +74,18 @@ class CoefficientTable:
         return ["expert", "output"] if has_outputs else ["expert"]
 
 
+def _rank(row):
+    """Number of the expert, or the node, of a row; names come after all numbers."""
+    return np.inf if isinstance(row[0], str) else row[0]
+
+
 def _experts_of(owner, n_experts):
     """Experts, or the node, that an entry of the column expert names."""
     if owner == "all":
         return range(n_experts)
-    return map(int, owner.split(", ")) if isinstance(owner, str) else [owner]
+    if isinstance(owner, str) and owner[0].isdigit():
+        return map(int, owner.split(", "))
+    return [owner]
 
 
 def color_label(mixture, part, color_scale):

@@ -7,6 +7,7 @@ from skmoe.plotting._style import (
     expert_colors,
     expert_handles,
     legend_beside,
+    names_of_experts,
 )
 
 # Opacity of an expert's line where the gate gives it no probability.
@@ -70,7 +71,8 @@ def set_limits(ax, display):
 
 def add_legend(ax, display):
     """Experts, mixture and band."""
-    handles, labels = expert_handles(display.gate_proba.shape[1], linewidth=3)
+    names = names_of_experts(display.gate_proba.shape[1], display.expert_names)
+    handles, labels = expert_handles(names, linewidth=3)
     handles.append(display.mean_line_)
     labels.append("Mixture")
     if display.band_ is not None:

@@ -63,6 +63,8 @@ class ExpertCurvesDisplay:
         Names on the axes.
     n_others : int, default=0
         Number of features held at their means.
+    expert_names : list of str, default=None
+        Names of the experts; 'Expert 0' and so on by default.
 
     Attributes
     ----------
@@ -107,6 +109,7 @@ class ExpertCurvesDisplay:
     feature_name: str = "x0"
     target_name: str = "y"
     n_others: int = 0
+    expert_names: list[str] | None = None
 
     @classmethod
     def from_estimator(
@@ -217,6 +220,7 @@ class ExpertCurvesDisplay:
             names[column],
             shown.name,
             len(names) - 1,
+            _model.expert_names(mixture),
         )
         return display.plot(ax, line_kwargs=line_kwargs, scatter_kwargs=scatter_kwargs)
 

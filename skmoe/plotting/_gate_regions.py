@@ -16,6 +16,7 @@ from skmoe.plotting._style import (
     blended_colors,
     expert_handles,
     legend_beside,
+    names_of_experts,
     note_other_features,
     region_colors,
 )
@@ -47,6 +48,8 @@ class GateRegionsDisplay:
         Names on the axes.
     n_others : int, default=0
         Number of features held at their means.
+    expert_names : list of str, default=None
+        Names of the experts; 'Expert 0' and so on by default.
 
     Attributes
     ----------
@@ -83,6 +86,7 @@ class GateRegionsDisplay:
     responsibilities: FloatArray | None = None
     feature_names: Sequence[str] = ("x0", "x1")
     n_others: int = 0
+    expert_names: list[str] | None = None
 
     @classmethod
     def from_estimator(
@@ -171,6 +175,7 @@ class GateRegionsDisplay:
             shares,
             [names[j] for j in columns],
             len(names) - 2,
+            _model.expert_names(mixture),
         )
         return display.plot(
             ax, image_kwargs=image_kwargs, scatter_kwargs=scatter_kwargs
@@ -214,8 +219,9 @@ class GateRegionsDisplay:
         self.scatter_ = ax.scatter(*self.points.T, **options | (scatter_kwargs or {}))
         ax.set(xlabel=self.feature_names[0], ylabel=self.feature_names[1])
         note_other_features(ax, self.n_others)
+        experts = names_of_experts(self.gate_proba.shape[2], self.expert_names)
         handles, labels = expert_handles(
-            self.gate_proba.shape[2], marker="s", linestyle="", markersize=10
+            experts, marker="s", linestyle="", markersize=10
         )
         legend_beside(ax, handles, labels)
         self.ax_, self.figure_ = ax, ax.figure

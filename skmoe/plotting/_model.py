@@ -27,6 +27,17 @@ def fitted_mixture(estimator, name="estimator"):
     return mixture, transform
 
 
+def expert_names(mixture):
+    """Names of all experts of a fitted mixture, a list of str."""
+    names = mixture._model().gate.names
+    return [shown_name(name) for name in names]
+
+
+def shown_name(name):
+    """Name of an expert that has a number, or of one without coefficients."""
+    return name.capitalize() if isinstance(name, str) else f"Expert {name}"
+
+
 def checked_features(estimator, X):
     """X as numbers, (n, p), and the names of its columns, a list of str."""
     try:

@@ -11,7 +11,12 @@ from numpy.typing import ArrayLike
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe._validation import check_count, check_weights
 from skmoe.plotting import _model
-from skmoe.plotting._style import axes_for, expert_colors, without_frame
+from skmoe.plotting._style import (
+    axes_for,
+    expert_colors,
+    names_of_experts,
+    without_frame,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +40,8 @@ class ResponsibilitiesDisplay:
         Share of the rows, or of their weight, of each expert.
     sample_weight : ndarray of shape (n_samples,), default=None
         Weights of the rows.
+    expert_names : list of str, default=None
+        Names of the experts; 'Expert 0' and so on by default.
 
     Attributes
     ----------
@@ -71,6 +78,7 @@ class ResponsibilitiesDisplay:
     responsibilities: FloatArray
     mass: FloatArray
     sample_weight: FloatArray | None = None
+    expert_names: list[str] | None = None
 
     @classmethod
     def from_estimator(
@@ -152,7 +160,8 @@ class ResponsibilitiesDisplay:
         )
         weight = None if sample_weight is None else check_weights(sample_weight, rows)
         mass = np.average(rows, axis=0, weights=weight)
-        return cls(rows, mass, weight).plot(ax, bins=bins, bar_kwargs=bar_kwargs)
+        display = cls(rows, mass, weight, _model.expert_names(mixture))
+        return display.plot(ax, bins=bins, bar_kwargs=bar_kwargs)
 
     def plot(
         self,
@@ -207,7 +216,8 @@ class ResponsibilitiesDisplay:
         ax.set_yscale("function", functions=(_root, np.square))
         ax.set_xlim(0, 1)
         ax.tick_params(labelbottom=k == len(self.mass) - 1)
-        ax.set_title(f"Expert {k}: mass {self.mass[k]:.2f}", fontsize="medium")
+        name = names_of_experts(len(self.mass), self.expert_names)[k]
+        ax.set_title(f"{name}: mass {self.mass[k]:.2f}", fontsize="medium")
         ax.set_ylabel("Rows" if self.sample_weight is None else "Weight")
         without_frame(ax)
         return bars

@@ -54,15 +54,20 @@ def axes_for(ax, caller, **figure_options):
     return ax
 
 
-def expert_handles(n_experts, **line_options):
-    """Handles and labels of the experts for a legend."""
+def names_of_experts(n_experts, names=None):
+    """Names of the experts as they are given, or by their numbers, a list of str."""
+    return [f"Expert {k}" for k in range(n_experts)] if names is None else list(names)
+
+
+def expert_handles(names, **line_options):
+    """Handles and labels of the experts, which have names, for a legend."""
     from matplotlib.lines import Line2D
 
     handles = [
         Line2D([], [], color=color, **line_options)
-        for color in expert_colors(n_experts)
+        for color in expert_colors(len(names))
     ]
-    return handles, [f"Expert {k}" for k in range(n_experts)]
+    return handles, names
 
 
 def legend_beside(ax, handles, labels):
