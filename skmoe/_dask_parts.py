@@ -203,6 +203,7 @@ def _example(local, given):
         row = X._meta_nonempty.iloc[:1]
     y = np.ones((1, *local.intercept_.shape[1:]))
     known = {"X": row, "y": getattr(local, "classes_", y)[:1], "trials": np.ones(1)}
+    known["y_upper"] = np.ones(1)
     return [
         known[name] if name in known else np.zeros((1, *found.shape[1:]))
         for name, found in given.items()

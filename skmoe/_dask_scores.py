@@ -41,10 +41,8 @@ def _likelihood_of(part, local):
     weight = _weight(part)
     if weight is None:
         return 0.0, 0.0
-    known = part.offset, part.expert_labels
-    found = local.log_likelihood(
-        part.X, part.y, weight, None, *known, trials=part.trials
-    )
+    known = part.known()._replace(sample_weight=weight)
+    found = local.log_likelihood(part.X, part.y, **known.given())
     return found, weight.sum()
 
 

@@ -11,8 +11,8 @@ from sklearn.base import MultiOutputMixin
 from sklearn.metrics import r2_score
 
 from skmoe._base import _NON_NEGATIVE, _POSITIVE, BaseMixtureOfExperts
-from skmoe._docs import see
 from skmoe._regressor import MixtureRegressor
+from skmoe._scores import check_has_score
 from skmoe._sklearn import StrOptions
 from skmoe._typing import (
     Columns,
@@ -408,21 +408,12 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
             If y is censored, or if rows of the fit were seen above an entry.
         """
         self._require(offset=offset)
-        self._refuse_censored(y, y_upper)
+        known = self._fitted["known"]
+        if y_upper is not None:
+            known = (*known, "y_upper")
+        check_has_score(known, np.array_equal(y, y_upper))
         found = self.predict(X, offset=offset, expert_proba=expert_proba)
         return r2_score(y, found, sample_weight=sample_weight)
-
-    def _refuse_censored(self, y, y_upper):
-        """Raise an error if there is no R^2: y is not known, or rows are not all."""
-        known = self._fitted["known"]
-        is_known = np.array_equal(y, y_upper) if y_upper is not None else True
-        if "entry" in known or not is_known or (y_upper is None and "y_upper" in known):
-            raise ValueError(
-                "score is R^2 of y that is known, in a sample of all rows, but the "
-                "model was fitted to censored or truncated y, or y_upper differs from "
-                "y; use log_likelihood or score_samples, which take y_upper and entry, "
-                "or give y_upper=y where y is known." + see("Censored and truncated y")
-            )
 
     def _encoder(self, settings):
         is_fitted = hasattr(self, "intercept_")

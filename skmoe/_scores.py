@@ -3,6 +3,22 @@
 import numpy as np
 from scipy.special import rel_entr
 
+from skmoe._docs import see
+
+
+def check_has_score(known, is_known=False):
+    """Raise an error if there is no R^2: y is not known, or rows are not all.
+
+    By names of what went with the rows of the fit; `is_known` says that y is.
+    """
+    if "entry" in known or ("y_upper" in known and not is_known):
+        raise ValueError(
+            "score is R^2 of y that is known, in a sample of all rows; the model was "
+            "fitted to censored or truncated y, or y_upper differs from y.  Use "
+            "log_likelihood or score_samples, which take y_upper and entry, or give "
+            "y_upper=y where y is known." + see("Censored and truncated y")
+        )
+
 
 def sums_of_successes(y, weight):
     """Weighted sums of successes and of failures, of y (n, 2) and weights (n,)."""

@@ -20,7 +20,9 @@ from sklearn.utils.validation import check_is_fitted
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._parts import fit_parts
 from skmoe._pipeline import check_mixture
+from skmoe._scores import check_has_score
 from skmoe._sklearn import callback_attributes
+from skmoe.data.sample import Known
 
 try:
     from distributed import get_client
@@ -33,6 +35,8 @@ except ImportError as error:
     ) from error
 
 __all__ = ["DaskMixture"]
+
+_NOTHING = Known()  # beside X and y
 
 _Estimator = TypeVar("_Estimator", bound=BaseMixtureOfExperts)
 
@@ -138,6 +142,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         expert_labels: Any = None,
         *,
         trials: Any = None,
+        y_upper: Any = None,
+        entry: Any = None,
     ) -> Self:
         """Fit the mixture.
 
@@ -161,6 +167,10 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         trials : dask array or series of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : dask array or series of shape (n_samples,), default=None
+            Upper ends of what is known of y, as the estimator's `fit` takes them.
+        entry : dask array or series of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen, likewise.
 
         Returns
         -------
@@ -182,8 +192,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
             If the best initialisation ran out of `max_iter` iterations.
         """
         local = self._start()
-        known = sample_weight, offset, expert_labels, trials
-        fit_parts(local, self._partitions(X, y, *known))
+        given = sample_weight, None, offset, expert_labels, trials, y_upper, entry
+        fit_parts(local, self._partitions(X, y, Known(*given)))
         self.estimator_ = local
         return self
 
@@ -220,7 +230,7 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         -------
         y_pred : dask array of shape (n_samples,) or (n_samples, n_outputs)
         """
-        return self._lazy("predict", X, offset=offset, trials=trials)
+        return self._lazy("predict", X, known=Known(offset=offset, trials=trials))
 
     @_if_estimator_has("predict_proba")
     def predict_proba(self, X: Any, *, offset: Any = None) -> Any:
@@ -281,7 +291,9 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         -------
         prediction : dask array of shape (n_samples, n_experts, ...)
         """
-        return self._lazy("predict_expert", X, offset=offset, trials=trials)
+        return self._lazy(
+            "predict_expert", X, known=Known(offset=offset, trials=trials)
+        )
 
     @_if_estimator_has("predict_quantile")
     def predict_quantile(
@@ -310,7 +322,9 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         -------
         quantiles : dask array of shape (n_samples, ...)
         """
-        return self._lazy("predict_quantile", X, offset=offset, trials=trials, q=q)
+        return self._lazy(
+            "predict_quantile", X, known=Known(offset=offset, trials=trials), q=q
+        )
 
     @_if_estimator_has("predict_interval")
     def predict_interval(
@@ -340,7 +354,10 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         interval : dask array of shape (n_samples, ..., 2)
         """
         return self._lazy(
-            "predict_interval", X, offset=offset, trials=trials, coverage=coverage
+            "predict_interval",
+            X,
+            known=Known(offset=offset, trials=trials),
+            coverage=coverage,
         )
 
     @_if_estimator_has("cdf")
@@ -370,7 +387,7 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         -------
         probability : dask array of shape (n_samples,) or (n_samples, n_outputs)
         """
-        return self._lazy("cdf", X, y, offset=offset, trials=trials)
+        return self._lazy("cdf", X, y, known=Known(offset=offset, trials=trials))
 
     def gate_proba(self, X: Any) -> Any:
         """Probability of each expert given x.
@@ -392,6 +409,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         *,
         offset: Any = None,
         trials: Any = None,
+        y_upper: Any = None,
+        entry: Any = None,
     ) -> Any:
         """Probability of each expert given x and y (posterior, E-step).
 
@@ -406,12 +425,21 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         trials : dask array or series of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : dask array or series of shape (n_samples,), default=None
+            Upper ends of what is known of y, as the estimator's `fit` takes them.
+        entry : dask array or series of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen, likewise.
 
         Returns
         -------
         proba : dask array of shape (n_samples, n_experts)
         """
-        return self._lazy("responsibilities", X, y, offset=offset, trials=trials)
+        return self._lazy(
+            "responsibilities",
+            X,
+            y,
+            known=Known(offset=offset, trials=trials, y_upper=y_upper, entry=entry),
+        )
 
     def score_samples(
         self,
@@ -420,6 +448,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         *,
         offset: Any = None,
         trials: Any = None,
+        y_upper: Any = None,
+        entry: Any = None,
     ) -> Any:
         """Log-likelihood log p(y | x) of each sample, in nats.
 
@@ -434,12 +464,21 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         trials : dask array or series of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : dask array or series of shape (n_samples,), default=None
+            Upper ends of what is known of y, as the estimator's `fit` takes them.
+        entry : dask array or series of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen, likewise.
 
         Returns
         -------
         log_density : dask array of shape (n_samples,)
         """
-        return self._lazy("score_samples", X, y, offset=offset, trials=trials)
+        return self._lazy(
+            "score_samples",
+            X,
+            y,
+            known=Known(offset=offset, trials=trials, y_upper=y_upper, entry=entry),
+        )
 
     def score(
         self,
@@ -475,9 +514,9 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
             known = {} if trials is None else {"trials": trials}
             return local.score(X, y, sample_weight, offset, **known)
         local._require(offset=offset, trials=trials)
-        return score(
-            local, self._partitions(X, y, sample_weight, offset, trials=trials)
-        )
+        check_has_score(local._fitted["known"])
+        known = Known(sample_weight, offset=offset, trials=trials)
+        return score(local, self._partitions(X, y, known))
 
     def log_likelihood(
         self,
@@ -488,6 +527,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         expert_labels: Any = None,
         *,
         trials: Any = None,
+        y_upper: Any = None,
+        entry: Any = None,
     ) -> float:
         """Log-likelihood of all samples together, in nats.
 
@@ -506,14 +547,18 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         trials : dask array or series of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : dask array or series of shape (n_samples,), default=None
+            Upper ends of what is known of y, as the estimator's `fit` takes them.
+        entry : dask array or series of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen, likewise.
 
         Returns
         -------
         log_likelihood : float
             Computed at once, on the workers.
         """
-        known = sample_weight, offset, expert_labels, trials
-        return self._likelihood("log_likelihood", X, y, *known)
+        given = sample_weight, None, offset, expert_labels, trials, y_upper, entry
+        return self._likelihood("log_likelihood", X, y, Known(*given))
 
     def aic(
         self,
@@ -524,6 +569,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         expert_labels: Any = None,
         *,
         trials: Any = None,
+        y_upper: Any = None,
+        entry: Any = None,
     ) -> float:
         """Akaike information criterion in nats times two; lower is better.
 
@@ -542,14 +589,18 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         trials : dask array or series of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : dask array or series of shape (n_samples,), default=None
+            Upper ends of what is known of y, as the estimator's `fit` takes them.
+        entry : dask array or series of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen, likewise.
 
         Returns
         -------
         aic : float
             Computed at once, on the workers.
         """
-        known = sample_weight, offset, expert_labels, trials
-        return self._likelihood("aic", X, y, *known)
+        given = sample_weight, None, offset, expert_labels, trials, y_upper, entry
+        return self._likelihood("aic", X, y, Known(*given))
 
     def bic(
         self,
@@ -560,6 +611,8 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         expert_labels: Any = None,
         *,
         trials: Any = None,
+        y_upper: Any = None,
+        entry: Any = None,
     ) -> float:
         """Bayesian information criterion in nats times two; lower is better.
 
@@ -578,14 +631,18 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         trials : dask array or series of shape (n_samples,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
+        y_upper : dask array or series of shape (n_samples,), default=None
+            Upper ends of what is known of y, as the estimator's `fit` takes them.
+        entry : dask array or series of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen, likewise.
 
         Returns
         -------
         bic : float
             Computed at once, on the workers.
         """
-        known = sample_weight, offset, expert_labels, trials
-        return self._likelihood("bic", X, y, *known)
+        given = sample_weight, None, offset, expert_labels, trials, y_upper, entry
+        return self._likelihood("bic", X, y, Known(*given))
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Metadata that the plain estimator asks for."""
@@ -615,35 +672,27 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         check_is_fitted(self)
         return self.estimator_
 
-    def _partitions(
-        self, X, y, sample_weight, offset=None, expert_labels=None, trials=None
-    ):
-        """Collections as parts on the workers."""
-        known = {"offset": offset, "expert_labels": expert_labels, "trials": trials}
-        parts = given_parts({"X": X, "y": y, "sample_weight": sample_weight, **known})
+    def _partitions(self, X, y, known):
+        """Collections as parts on the workers, with what is `Known`."""
+        parts = given_parts({"X": X, "y": y, **known.given()})
         return Partitions.of(self.client_, parts)
 
-    def _lazy(self, method, X, *y, offset=None, trials=None, **options):
+    def _lazy(self, method, X, *y, known=_NOTHING, **options):
         """What a method of the plain estimator gives, partition by partition."""
-        given = dict(zip("Xy", (X, *y)))
-        known = {"offset": offset, "trials": trials}
-        given |= {name: part for name, part in known.items() if part is not None}
+        given = dict(zip("Xy", (X, *y))) | known.given()
         local = self._fitted()
         if not is_collection(X):
             return getattr(local, method)(**given, **options)
         return lazily(local, method, given, **options)
 
-    def _likelihood(self, criterion, X, y, *known):
-        """The log-likelihood, or a criterion that is made of it.
-
-        `known` are sample_weight, offset, expert_labels and trials, or None.
-        """
+    def _likelihood(self, criterion, X, y, known):
+        """The log-likelihood, or a criterion that is made of it."""
         local = self._fitted()
         if not is_collection(X):
-            weight, *others, trials = known
-            return getattr(local, criterion)(X, y, weight, None, *others, trials=trials)
-        local._require(offset=known[1], trials=known[3])
-        total, n_samples = likelihood(local, self._partitions(X, y, *known))
+            return getattr(local, criterion)(X, y, **known.given())
+        required = "offset", "trials", "y_upper", "entry"
+        local._require(**{name: getattr(known, name) for name in required})
+        total, n_samples = likelihood(local, self._partitions(X, y, known))
         if criterion == "log_likelihood":
             return total
         per_parameter = 2.0 if criterion == "aic" else np.log(n_samples)

@@ -254,6 +254,32 @@ def test_batches_are_the_whole(some):
     np.testing.assert_allclose(both[0].coef_, both[1].coef_, rtol=1e-3)
 
 
+def test_partitions_of_dask_are_the_whole(some):
+    pytest.importorskip("distributed")
+    import dask.array as da
+    from distributed import Client, LocalCluster
+
+    from skmoe.dask import DaskMixture
+
+    X, lower, upper, model = some
+    entry = np.minimum(lower, 0.0) - 1
+    arrays = [da.from_array(part, chunks=100) for part in (X, lower, upper, entry)]
+    given = dict(zip(("y_upper", "entry"), arrays[2:]))
+    local = {"y_upper": upper, "entry": entry}
+    whole = clone(model).fit(X, lower, **local)
+    options = {"processes": False, "dashboard_address": None}
+    with LocalCluster(1, threads_per_worker=1, **options) as cluster, Client(cluster):
+        parts = DaskMixture(clone(model)).fit(*arrays[:2], **given)
+        found = parts.log_likelihood(*arrays[:2], **given)
+        proba = parts.responsibilities(*arrays[:2], **given).compute()
+        with pytest.raises(ValueError, match="log_likelihood or score_samples"):
+            parts.score(*arrays[:2])
+    np.testing.assert_allclose(parts.estimator_.coef_, whole.coef_, rtol=1e-3)
+    assert found == pytest.approx(whole.log_likelihood(X, lower, **local), abs=1e-3)
+    expected = whole.responsibilities(X, lower, **local)
+    np.testing.assert_allclose(proba, expected, atol=1e-3)
+
+
 def test_paths_criteria_and_scorers_take_what_is_known(some):
     X, lower, upper, model = some
     path = n_experts_path(model, X, lower, max_experts=2, y_upper=upper)
@@ -374,9 +400,9 @@ def test_others_refuse_ends_of_y(estimator, message):
 
 def test_a_score_of_censored_y_is_refused(some):
     X, lower, upper, model = some
-    with pytest.raises(ValueError, match="use log_likelihood"):
+    with pytest.raises(ValueError, match="log_likelihood or score_samples"):
         model.score(X, np.zeros(len(X)))
-    with pytest.raises(ValueError, match="use log_likelihood"):
+    with pytest.raises(ValueError, match="log_likelihood or score_samples"):
         model.score(X, lower, y_upper=upper)
     with pytest.raises(ValueError, match="y_upper=None, but the model was fitted"):
         model.score_samples(X, np.zeros(len(X)))
