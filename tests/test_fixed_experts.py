@@ -99,6 +99,23 @@ def test_one_expert_for_counts_is_zeroinfl_of_pscl(name, gate_features):
     assert 2 * se["gate point mass: (intercept)"] == pytest.approx(expected, rel=1e-3)
 
 
+def test_two_poisson_experts_beside_zero_are_those_of_flexmix():
+    data = recorded_data("bioChemists")
+    found = recorded_zero_inflated("two poisson, of flexmix")
+    X, y = data.drop(columns="art"), data["art"]
+    model = estimator("poisson", 2, gate_features=["ment"], **PLAIN).fit(X, y)
+    assert model.log_likelihood(X, y) == pytest.approx(found["logLik"], abs=1e-6)
+    # flexmix's components by decreasing intercepts of the gate.
+    order = sorted(range(2), key=lambda k: -found["gate"][k]["(Intercept)"])
+    for k, j in enumerate(order):
+        gate, coef = (list(found[part][j].values()) for part in ("gate", "coef"))
+        own = np.append(model.gate_intercept_[k], model.gate_coef_[k])
+        zero = np.append(model.gate_intercept_[2], model.gate_coef_[2])
+        np.testing.assert_allclose(own - zero, gate, atol=5e-4)
+        ours = np.append(model.intercept_[k], model.coef_[k])
+        np.testing.assert_allclose(ours, coef, atol=2e-4)
+
+
 def test_one_poisson_expert_is_zero_inflated_poisson_of_statsmodels_with_offset():
     X, y = zeros_and_others("poisson")
     offset = np.random.default_rng(1).uniform(-0.5, 0.5, size=len(y))
