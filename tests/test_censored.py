@@ -7,7 +7,9 @@ import pytest
 from scipy import optimize
 from scipy.special import log_expit, logsumexp
 from scipy.stats import norm
+from sklearn import config_context
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
 from skmoe import (
     MixtureOfGLMExperts,
@@ -313,16 +315,16 @@ def test_batches_that_arrive_one_by_one_learn_of_censored_y():
 
 def test_displays_take_what_is_known(some):
     X, lower, upper, model = some
-    known = np.where(np.isfinite(lower), lower, upper)
+    assert np.isinf(lower).any()
     frame = pd.DataFrame(X, columns=["a", "b"])
-    named = clone(model).fit(frame, known, y_upper=upper)
+    named = clone(model).set_params(**NO_PENALTY).fit(frame, lower, y_upper=upper)
     for display in (
         CoefficientsDisplay,
         ExpertCurvesDisplay,
         GateRegionsDisplay,
         ResponsibilitiesDisplay,
     ):
-        display.from_estimator(named, frame, known, y_upper=upper)
+        display.from_estimator(named, frame, lower, y_upper=upper)
         plt.close("all")
 
 
@@ -414,3 +416,13 @@ def test_rows_far_from_all_experts_have_responsibilities(some):
     proba = model.responsibilities(far, y, y_upper=[INF, 2.0])
     assert np.isfinite(proba).all()
     np.testing.assert_allclose(proba.sum(axis=1), 1)
+
+
+def test_searches_hand_on_what_is_known(some):
+    X, lower, upper, model = some
+    with config_context(enable_metadata_routing=True):
+        routed = clone(model).set_fit_request(y_upper=True)
+        scorer = log_likelihood_scorer.set_score_request(y_upper=True)
+        search = GridSearchCV(routed, {"n_experts": [1, 2]}, scoring=scorer, cv=3)
+        search.fit(X, lower, y_upper=upper)
+    assert search.best_params_ == {"n_experts": 2}

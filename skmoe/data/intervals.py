@@ -103,14 +103,16 @@ def check_ends(ends):
 
 
 def targets_of(ends):
-    """The engine's targets (4, n): numbers in place of y, and the ends.
-
-    The middle of an interval, and of a half-line its end.
-    """
+    """The engine's targets (4, n): numbers in place of y, and the ends."""
     lower, upper = ends["lower"], ends["upper"]
+    return np.stack([middles(lower, upper), lower, upper, ends["entry"]])
+
+
+def middles(lower, upper):
+    """Middles of intervals, and of half-lines their end, (n,) and (n,) -> (n,)."""
     first = np.where(np.isfinite(lower), lower, upper)
     last = np.where(np.isfinite(upper), upper, lower)
-    return np.stack([first + 0.5 * (last - first), lower, upper, ends["entry"]])
+    return first + 0.5 * (last - first)
 
 
 def _column(name, values, n_rows):

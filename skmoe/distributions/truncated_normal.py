@@ -6,6 +6,7 @@ whose density is ``exp(-lower t - t^2 / 2)``, a smooth function, which a quadrat
 integrates to the last digits.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +21,16 @@ _FAR, _WIDE, _CENTRAL = 4.0, 1.0, -1.0
 _NO_DENSITY = 40.0
 # Of the density's logarithm, where an integral stops.
 _NEGLIGIBLE = 40.0
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
-_NODES, _WEIGHTS = 0.5 * (_NODES + 1), 0.5 * _WEIGHTS  # of the interval from 0 to 1
+
+
+def _rule(n_nodes):
+    """Nodes and weights of Gauss and Legendre, of the interval from 0 to 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
+    return 0.5 * (nodes + 1), 0.5 * weights
+
+
+# Narrow intervals that are not far out, whose densities hardly change; and all.
+_FEW_NODES, _NODES = _rule(12), _rule(32)
 
 
 class Moments(NamedTuple):
@@ -43,8 +52,14 @@ def truncated_moments(lower, upper, width):
     lower, upper = np.where(is_left, -upper, lower), np.where(is_left, -lower, upper)
     is_wide = (width >= _WIDE) & (lower < _FAR)
     is_plain = is_wide | (lower <= _CENTRAL)
+    is_near = ~is_plain & (lower < _FAR)
+    kinds = (
+        (is_plain, _closed),
+        (is_near, partial(_integrated, _FEW_NODES)),
+        (~(is_plain | is_near), partial(_integrated, _NODES)),
+    )
     moments = Moments(*np.empty((5, *lower.shape)))
-    for chosen, moments_of in ((is_plain, _closed), (~is_plain, _integrated)):
+    for chosen, moments_of in kinds:
         if chosen.any():
             part = moments_of(lower[chosen], upper[chosen], width[chosen])
             for whole, values in zip(moments, part):
@@ -90,13 +105,13 @@ def _density_ratio(end, log_probability):
     return np.exp(-0.5 * end * end - _HALF_LOG_2PI - log_probability)
 
 
-def _integrated(lower, upper, width):
+def _integrated(rule, lower, upper, width):
     """Moments of intervals on the right, integrals over the distance from an end."""
     root = np.sqrt(np.square(lower) + 2 * _NEGLIGIBLE)
     reach = np.minimum(width, 2 * _NEGLIGIBLE / (lower + root))
-    distance = reach * _NODES.reshape(-1, *(1,) * lower.ndim)
-    density = np.exp(-distance * (lower + 0.5 * distance))
-    density *= _WEIGHTS.reshape(distance.shape[0], *(1,) * lower.ndim)
+    nodes, weights = rule
+    distance = nodes[:, None] * reach
+    density = weights[:, None] * np.exp(-distance * (lower + 0.5 * distance))
     total = density.sum(axis=0)
     density /= total
     mean = (density * distance).sum(axis=0)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import is_classifier
 
+from skmoe.data.intervals import middles
+
 
 class ShownTarget(NamedTuple):
     """One output or class, and the rows' values of it."""
@@ -13,6 +15,10 @@ class ShownTarget(NamedTuple):
     position: int  # of the output or class
     name: str
     values: np.ndarray  # (n,), the output, or 1 for the class and 0 for others
+
+    def between(self, upper):
+        """Numbers that stand for y between these values and upper ones."""
+        return self._replace(values=middles(self.values, np.asarray(upper)))
 
     def per_trial(self, trials):
         """Shares of successes."""

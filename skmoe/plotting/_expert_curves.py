@@ -157,7 +157,8 @@ class ExpertCurvesDisplay:
         y_upper : array-like of shape (n_samples,), default=None
             Upper ends of what is known of y, whose lower ends are then `y`: the same
             where y is known, infinite where it is censored on one side.  Of linear
-            experts with normal noise alone.
+            experts with normal noise alone.  Points are in the middle of what is known,
+            or at its only end.
         entry : array-like of shape (n_samples,), default=None
             What y had to exceed for its row to be seen (left truncation); minus
             infinity for nothing.  Likewise.
@@ -204,6 +205,8 @@ class ExpertCurvesDisplay:
             y_upper=y_upper,
             entry=entry,
         )
+        if y_upper is not None:
+            shown = shown.between(y_upper)
         if trials is not None:
             # Curves are of probabilities, and an interval is one of counts.
             shown, band = shown.per_trial(trials), None
