@@ -207,6 +207,12 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
     do, and experts follow from left to right.  Where a dict or list tells what single
     experts see or share, they keep their numbers.
 
+    **Censored and truncated y**: `fit`, and all else that takes y, has `y_upper` for
+    the upper ends of what is known of y, and `entry` for what y had to exceed for its
+    row to be seen.  Such a row has the probability of its interval as its likelihood,
+    ``Phi((y_upper - x~' beta_k) / sigma_k) - Phi((y - x~' beta_k) / sigma_k)`` under
+    expert k, and that of a mixture is divided by its ``P(y > entry | x)``.
+
     **Experts without coefficients**, `point_mass` and `background`, have columns in
     `gate_proba` and all that goes with it, and rows in `gate_coef_` and
     `gate_intercept_`, after the `n_experts` others.
