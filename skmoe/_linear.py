@@ -414,10 +414,10 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
             If y is censored, or if rows of the fit were seen above an entry.
         """
         self._require(offset=offset)
-        known = self._fitted["known"]
+        known, is_known = self._fitted["known"], False
         if y_upper is not None:
-            known = (*known, "y_upper")
-        check_has_score(known, np.array_equal(y, y_upper))
+            known, is_known = (*known, "y_upper"), np.array_equal(y, y_upper)
+        check_has_score(known, is_known)
         found = self.predict(X, offset=offset, expert_proba=expert_proba)
         return r2_score(y, found, sample_weight=sample_weight)
 

@@ -515,8 +515,10 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
             return local.score(X, y, sample_weight, offset, **known)
         local._require(offset=offset, trials=trials)
         check_has_score(local._fitted["known"])
-        known = Known(sample_weight, offset=offset, trials=trials)
-        return score(local, self._partitions(X, y, known))
+        parts = self._partitions(
+            X, y, Known(sample_weight, offset=offset, trials=trials)
+        )
+        return score(local, parts)
 
     def log_likelihood(
         self,
