@@ -1,22 +1,14 @@
 """Likelihood of a fitted mixture, and criteria that follow from it."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import entr
 
+from skmoe._fit_statistics import FitToData
 from skmoe._typing import MatrixLike
 from skmoe.data.sample import Known
 from skmoe.engine.fitted import mixture_log_density, posterior
-
-
-class _FitToData(NamedTuple):
-    """How well a fitted model fits some data."""
-
-    log_likelihood: float
-    uncertainty: float  # entropy of the responsibilities
-    n_samples: float  # sum of weights
 
 
 class HasCriteria:
@@ -129,8 +121,7 @@ class HasCriteria:
         known = Known(
             sample_weight, groups, offset, expert_labels, trials, y_upper, entry
         )
-        fit = self._fit_to(X, y, known)
-        return 2 * self._fitted["n_parameters"] - 2 * fit.log_likelihood
+        return self._fit_to(X, y, known).aic
 
     def bic(
         self,
@@ -190,9 +181,7 @@ class HasCriteria:
         known = Known(
             sample_weight, groups, offset, expert_labels, trials, y_upper, entry
         )
-        fit = self._fit_to(X, y, known)
-        penalty = self._fitted["n_parameters"] * np.log(fit.n_samples)
-        return penalty - 2 * fit.log_likelihood
+        return float(self._fit_to(X, y, known).bic)
 
     def icl(
         self,
@@ -248,9 +237,7 @@ class HasCriteria:
         known = Known(
             sample_weight, groups, offset, expert_labels, trials, y_upper, entry
         )
-        fit = self._fit_to(X, y, known)
-        penalty = self._fitted["n_parameters"] * np.log(fit.n_samples)
-        return penalty - 2 * fit.log_likelihood + 2 * fit.uncertainty
+        return float(self._fit_to(X, y, known).icl)
 
     def _fit_to(self, X, y, known):
         """How well the model fits some data: what the criteria need."""
@@ -261,11 +248,12 @@ class HasCriteria:
         sample = self._sample(X, y, known).of_positive_weight()
         joint = self._log_joint(sample)
         log_density = mixture_log_density(*joint)
-        entropy = entr(posterior(*joint)).sum(axis=1)
         # Weights count within a group; groups count once.
         times = sample.weight if sample.group is None else np.ones(len(log_density))
-        return _FitToData(
-            float(times @ log_density),
-            float(times @ entropy),
+        return FitToData(
+            self._fitted["n_parameters"],
             float(sample.weight.sum()),
+            float(times @ log_density),
+            posterior(*joint),
+            times,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
@@ -27,6 +27,19 @@ __all__ = ["ExpertsPath", "log_likelihood_scorer", "n_experts_path"]
 _Mixture = TypeVar("_Mixture", bound=BaseMixtureOfExperts)
 
 _CRITERIA = ("aic", "bic", "icl")
+# Columns of a path's table, see `FitToData`.
+_STATISTICS = (
+    "n_parameters",
+    "log_likelihood",
+    "aic",
+    "bic",
+    "sabic",
+    "caic",
+    "icl",
+    "relative_entropy",
+    "smallest_class",
+    "smallest_posterior",
+)
 # What the scorer may be given.
 _METADATA = "sample_weight", "groups", "offset", "trials", "y_upper", "entry"
 # Responsibilities of a start are at least this, so that no row is lost to an expert.
@@ -203,6 +216,67 @@ class ExpertsPath(Generic[_Mixture]):
     aic: FloatArray
     bic: FloatArray
     icl: FloatArray
+    _statistics: dict[str, Any] = field(repr=False)
+    _classifications: list[FloatArray] = field(repr=False)
+
+    def table(self) -> Any:
+        """Fit statistics of latent class analysis, one row for each number of experts.
+
+        Classes are the experts, and a row of the data, or a group, is assigned to the
+        one of largest responsibility.
+
+        Returns
+        -------
+        table : pandas.DataFrame, or structured ndarray without pandas
+            Columns n_experts (the index of a DataFrame), n_parameters, log_likelihood,
+            aic, bic, sabic (BIC adjusted for the sample size, with
+            ``log((n + 2) / 24)`` in place of ``log(n)``), caic (``log(n) + 1``), icl,
+            relative_entropy (1 where classes are certain), smallest_class (least share
+            of the data that is assigned to one), smallest_posterior (least mean
+            responsibility of a class for what is assigned to it).
+
+        References
+        ----------
+        Sclove, "Application of model-selection criteria to some problems in
+        multivariate analysis", Psychometrika 52, 1987; Bozdogan, "Model selection and
+        Akaike's information criterion", Psychometrika 52, 1987; Ramaswamy et al., "An
+        empirical pooling approach", Marketing Science 12, 1993.
+        """
+        columns = {"n_experts": self.n_experts, **self._statistics}
+        try:
+            import pandas
+        except ImportError:
+            dtype = [(name, values.dtype) for name, values in columns.items()]
+            return np.array(list(zip(*columns.values())), dtype=dtype)
+        return pandas.DataFrame(columns).set_index("n_experts")
+
+    def classification_table(self, n_experts: int) -> FloatArray:
+        """Mean responsibilities of what is assigned to each expert.
+
+        Parameters
+        ----------
+        n_experts : int
+            Of which fit.
+
+        Returns
+        -------
+        table : ndarray of shape (K, K)
+            Row k: means over the rows of the data, or groups, whose largest
+            responsibility is that of expert k; NaN where there are none.  The diagonal
+            is near 1 where classes are told apart.
+
+        Raises
+        ------
+        ValueError
+            If there is no fit with so many experts.
+        """
+        found = np.flatnonzero(self.n_experts == n_experts)
+        if not found.size:
+            raise ValueError(
+                f"n_experts={n_experts!r}: the path has fits with "
+                f"{self.n_experts.tolist()} experts; give one of these numbers."
+            )
+        return self._classifications[found[0]]
 
     def best(self, criterion: Literal["aic", "bic", "icl"] = "bic") -> _Mixture:
         """The fit with the lowest value of a criterion.
@@ -357,14 +431,17 @@ def n_experts_path(
         fits[0].set_params(class_weight=None)
     for _ in range(max_experts - 1):
         fits.append(_split(fits[-1], X, y, known))
-    criteria = {
-        name: np.array([getattr(fit, name)(X, y, **known.given()) for fit in fits])
-        for name in _CRITERIA
+    found = [fit._fit_to(X, y, known) for fit in fits]
+    statistics = {
+        name: np.array([getattr(fit, name) for fit in found]) for name in _STATISTICS
     }
+    criteria = {name: statistics[name] for name in _CRITERIA}
+    tables = [fit.classification for fit in found]
     if estimator.class_weight is not None:
         for fit in fits:
             fit.set_params(class_weight=estimator.class_weight)
-    path = ExpertsPath(np.arange(1, max_experts + 1), fits, **criteria)
+    numbers, rest = np.arange(1, max_experts + 1), (statistics, tables)
+    path = ExpertsPath(numbers, fits, *criteria.values(), *rest)
     path._best("bic", stacklevel=3)
     return path
 
