@@ -166,6 +166,28 @@ def test_one_expert_and_a_point_are_two_regressions(kind):
     )
 
 
+def test_groups_at_zero_share_the_point():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(800, 2))
+    is_zero = np.repeat(rng.uniform(size=200) < 0.4, 4)
+    y = np.where(is_zero, 0.0, rng.poisson(0.5 * np.exp(1 + 0.5 * X[:, 0])))
+    groups = np.repeat(np.arange(200), 4)
+    model = estimator("poisson", gate_features=[], **PLAIN).fit(X, y, groups=groups)
+    can = np.where((y.reshape(-1, 4) == 0).all(axis=1), 0.0, -np.inf)
+
+    def loss(parameters):
+        log_p = stats.poisson.logpmf(y, np.exp(parameters[1] + X @ parameters[2:]))
+        log_p = log_p.reshape(-1, 4).sum(axis=1)
+        at_zero, other = -np.logaddexp(0, [-parameters[0], parameters[0]])
+        return -np.logaddexp(at_zero + can, other + log_p).sum()
+
+    best = optimize.minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-5})
+    found = np.append(np.diff(model.gate_intercept_), regression(model))
+    np.testing.assert_allclose(found, best.x, atol=1e-5)
+    told = model.log_likelihood(X, y, groups=groups)
+    assert told == pytest.approx(-best.fun, abs=1e-8)
+
+
 # Recovery.
 
 
@@ -437,6 +459,17 @@ def test_em_never_raises_the_objective_and_projections_agree(kind, n_experts):
     slope = surrogate_gradient(mixture, theta, responsibilities)
     expected = mixture.gradient(mixture.evaluate(theta))
     np.testing.assert_allclose(slope.flat(), expected.flat(), atol=1e-10)
+
+
+@every_kind
+def test_curvature_by_products_leads_to_the_same_optimum(kind, monkeypatch):
+    X, y = zeros_and_others(kind, n=400)
+    model = estimator(kind, 2, tol=1e-10)
+    stored = clone(model).fit(X, y)
+    monkeypatch.setattr("skmoe.engine.mixture.DENSE_LIMIT", 2)
+    found = clone(model).fit(X, y)
+    ends = found.objective_curve_[-1], stored.objective_curve_[-1]
+    assert ends[0] == pytest.approx(ends[1], abs=1e-7)
 
 
 @every_kind

@@ -35,7 +35,7 @@ class Gamma:
         return gammainc(1 / dispersion, target / (mean * dispersion))
 
     def quantile(self, q, mean, dispersion):
-        """Inverse of `cdf`."""
+        """Inverse of `cdf`; q is a number or, beside a point mass, one for each row."""
         return gammaincinv(1 / dispersion, q) * mean * dispersion
 
     def sample(self, mean, dispersion, rng):
