@@ -419,6 +419,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
         if value is not None and not distribution.is_discrete:
             check = partial(check_others, encoder.check, value)
             encoder = encoder._replace(check=check)
+        if value is not None and isinstance(encoder, Successes):
+            encoder = encoder._replace(least_trials=max(value, 1.0))
         return self._with_fixed(encoder, settings, distribution.is_discrete, 1)
 
     def _cast(self, values, inputs):

@@ -532,6 +532,21 @@ def test_zeros_in_excess_of_successes_among_trials():
         estimator("binomial", background=True).fit(X, y, trials=trials)
 
 
+def test_a_point_of_more_successes_than_a_row_has_trials_is_refused():
+    rng = np.random.default_rng(0)
+    X, y, trials = rng.normal(size=(60, 1)), rng.integers(0, 7, size=60), np.full(60, 6)
+    model = estimator("binomial", point_mass=6.0).fit(X, y, trials=trials)
+    assert model.predict(X, trials=trials).max() <= 6
+    trials[5], y[5] = 4, 0
+    for method in (model.fit, model.score_samples, model.score, model.cdf):
+        with pytest.raises(ValueError, match="point_mass=6 is more than the trials"):
+            method(X, y, trials=trials)
+    with pytest.raises(ValueError, match="trials of a row, 4"):
+        model.predict_quantile(X, trials=trials)
+    with pytest.raises(ValueError, match="where none are given"):
+        estimator("binomial", point_mass=6.0).fit(X, y > 3)
+
+
 def test_a_path_counts_the_experts_that_have_coefficients():
     rng = np.random.default_rng(0)
     X = rng.uniform(-2, 2, size=(600, 1))

@@ -39,6 +39,9 @@ models = pytest.mark.parametrize(
         (MixtureOfLogisticExperts(), CLASSES),
         (MixtureOfLogisticExperts(l1_ratio=1, alpha=3), CLASSES),
         (MixtureOfGLMExperts(), COUNTS),
+        (MixtureOfGLMExperts(family="negative_binomial"), COUNTS),
+        (MixtureOfGLMExperts(family="binomial"), Y > 0),
+        (MixtureOfGLMExperts(1, point_mass=0.0), COUNTS),
     ],
 )
 
@@ -83,6 +86,7 @@ def test_importances_are_what_the_documentation_defines(model, y):
         (MixtureOfLinearExperts(), TWO),
         (MixtureOfLogisticExperts(), CLASSES),
         (MixtureOfGLMExperts(), COUNTS),
+        (MixtureOfGLMExperts(family="binomial"), Y > 0),
     ],
 )
 def test_each_column_has_its_own_wherever_it_stands(model, y):

@@ -186,11 +186,15 @@ class Amounts(NamedTuple):
 class Successes(NamedTuple):
     """Successes among trials; y and targets have successes and failures."""
 
+    least_trials: float = 1.0  # of a row, which a point mass must be within
+
     def observed(self, y, known):
         """Successes and failures, (n,) -> (n, 2)."""
         no_intervals(known)
         y, trials = np.asarray(y, dtype=np.float64), self.trials(known.trials, len(y))
-        trials = np.ones(len(y)) if trials is None else trials
+        if trials is None:
+            trials = np.ones(len(y))
+            self._check_reach(trials)
         wrong = (y < 0) | (y > trials) | (y != np.floor(y))
         if wrong.any():
             row = np.flatnonzero(wrong)[0]
@@ -220,7 +224,18 @@ class Successes(NamedTuple):
                 f"trials has the value {trials[wrong][0]:g}; give whole numbers of at "
                 "least 1, and leave rows without trials out." + see("Binomial counts")
             )
+        self._check_reach(trials)
         return trials
+
+    def _check_reach(self, trials):
+        """Raise an error if a row has fewer trials than the point mass successes."""
+        if trials.size and trials.min() < self.least_trials:
+            raise ValueError(
+                f"point_mass={self.least_trials:g} is more than the trials of a row, "
+                f"{trials.min():g} (1 where none are given), whose successes can "
+                "never be so many; give rows of at least so many trials, or another "
+                "point_mass." + see("Zeros in excess")
+            )
 
     def summary(self, y):
         """Total of successes and of failures, (1, 2)."""

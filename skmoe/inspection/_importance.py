@@ -88,6 +88,7 @@ def feature_importances(estimator: Any) -> FloatArray:
 def _of_experts(estimator, mass, scale):
     """Mean square of the experts' coefficients for columns of a scale, (d,)."""
     model, unit = estimator._model(), estimator._fitted["target_units"][1]
+    unit = unit if unit.size else np.ones(1)  # logits of successes have none
     coef = model.coef * scale
     n_classes = model.distribution.n_categories
     if not n_classes:
