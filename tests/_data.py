@@ -10,6 +10,7 @@ from skmoe.distributions import (
     CensoredNormal,
     Gamma,
     LogLink,
+    NegativeBinomial,
     Normal,
     Poisson,
     StudentT,
@@ -19,7 +20,11 @@ from skmoe.engine.problem import Problem
 from skmoe.engine.specification import Specification
 from skmoe.engine.state import Parameters
 
-FAMILIES = {"poisson": Poisson, "gamma": Gamma}
+FAMILIES = {
+    "poisson": lambda: LogLink(Poisson()),
+    "gamma": lambda: LogLink(Gamma()),
+    "negative_binomial": NegativeBinomial,
+}
 
 
 class Data(NamedTuple):
@@ -108,7 +113,9 @@ class Model:
         predictor = np.einsum("nqp,np->qn", coef[expert], inner)
         if self.family in FAMILIES:
             mean = np.exp(0.4 * predictor[0])
-            if self.family == "poisson":
+            if self.family == "negative_binomial":
+                mean = mean * rng.gamma(2.0, 0.5, n)
+            if self.family != "gamma":
                 return Data(X, rng.poisson(mean).astype(np.float64), expert)
             return Data(X, rng.gamma(3.0, mean / 3), expert)
         if self.family == "linear":
@@ -137,7 +144,7 @@ class Model:
         if self.family == "linear":
             return Normal(m) if df is None else StudentT(df, m)
         if self.family in FAMILIES:
-            return LogLink(FAMILIES[self.family]())
+            return FAMILIES[self.family]()
         return Categorical(self.n_classes)
 
     def problem(

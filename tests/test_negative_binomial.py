@@ -13,6 +13,7 @@ from skmoe import MixtureOfGLMExperts
 from skmoe.distributions import NegativeBinomial, Poisson
 from skmoe.inspection import inference
 from skmoe.model_selection import n_experts_path
+from skmoe.streaming import array_batches, fit_batches
 
 FAMILY = NegativeBinomial().family
 LEAST = 1e-10
@@ -329,6 +330,36 @@ def test_batches_one_by_one_come_near_the_fit():
     for name, atol in (("coef_", 0.03), ("dispersion_", 0.03)):
         found, expected = (getattr(m, name)[o] for m, o in zip((online, whole), order))
         np.testing.assert_allclose(found, expected, atol=atol)
+
+
+def test_batches_that_are_read_again_are_the_fit_in_memory():
+    X, y, offset = one_regression(0.4, 1)
+    options = {"family": "negative_binomial", "random_state": 0, "tol": 1e-9}
+    whole = MixtureOfGLMExperts(2, **options).fit(X, y, offset=offset)
+    parts = MixtureOfGLMExperts(2, **options)
+    fit_batches(parts, array_batches(X, y, offset=offset, batch_size=130))
+    found, expected = (m.objective_curve_[-1] for m in (parts, whole))
+    assert found == pytest.approx(expected, abs=1e-7)
+    np.testing.assert_allclose(parts.coef_, whole.coef_, atol=1e-3)
+    np.testing.assert_allclose(parts.dispersion_, whole.dispersion_, atol=1e-3)
+
+
+def test_with_a_point_mass_it_is_the_zero_inflated_model_of_statsmodels():
+    X, y, _ = one_regression(0.5, 1, n=1500)
+    rng = np.random.default_rng(5)
+    y = y * (rng.uniform(size=1500) < special.expit(1 - X[:, 0]))
+    options = MAXIMUM_LIKELIHOOD | {"point_mass": 0.0}
+    model = MixtureOfGLMExperts(1, **options).fit(X, y)
+    inner = sm.add_constant(X)
+    other = sm.ZeroInflatedNegativeBinomialP(y, inner, exog_infl=inner)
+    other = other.fit(disp=0, method="bfgs", maxiter=500, gtol=1e-8)
+    assert model.log_likelihood(X, y) == pytest.approx(other.llf, abs=1e-6)
+    gate = 2 * np.append(model.gate_intercept_[1], model.gate_coef_[1])
+    coef = np.append(model.intercept_[0], model.coef_[0])
+    found = np.concatenate([gate, coef, model.dispersion_])
+    np.testing.assert_allclose(found, other.params, atol=1e-4)
+    errors = inference(model, X, y).standard_error[-4:]
+    np.testing.assert_allclose(errors, other.bse[[4, 5, 3, 6]], rtol=1e-3)
 
 
 def test_batches_of_poisson_counts_end_near_poisson():

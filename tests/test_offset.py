@@ -39,6 +39,7 @@ OF_CLASSES = np.column_stack([OFFSET, np.zeros(N), -OFFSET])
 THREE = (OF_CLASSES + ETA[:, None] * [1, 0, -1] + RNG.gumbel(size=(N, 3))).argmax(1)
 OUTPUTS = np.column_stack([REAL, -ETA + 0.3 * RNG.standard_normal(N)])
 OF_OUTPUTS = np.column_stack([OFFSET, np.zeros(N)])
+OVERDISPERSED = np.random.default_rng(1).poisson(AMOUNTS)
 
 SMALL = {"random_state": 0, "alpha": 1.0, "gate_alpha": 1.0}
 CASES = {
@@ -47,6 +48,11 @@ CASES = {
     "outputs": (MixtureOfLinearExperts(**SMALL), OUTPUTS, OF_OUTPUTS),
     "poisson": (MixtureOfGLMExperts(**SMALL), COUNTS, OFFSET),
     "gamma": (MixtureOfGLMExperts(family="gamma", **SMALL), AMOUNTS, OFFSET),
+    "negative binomial": (
+        MixtureOfGLMExperts(family="negative_binomial", **SMALL),
+        OVERDISPERSED,
+        OFFSET,
+    ),
     "two classes": (MixtureOfLogisticExperts(**SMALL), TWO, OFFSET),
     "three classes": (MixtureOfLogisticExperts(**SMALL), THREE, OF_CLASSES),
 }
@@ -86,6 +92,8 @@ def log_density(model, y, offset):
     if model.family == "poisson":
         return stats.poisson.logpmf(y, mean)
     shape = 1 / model.dispersion_
+    if model.family == "negative_binomial":
+        return stats.nbinom.logpmf(y, shape, shape / (shape + mean))
     return stats.gamma.logpdf(y, shape, scale=mean / shape)
 
 
@@ -104,7 +112,9 @@ def test_likelihood_and_posteriors_are_those_of_scipy(name):
     assert not np.allclose(none, total, atol=1e-2)
 
 
-@pytest.mark.parametrize("name", ["poisson", "gamma", "two classes", "three classes"])
+@pytest.mark.parametrize(
+    "name", ["poisson", "gamma", "negative binomial", "two classes", "three classes"]
+)
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
 def test_fit_is_a_minimum_of_the_objective(name, make):
     model, y, offset = CASES[name]
@@ -171,7 +181,7 @@ def test_real_outputs_move_with_their_offset(name):
     )
 
 
-@pytest.mark.parametrize("name", ["poisson", "gamma"])
+@pytest.mark.parametrize("name", ["poisson", "gamma", "negative binomial"])
 def test_exposure_multiplies_means(name):
     model, y, offset = case(name)
     mean = EXPOSURE * model.predict(X)
@@ -189,7 +199,7 @@ def test_exposure_multiplies_means(name):
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1e4])
-@pytest.mark.parametrize("name", ["poisson", "gamma"])
+@pytest.mark.parametrize("name", ["poisson", "gamma", "negative binomial"])
 def test_unit_of_exposure_is_a_matter_of_intercepts(name, unit):
     model, y, offset = case(name)
     other = clone(model).fit(X, y, offset=offset + np.log(unit))

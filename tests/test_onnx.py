@@ -157,6 +157,7 @@ def test_classifier(params, y, scaled, dtype):
     [
         {},
         {"family": "gamma", "gate_features": [2, 0], "expert_features": [1]},
+        {"family": "negative_binomial"},
         {"n_experts": 4, "depth": 2, "fit_intercept": False},
         {"n_experts": 5, "top_k": 2, "gate_features": [0]},
         {"n_experts": 1, "expert_features": []},

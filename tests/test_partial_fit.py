@@ -35,6 +35,7 @@ THIN = np.where(np.abs(X) > 0.7, X, 0)
 
 COUNTS = RNG.poisson(np.exp(Y / 5)).astype(float)
 AMOUNTS = np.exp(Y / 5) * RNG.gamma(4.0, 0.25, N)
+DISPERSED = np.random.default_rng(1).poisson(AMOUNTS).astype(float)
 
 PENALTIES = {"alpha": 3.0, "gate_alpha": 3.0}
 LINEAR = MixtureOfLinearExperts(random_state=0, **PENALTIES)
@@ -65,6 +66,7 @@ KINDS = {
     "three counts lasso": (GLM, {**LASSO, "n_experts": 3}, X, COUNTS),
     "sparse counts": (GLM, {}, sparse.csr_array(THIN), COUNTS),
     "amounts": (GLM, {"family": "gamma"}, X, AMOUNTS),
+    "dispersed counts": (GLM, {"family": "negative_binomial"}, X, DISPERSED),
     "sparse binary": (LOGISTIC, {}, sparse.csr_matrix(THIN), BINARY),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)

@@ -56,6 +56,7 @@ FAMILIES = {
     "classes": (MixtureOfLogisticExperts, {}),
     "poisson": (MixtureOfGLMExperts, {"family": "poisson"}),
     "gamma": (MixtureOfGLMExperts, {"family": "gamma"}),
+    "negative_binomial": (MixtureOfGLMExperts, {"family": "negative_binomial"}),
 }
 
 
@@ -79,6 +80,8 @@ def drawn(family, case, seed=0, n=N):
         y = rng.poisson(np.exp(0.6 * signal)).astype(float)
     elif family == "gamma":
         y = rng.gamma(4.0, np.exp(0.6 * signal) / 4)
+    elif family == "negative_binomial":
+        y = rng.poisson(rng.gamma(1.0, np.exp(0.6 * signal))).astype(float)
     else:
         levels = np.array([0, 1, -0.5])[: 3 if family == "classes" else 2]
         logits = 2 * signal[:, None] * levels + rng.gumbel(size=(n, levels.size))
@@ -107,7 +110,7 @@ def as_vector(model, sets):
     first = [np.argwhere(sets == number)[0] for number in range(sets.max() + 1)]
     free = np.array([whole[k, :, column] for k, column in first])  # (F, q)
     noise = getattr(model, "noise_variance_", np.zeros(0))
-    if getattr(model, "family", None) == "gamma":
+    if getattr(model, "family", None) in ("gamma", "negative_binomial"):
         noise = model.dispersion_
     gate = np.column_stack([model.gate_coef_, model.gate_intercept_])
     vector = np.concatenate([gate.ravel(), free.ravel(), np.log(noise)])
@@ -141,6 +144,13 @@ def objective(family, model, X, y, sets, parts, weight=None):
             log_density = stats.norm.logpdf(target, at, np.sqrt(phi))
         elif family == "poisson":
             log_density = target * at - np.exp(at) - gammaln(target + 1)
+        elif family == "negative_binomial":
+            size = 1 / phi
+            share = size / (size + np.exp(at))
+            log_density = stats.nbinom.logpmf(target, size, share)
+            # SciPy's terms cancel where it is Poisson's.
+            of_poisson = stats.poisson.logpmf(target, np.exp(at))
+            log_density = np.where(phi < 1e-8, of_poisson, log_density)
         elif family == "gamma":
             log_density = stats.gamma.logpdf(target, 1 / phi, scale=np.exp(at) * phi)
         elif family == "binary":

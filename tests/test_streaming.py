@@ -67,10 +67,15 @@ CASES = {
     "three-class": (Model("logistic", 2, n_classes=3), MixtureOfLogisticExperts()),
     "poisson-3": (Model("poisson", 3), MixtureOfGLMExperts(3)),
     "gamma": (Model("gamma"), MixtureOfGLMExperts(family="gamma")),
+    "negative-binomial": (
+        Model("negative_binomial"),
+        MixtureOfGLMExperts(family="negative_binomial"),
+    ),
     "one-expert": (Model("logistic", 2), MixtureOfLogisticExperts(1)),
     "two-part": (Model("gamma"), MixtureOfGLMExperts(family="gamma", point_mass=0.0)),
 }
-many = pytest.mark.parametrize("name", CASES)
+# Slow, and like Gamma; it is compared in fewer tests.
+many = pytest.mark.parametrize("name", sorted(set(CASES) - {"negative-binomial"}))
 solvers = pytest.mark.parametrize("solver", ["em", "md", "gd"])
 
 
