@@ -74,7 +74,7 @@ def check_fixed(settings, distribution):
             "no common range; set background=False." + see(_SECTIONS["background"])
         )
     if "point_mass" in names:
-        _check_value(settings["point_mass"], distribution.is_discrete)
+        _check_value(settings["point_mass"], distribution)
 
 
 def _given(settings):
@@ -82,16 +82,23 @@ def _given(settings):
     return settings.get("point_mass"), settings.get("background", False)
 
 
-def _check_value(value, is_discrete):
+def _check_value(value, distribution):
     """Raise an error if y cannot be there."""
     if not np.isfinite(value):
         raise ValueError(
             f"point_mass={value!r} is no value of y; give a finite number."
             + see("Zeros in excess")
         )
-    if is_discrete and (value < 0 or value != np.floor(value)):
+    if distribution.is_standardised:
+        return
+    if distribution.is_discrete and (value < 0 or value != np.floor(value)):
         raise ValueError(
             f"point_mass={value!r} is no count; give a whole number, such as 0."
+            + see("Zeros in excess")
+        )
+    if value < 0:
+        raise ValueError(
+            f"point_mass={value!r} is no amount; give a number of at least 0."
             + see("Zeros in excess")
         )
 

@@ -34,6 +34,17 @@ def restored_on_failure(estimator):
         raise
 
 
+def as_numbers(name, values, section):
+    """Values as an array of float64, if they are numbers."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} is a {type(values).__name__} whose values are no numbers; give an "
+            "array of numbers." + see(section)
+        ) from None
+
+
 def check_weights(sample_weight, X, of_part=False):
     """Non-negative weights (n,) float64; not all zero, but those of a part may be."""
     n_rows = X.shape[0] if hasattr(X, "shape") else len(X)

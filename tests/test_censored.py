@@ -368,7 +368,7 @@ def bad(**changes):
         ({"y": np.full(10, np.nan)}, "NaN"),
         ({"entry": np.full(10, np.nan)}, "entry has no value in row 0"),
         ({"y_upper": np.ones(9)}, "y_upper has shape"),
-        ({"y_upper": ["a"] * 10}, "y_upper has shape"),
+        ({"y_upper": ["a"] * 10}, "y_upper is a list whose values are no"),
         ({"y": np.full(10, -INF), "y_upper": np.full(10, INF)}, "tells nothing of y"),
         ({"y_upper": np.full(10, INF)}, "y has no upper end in any row"),
         ({"y": np.full(10, -INF)}, "y has no lower end in any row"),

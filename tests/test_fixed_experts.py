@@ -628,10 +628,14 @@ def test_values_that_make_no_sense_are_refused_or_told():
     X, y = zeros_and_others("poisson")
     with pytest.raises(ValueError, match="point_mass=0.5 is no count"):
         estimator("poisson", point_mass=0.5).fit(X, y)
+    with pytest.raises(ValueError, match="point_mass=-1.0 is no amount"):
+        estimator("gamma", point_mass=-1.0).fit(X, y)
     with pytest.warns(UserWarning, match="point_mass=1000.0: y is never that"):
         estimator("poisson", point_mass=1000.0).fit(X, y)
     with pytest.raises(ValueError, match="y is at point_mass in all samples"):
         estimator("linear", point_mass=3.0).fit(X, np.full(len(y), 3.0))
+    with pytest.raises(ValueError, match="y has values whose squares"):
+        estimator("linear", background=True).fit(X, 1e200 * y)
     with pytest.raises(ValueError, match=r"background=True: y is 3 in all"):
         estimator("linear", point_mass=None, background=True).fit(
             X, np.full(len(y), 3.0)

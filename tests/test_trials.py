@@ -255,7 +255,7 @@ def test_displays_take_trials(model):
         (Y, TRIALS + 0.5, "whole numbers of at least 1"),
         (Y, np.where(TRIALS > 10, np.nan, 9), "trials has the value nan"),
         (Y, TRIALS[:5], r"trials has shape \(5,\)"),
-        (Y, "all", "trials has shape"),
+        (Y, "all", "trials is a str whose values are no numbers"),
         (Y, None, "give that as trials"),
         (TRIALS, TRIALS, "y has no failures"),
         (TRIALS * 0, TRIALS, "y has no successes"),

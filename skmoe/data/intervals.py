@@ -4,6 +4,7 @@ are seen."""
 import numpy as np
 
 from skmoe._docs import see
+from skmoe._validation import as_numbers
 
 _SECTION = "Censored and truncated y"
 # Of each row; fields of an array (n,), so that it is a column like any other y.
@@ -117,13 +118,10 @@ def middles(lower, upper):
 
 def _column(name, values, n_rows):
     """Numbers (n,) of which none is missing."""
-    try:
-        found = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        found = np.array(np.nan)
+    found = as_numbers(name, values, _SECTION)
     if found.shape != (n_rows,):
         raise ValueError(
-            f"{name} has shape {np.shape(values)}, X has {n_rows} rows; a censored or "
+            f"{name} has shape {found.shape}, X has {n_rows} rows; a censored or "
             f"truncated y is one output: give one number for each row of X, shape "
             f"({n_rows},)." + see(_SECTION)
         )

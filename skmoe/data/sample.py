@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skmoe._docs import see
-from skmoe._validation import check_weights, n_all_experts
+from skmoe._validation import as_numbers, check_weights, n_all_experts
 from skmoe.data.canonical import Rows
 from skmoe.data.groups import check_groups
 from skmoe.data.intervals import check_alone
@@ -115,13 +115,7 @@ class Inputs(NamedTuple):
 
 def _numbers(name, values, section):
     """Finite values as an array of float64."""
-    try:
-        values = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name} is a {type(values).__name__} whose values are no numbers; give an "
-            "array of numbers." + see(section)
-        ) from None
+    values = as_numbers(name, values, section)
     if not np.isfinite(values).all():
         raise ValueError(
             f"{name} contains NaN or infinite values (of an exposure of zero the "

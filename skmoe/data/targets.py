@@ -24,6 +24,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from skmoe._docs import see
+from skmoe._validation import as_numbers
 from skmoe.data.intervals import (
     check_ends,
     has_ends,
@@ -209,10 +210,7 @@ class Successes(NamedTuple):
         """Whole numbers (n,) float64, or None."""
         if trials is None:
             return None
-        try:
-            trials = np.asarray(trials, dtype=np.float64)
-        except (TypeError, ValueError):
-            trials = np.array(np.nan)
+        trials = as_numbers("trials", trials, "Binomial counts")
         if trials.shape != (n_rows,):
             raise ValueError(
                 f"trials has shape {trials.shape}, X has {n_rows} rows; give one "

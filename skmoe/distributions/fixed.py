@@ -77,7 +77,8 @@ class Flat:
         self.width = high - low + is_discrete
         self.mean = low / 2 + high / 2
         # Counts at both ends are among the possible ones.
-        self.variance = (np.square(self.width) - is_discrete) / 12
+        with np.errstate(over="ignore"):
+            self.variance = (np.square(self.width) - is_discrete) / 12
 
     def log_density(self, target):
         """Of all outputs together, (m, n) -> (n,)."""
