@@ -4,8 +4,13 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, mean_tweedie_deviance
 
-from skmoe._scores import deviances_of_successes, share_explained, sums_of_successes
-from skmoe.data.targets import Successes
+from skmoe._scores import (
+    deviance_power,
+    deviances_of_successes,
+    share_explained,
+    sums_of_successes,
+)
+from skmoe.distributions import Binomial
 
 
 def likelihood(local, partitions):
@@ -18,11 +23,11 @@ def score(local, partitions):
     if is_classifier(local):
         correct, weight = np.sum(partitions.collect(_correct, local), axis=0)
         return float(correct / weight)
-    if isinstance(local._fitted_encoder(), Successes):
+    if isinstance(local._fitted_distribution(), Binomial):
         sums = sum(partitions.collect(_sums_of_successes, local))
         return share_explained(sum(partitions.collect(_of_successes, local, sums)))
     sums = sum(partitions.collect(_sums_of_target))
-    power = local._fitted_distribution().power
+    power = deviance_power(local)
     left, whole = sum(partitions.collect(_deviances, local, sums[1:] / sums[0], power))
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = 1 - left / whole

@@ -12,7 +12,12 @@ from sklearn.metrics import d2_tweedie_score
 
 from skmoe._base import _NON_NEGATIVE, BaseMixtureOfExperts
 from skmoe._regressor import MixtureRegressor
-from skmoe._scores import deviances_of_successes, share_explained, sums_of_successes
+from skmoe._scores import (
+    deviance_power,
+    deviances_of_successes,
+    share_explained,
+    sums_of_successes,
+)
 from skmoe._sklearn import HasMethods, StrOptions
 from skmoe._typing import (
     Columns,
@@ -42,8 +47,6 @@ _FAMILIES = {
     "gamma": (LogLink(Gamma()), Amounts(Gamma().check)),
     "binomial": (Binomial(), Successes()),
 }
-# Power of a deviance that is finite for amounts of zero (compound Poisson and Gamma).
-_WITH_ZEROS = 1.5
 
 
 def _response(family):
@@ -388,9 +391,7 @@ class MixtureOfGLMExperts(MixtureRegressor):
         found = self.predict(X, offset=offset, expert_proba=expert_proba, trials=trials)
         y = self._fitted_encoder().observed(y, Known(trials=trials))
         if np.ndim(y) == 1:
-            power = self._fitted_distribution().power
-            if self._fitted["settings"].get("point_mass") is not None:
-                power = min(power, _WITH_ZEROS)
+            power = deviance_power(self)
             return d2_tweedie_score(y, found, sample_weight=sample_weight, power=power)
         weight = check_weights(sample_weight, y)
         sums = sums_of_successes(y, weight)

@@ -5,6 +5,9 @@ from scipy.special import rel_entr
 
 from skmoe._docs import see
 
+# Power of a deviance that is finite for amounts of zero (compound Poisson and Gamma).
+_WITH_ZEROS = 1.5
+
 
 def check_has_score(known, is_known=False):
     """Raise an error if there is no R^2: y is not known, or rows are not all.
@@ -18,6 +21,13 @@ def check_has_score(known, is_known=False):
             "log_likelihood or score_samples, which take y_upper and entry, or give "
             "y_upper=y where y is known." + see("Censored and truncated y")
         )
+
+
+def deviance_power(estimator):
+    """Power of the variance whose deviance a fitted regressor's score has."""
+    power = estimator._fitted_distribution().power
+    has_zeros = estimator._fitted["settings"].get("point_mass") is not None
+    return min(power, _WITH_ZEROS) if has_zeros else power
 
 
 def sums_of_successes(y, weight):

@@ -391,6 +391,23 @@ def test_batches_give_what_memory_does(kind):
     )
 
 
+@pytest.mark.parametrize("kind", ["poisson", "gamma", "linear", "binomial"])
+def test_partitions_give_the_same_score(kind):
+    da = pytest.importorskip("dask.array")
+    distributed = pytest.importorskip("distributed")
+    from skmoe.dask import DaskMixture
+
+    X, y = zeros_and_others("poisson" if kind == "binomial" else kind, n=300)
+    known = {"trials": np.full(300, y.max())} if kind == "binomial" else {}
+    model = estimator(kind).fit(X, y, **known)
+    chunks = {name: da.from_array(own, chunks=120) for name, own in known.items()}
+    rows, targets = (da.from_array(own, chunks=120) for own in (X, y))
+    with distributed.Client(processes=False, dashboard_address=None) as client:
+        parts = DaskMixture(clone(model), client=client).fit(rows, targets, **chunks)
+        found = parts.score(rows, targets, **chunks)
+    assert found == pytest.approx(model.score(X, y, **known), abs=1e-6)
+
+
 @every_kind
 def test_partial_fit_learns_beside_a_point(kind):
     X, y = zeros_and_others(kind, n=6000)
