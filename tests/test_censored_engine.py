@@ -13,6 +13,7 @@ from skmoe.distributions.truncated_normal import truncated_moments
 from skmoe.engine.descent import minimise
 from skmoe.engine.gate import Gate
 from skmoe.engine.information import information_matrices
+from skmoe.engine.m_step import project_exactly
 from skmoe.engine.problem import Problem
 from skmoe.engine.specification import Specification
 from skmoe.solvers import make_solver
@@ -248,3 +249,10 @@ def test_rows_without_an_entry_are_as_if_nothing_had_one():
     assert one.objective == pytest.approx(other.objective, rel=1e-14)
     for mine, theirs in zip(one.stats, other.stats):
         np.testing.assert_allclose(mine, theirs, atol=1e-14)
+
+
+def test_projections_of_seen_rows_alone_are_refused():
+    mixture = Brute("two", True).mixture
+    state = mixture.evaluate(random_theta(mixture, 0))
+    with pytest.raises(TypeError, match="not all"):
+        project_exactly(mixture, state)

@@ -20,6 +20,8 @@ def project_exactly(mixture, state, step_size=1.0, max_iter=100, tol=1e-22):
     theta, experts = state.theta, mixture.experts
     if not (experts.sharing.is_separate or experts.m_step_is_exact):
         raise TypeError("Experts that share coefficients have one regression")
+    if mixture.unseen is not None:
+        raise TypeError("Responsibilities of rows that are seen are not all")
     if experts.n_noises and not experts.distribution.is_dispersion_model:
         raise TypeError("The dispersion of such experts has no M-step to its end")
     rows = state.rows or mixture.row_moments(theta)
