@@ -435,13 +435,16 @@ def n_experts_path(
     statistics = {
         name: np.array([getattr(fit, name) for fit in found]) for name in _STATISTICS
     }
-    criteria = {name: statistics[name] for name in _CRITERIA}
-    tables = [fit.classification for fit in found]
     if estimator.class_weight is not None:
         for fit in fits:
             fit.set_params(class_weight=estimator.class_weight)
-    numbers, rest = np.arange(1, max_experts + 1), (statistics, tables)
-    path = ExpertsPath(numbers, fits, *criteria.values(), *rest)
+    path = ExpertsPath(
+        np.arange(1, max_experts + 1),
+        fits,
+        **{name: statistics[name] for name in _CRITERIA},
+        _statistics=statistics,
+        _classifications=[fit.classification for fit in found],
+    )
     path._best("bic", stacklevel=3)
     return path
 
