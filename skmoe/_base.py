@@ -373,9 +373,9 @@ class BaseMixtureOfExperts(
             Known part of the linear predictors of the earlier rows.
         expert_labels_past : array-like of int of shape (n_past,), default=None
             Experts of earlier rows, and so of their groups, that are known, else -1.
-        trials_past : array-like of shape (n_samples,), default=None
-            Number of trials of each row, whose successes y counts; 1 by default.
-            Of ``family='binomial'`` alone.
+        trials_past : array-like of shape (n_past,), default=None
+            Number of trials of each earlier row, whose successes y counts; 1 by
+            default.  Of ``family='binomial'`` alone.
         y_upper_past : array-like of shape (n_past,), default=None
             Upper ends of what is known of the earlier y, as in `fit`.
 

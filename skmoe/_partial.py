@@ -94,6 +94,8 @@ def _batch(estimator, X, y, classes, known):
     encoder = encoder.of_batch(sample.y, classes)
     vars(estimator).update(encoder.attributes())
     rows = sample.rows(encoder)
+    if is_first and rows.fixed is not None:
+        encoder.check_others_have_rows(rows.fixed)
     rows = rows._replace(weight=estimator._class_weighted(rows.weight, rows.target))
     n_rows = rows.X.shape[0]
     if known.sample_weight is not None or estimator.class_weight is not None:

@@ -365,7 +365,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         expert_proba : array-like of shape (n_samples_X, n_experts), default=None
             Probabilities of the experts in place of the gate's, such as those of
             :meth:`expert_proba`.
-        trials : array-like of shape (n_samples,), default=None
+        trials : array-like of shape (n_samples_X,), default=None
             Number of trials of each row, whose successes y counts; 1 by default.
             Of ``family='binomial'`` alone.
 

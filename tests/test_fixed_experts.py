@@ -418,6 +418,17 @@ def test_partial_fit_learns_beside_a_point(kind):
     np.testing.assert_allclose(model.gate_coef_, whole.gate_coef_, atol=0.15)
 
 
+@pytest.mark.parametrize("kind", ["gamma", "linear"])
+def test_first_batches_need_more_than_the_point(kind):
+    X, y = zeros_and_others(kind, n=200)
+    model = estimator(kind)
+    with pytest.raises(ValueError, match="y is at point_mass in all samples"):
+        model.partial_fit(X, 0 * y)
+    assert not hasattr(model, "coef_")
+    model.partial_fit(X, y).partial_fit(X, 0 * y)
+    assert model.gate_proba(X)[:, 1].mean() > 0.5 * (1 + np.mean(y == 0)) - 0.02
+
+
 @every_kind
 def test_integer_weights_are_repeated_rows(kind):
     X, y = zeros_and_others(kind, n=300)

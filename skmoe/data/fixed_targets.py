@@ -56,11 +56,7 @@ class WithFixed(NamedTuple):
         """Encoder that knows the range of all y, if some are for other experts."""
         ends = np.stack([summary[::2].min(axis=0), summary[1::2].max(axis=0)])
         if not (ends[0] <= ends[1]).all():
-            raise ValueError(
-                "y is at point_mass in all samples of positive weight, so that nothing "
-                "is left for the other experts; give samples with other values, or "
-                "leave point_mass out." + see("Zeros in excess")
-            )
+            raise _nothing_left()
         learnt = self._replace(encoder=self.encoder.learn(ends), ends=ends)
         _ = learnt.fixed  # raises an error if the range is not one
         return learnt
@@ -92,6 +88,11 @@ class WithFixed(NamedTuple):
         """As the encoder's."""
         return self.encoder.numbers(y, offset)
 
+    def check_others_have_rows(self, log_density):
+        """Raise an error if no row is left by what `fixed_log_density` gave."""
+        if self.fixed.closed(log_density).all():
+            raise _nothing_left()
+
     def fixed_log_density(self, target, group=None, expert=None):
         """Log-densities of targets under experts without parameters, (F, n).
 
@@ -105,6 +106,15 @@ class WithFixed(NamedTuple):
         if expert is not None:
             _check_labels(found, closed, expert, self.n_experts)
         return found
+
+
+def _nothing_left():
+    """Error for y of which other experts can have none."""
+    return ValueError(
+        "y is at point_mass in all samples of positive weight, so that nothing "
+        "is left for the other experts; give samples with other values, or "
+        "leave point_mass out." + see("Zeros in excess")
+    )
 
 
 def _check_groups(closed, group):
