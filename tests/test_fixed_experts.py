@@ -429,6 +429,20 @@ def test_first_batches_need_more_than_the_point(kind):
     assert model.gate_proba(X)[:, 1].mean() > 0.5 * (1 + np.mean(y == 0)) - 0.02
 
 
+@pytest.mark.parametrize("kind", ["gamma", "linear"])
+@pytest.mark.parametrize("n", [4000, 20_000])
+def test_few_others_are_in_the_samples_of_starts(kind, n):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(n, 1)), np.zeros(n)
+    others = rng.choice(n, 60, replace=False)
+    y[others] = np.exp(1 + 0.5 * X[others, 0] + 0.1 * rng.normal(size=60))
+    model = estimator(kind, **PLAIN).fit(X, y)
+    assert model.gate_proba(X)[:, 0].mean() == pytest.approx(60 / n, rel=1e-3)
+    alone = estimator(kind, point_mass=None, **PLAIN).fit(X[others], y[others])
+    found = model.predict_expert(X)[:, 0]
+    np.testing.assert_allclose(found, alone.predict_expert(X)[:, 0], rtol=1e-3)
+
+
 @every_kind
 def test_integer_weights_are_repeated_rows(kind):
     X, y = zeros_and_others(kind, n=300)

@@ -177,18 +177,18 @@ class TestKinds:
     )
     def test_are_those_that_make_sense(self, name, kinds):
         mixture = MODELS[name].problem(MODELS[name].data(60)).mixture
-        draw = Draw(mixture, np.random.RandomState(0))
-        assert set(starts.Starts(mixture, draw).kinds) == kinds
+        rng = np.random.RandomState(0)
+        assert set(starts.Starts(mixture, rng).kinds) == kinds
 
     def test_of_one_column_differ_in_their_distances(self):
         X, y, _ = lines(0)
         mixture = _problem(MixtureOfLinearExperts(2), X, y).mixture
-        draw = Draw(mixture, np.random.RandomState(0))
-        few = starts.Starts(mixture, draw)
+        rng = np.random.RandomState(0)
+        few = starts.Starts(mixture, rng)
         thetas = [few.theta("distance", number).flat() for number in range(1, 5)]
         gaps = [np.abs(a - b).max() for a, b in zip(thetas, thetas[1:])]
         assert min(gaps) > 1e-3
-        assert by_distance(mixture, draw, 1).shape == y.shape
+        assert by_distance(mixture, few.draw, 1).shape == y.shape
 
     def test_are_counted_apart(self):
         def is_conclusive(kinds):

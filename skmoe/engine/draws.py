@@ -12,6 +12,9 @@ from skmoe.data.design import n_varying
 _ORDERED_ROWS = 5_000
 # A sample of groups has so many of them, or so many for each coefficient of the gate.
 _MIN_GROUPS, _GROUPS_PER_COEF = 100, 20
+# Where fewer of the weight are units that experts with parameters can have, half of a
+# sample are such.
+_FEW = 0.25
 # Projections of equal rows differ by rounding only.
 _SAME_KEY = 1e-12
 
@@ -47,6 +50,10 @@ def sampled(mixture, size, rng):
         size = max(size, _MIN_GROUPS, _GROUPS_PER_COEF * n_coefs(mixture)[0])
     if size >= n_units(mixture):
         return mixture
+    if mixture.fixed is not None:
+        closed = mixture.fixed.closed_units(mixture.units)
+        if mixture.units.weight[~closed].sum() < _FEW * mixture.units.weight.sum():
+            return _sampled_apart(mixture, size, closed, rng)
     if n_rows > _ORDERED_ROWS:
         positions = (np.arange(size) + rng.uniform(size=size)) / size
         return mixture.take(units_at(positions, np.cumsum(mixture.units.weight)))
@@ -54,6 +61,21 @@ def sampled(mixture, size, rng):
     if size >= draw.n_distinct:
         return mixture
     return mixture.take(draw.systematic(size))
+
+
+def _sampled_apart(mixture, size, closed, rng):
+    """Samples of the units that are closed (u,) and of the others, half each."""
+    units, weights = [], []
+    for own in (np.flatnonzero(~closed), np.flatnonzero(closed)):
+        weight, number = mixture.units.weight[own], size // 2
+        if number < own.size:
+            positions = (np.arange(number) + rng.uniform(size=number)) / number
+            own = own[units_at(positions, np.cumsum(weight))]
+            weight = np.full(number, weight.sum() / number)
+        units.append(own)
+        weights.append(weight)
+    weight = np.concatenate(weights)
+    return mixture.take(np.concatenate(units), weight / weight.sum())
 
 
 class Draw:
