@@ -439,6 +439,11 @@ def test_few_others_are_in_the_samples_of_starts(kind, n):
     model = estimator(kind, **PLAIN).fit(X, y)
     assert model.gate_proba(X)[:, 0].mean() == pytest.approx(60 / n, rel=1e-3)
     alone = estimator(kind, point_mass=None, **PLAIN).fit(X[others], y[others])
+    if kind == "gamma":
+        lone = estimator(kind, point_mass=None).fit(X[others], y[others])
+        expected = lone.prior_dispersion_
+        found = estimator(kind).fit(X, y).prior_dispersion_
+        assert found == pytest.approx(expected, rel=1e-3)
     found = model.predict_expert(X)[:, 0]
     np.testing.assert_allclose(found, alone.predict_expert(X)[:, 0], rtol=1e-3)
 

@@ -35,10 +35,11 @@ def equal_noise(mixture, n_rows, solver):
         whole = for_starts(mixture)
         whole = whole.replaced(experts=whole.experts.with_equal_noise())
         sample = sampled(whole, sample_size(whole), rng)
+        is_open = True if sample.fixed is None else ~sample.fixed.closed
         if sample is not whole:
-            n_rows = sample.weight.shape[0]
-        if sample.fixed is not None:
-            n_rows = n_rows * (sample.weight @ ~sample.fixed.closed)
+            n_rows = np.sum(is_open & (sample.weight > 0))
+        elif sample.fixed is not None:
+            n_rows = n_rows * (sample.weight @ is_open)
         found = [_constant_noise(sample)]
         gate, expert, experts = _n_coefs(sample)
         if n_rows > expert:
