@@ -172,7 +172,7 @@ def positive(draw, rng, X, family):
     spread = draw(choice(0.1, 1.0, 5.0))
     signal = signal_of(X, rng)
     mean = np.exp(spread * signal / np.maximum(np.abs(signal).max(), 1e-300))
-    if family == "poisson":
+    if family in ("poisson", "negative_binomial"):
         y = rng.poisson(draw(choice(3.0, 0.1, 1e5)) * mean).astype(float)
     else:
         y = mean * rng.gamma(draw(choice(3.0, 0.1, 1e6)), size=len(mean)) + 1e-300
@@ -224,7 +224,7 @@ def parameters(draw, estimator, n, d):
     if estimator is not CLASSIFIER and draw(choice(False, False, True)):
         chosen["noise_prior"] = draw(choice(0.0, 1e-3, 100.0))
     if estimator is GLM:
-        chosen["family"] = draw(choice("poisson", "gamma"))
+        chosen["family"] = draw(choice("poisson", "gamma", "negative_binomial"))
     elif draw(choice(*[False] * 3, True)):
         chosen.update(symmetric=True, n_experts=2)
     elif draw(choice(*[False] * 3, True)):
