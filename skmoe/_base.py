@@ -559,6 +559,13 @@ class BaseMixtureOfExperts(
         ends = getattr(self, "background_range_", None)
         return fixed_of(settings, distribution, ends)
 
+    def _forget_learned(self):
+        """Forget what an earlier fit has learned of the distribution of y."""
+
+    def _refined(self, task, best):
+        """Task and best descent once the distribution of y is learned, too."""
+        return task, best
+
     def _centres_target(self):
         """Whether the mean of a target is taken away."""
         # Experts of opposite sign have no common mean to take away.

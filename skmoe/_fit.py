@@ -29,8 +29,9 @@ def fit_task(estimator, make_task):
     """
     # All of it: BLAS rounds in another way once another fit limits its threads.
     with restored_on_failure(estimator), block_map() as threads:
+        estimator._forget_learned()
         task = make_task(InMemory(*threads))
-        best = best_descent(task)
+        task, best = estimator._refined(task, best_descent(task))
         for name, value in task.describe(best).items():
             setattr(estimator, name, value)
     return best
@@ -53,7 +54,7 @@ def task_of(
         start = estimator._fitted_theta(problem)
     mixture = problem.mixture if over is None else over(problem)
     dtype = rows.X.dtype
-    return FitTask(estimator, problem, mixture, start, dtype, n_seen, data)
+    return FitTask(estimator, problem, mixture, start, dtype, n_seen, data, over)
 
 
 def goes_on(estimator):

@@ -147,7 +147,14 @@ def _check_settings(estimator):
             "know; fit some rows first, or use noise_df against outliers."
             + see("A background of outliers")
         )
-    if not hasattr(estimator, "coef_"):
+    is_new = not hasattr(estimator, "coef_")
+    if is_new and vars(estimator).get("noise_df") == "estimate":
+        raise ValueError(
+            "noise_df='estimate' needs many passes over all rows, which partial_fit "
+            "does not have; fit some rows first, or give the number (4 is a usual "
+            "choice)." + see("Outliers")
+        )
+    if is_new:
         return
     fitted = estimator._fitted
     if "groups" in fitted["known"]:

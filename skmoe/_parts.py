@@ -68,7 +68,8 @@ def _task(estimator, source, passes):
         gate_sample = None
         if gate_rows is not None:
             gate_sample = model.problem(gate_rows, problem.scaling).mixture
-        parts = rows.map(_mixture_of, model, problem.scaling)
+        experts = problem.experts
+        parts = rows.map(_mixture_of, model, problem.scaling, experts)
         return on_parts(problem.mixture, parts, gate_sample)
 
     how = {"over": over, "scaling": scaling, "passes": passes, "data": _UNSEEN}
@@ -177,8 +178,9 @@ def _gathered(rows, share, origin):
     return squares, share.of(rows)
 
 
-def _mixture_of(rows, model, scaling):
-    """A part as a mixture on its rows, for the pass over the parts."""
-    mixture = model.problem(rows, scaling).mixture.with_stored_curvature()
+def _mixture_of(rows, model, scaling, experts):
+    """A part as a mixture of the experts on its rows, for the pass over the parts."""
+    mixture = model.problem(rows, scaling).mixture.replaced(experts=experts)
+    mixture = mixture.with_stored_curvature()
     mixture.gate_curvature = None  # that of the sample serves
     return mixture

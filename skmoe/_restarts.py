@@ -34,6 +34,7 @@ class FitTask(NamedTuple):
     dtype: Any = None  # of X
     n_seen: float | None = None  # rows, or their weight
     data: dict | None = None  # what callbacks see: X, y, metadata
+    over: Any = None  # makes the mixture of a problem, where rows come in parts
 
     def describe(self, descent):
         """Fitted attributes after a descent, a dict."""
@@ -79,6 +80,14 @@ def best_descent(task):
     best = _escaped(best, plan, report)
     progress.finish(best)
     return best
+
+
+def descent_from(task, theta):
+    """The descent of a task from parameters, without callbacks."""
+    estimator, mixture = task.estimator, task.mixture
+    solver = make_solver(estimator.solver, estimator.step_size)
+    stop = estimator.max_iter, estimator.tol
+    return minimise(mixture, theta, solver, *stop, confirm=True)
 
 
 def _escaped(best, plan, report):

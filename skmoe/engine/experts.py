@@ -128,6 +128,12 @@ class LinearExperts:
         changed.noise_prior = prior
         return changed
 
+    def with_distribution(self, distribution):
+        """The same experts of another distribution with as many predictors."""
+        changed = copy.copy(self)
+        changed.distribution = distribution
+        return changed
+
     def with_equal_noise(self):
         """The same experts, all with the same dispersion and without a prior."""
         equal = copy.copy(self)

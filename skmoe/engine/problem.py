@@ -1,5 +1,7 @@
 """From the user's arrays and units to standardised coordinates, and back."""
 
+import copy
+
 import numpy as np
 
 from skmoe.data.design import column_moments, make_design, with_offset
@@ -175,6 +177,14 @@ class Problem:
             noise, start = equal_noise(self.mixture, self.scaling.total, solver)
             self._take_prior(noise)
             self.mixture.equal_noise_start = start
+
+    def with_distribution(self, distribution):
+        """The same problem where y has another distribution with as many predictors."""
+        changed = copy.copy(self)
+        changed.specification = self.specification._replace(distribution=distribution)
+        changed.experts = self.experts.with_distribution(distribution)
+        changed.mixture = self.mixture.replaced(experts=changed.experts)
+        return changed
 
     def _take_prior(self, noise):
         """Take the prior of some noise (m,) in standardised units."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, block_diag, cho_factor, cho_solve
 from sklearn.exceptions import ConvergenceWarning
 
 from skmoe._base import BaseMixtureOfExperts
@@ -18,6 +18,7 @@ from skmoe._typing import FloatArray, MatrixLike
 from skmoe.data.sample import Known
 from skmoe.inspection._fit import inspect_fit
 from skmoe.inspection._names import Entry, noise_of, reported_entries
+from skmoe.inspection._noise_df import learned_df, with_df
 
 # Standard errors between a fit and the optimum that are worth a warning, and between
 # the optimum and that without penalties.
@@ -347,7 +348,8 @@ def inference(
     Returns
     -------
     inference : Inference
-        Coefficients of gate and experts, and noise variances.
+        Coefficients of gate and experts, and noise variances; with
+        ``noise_df='estimate'`` the degrees of freedom last, unless at a bound.
 
     Raises
     ------
@@ -399,20 +401,30 @@ def inference(
     learnt = fit.coordinates.learnt
     gradient = fit.of_learnt(mixture.gradient(fit.state))
     penalty_gradient = fit.of_learnt(mixture.penalties.gradient(fit.state.theta))
-    score = gradient - penalty_gradient
-    meat = _score_covariance(fit, score) if robust else None
-    covariance, shift = _covariance(fit.matrices, gradient, score, meat, n_samples)
-
-    reported = fit.coordinates.reported[:, learnt]
+    reported, matrices = fit.coordinates.reported[:, learnt], fit.matrices
     is_listed = fit.coordinates.is_listed
     estimate, scale = (
         values[is_listed] for values in _estimates(estimator, fit.intercepts)
     )
+    entries = reported_entries(estimator, y, fit)
+    if df := learned_df(estimator):
+        if robust:
+            raise ValueError(
+                f"robust=True with noise_df='estimate': fit with noise_df={df:.4g}, "
+                "which was learned, for the sandwich." + see("Outliers")
+            )
+        matrices, gradient = with_df(fit, df, gradient)
+        penalty_gradient = np.append(penalty_gradient, 0.0)
+        reported = block_diag(reported, 1.0)
+        estimate, scale = np.append(estimate, df), np.append(scale, df)
+        entries = [*entries, Entry("noise", "all", None, "(degrees of freedom)")]
+    score = gradient - penalty_gradient
+    meat = _score_covariance(fit, score) if robust else None
+    covariance, shift = _covariance(matrices, gradient, score, meat, n_samples)
     covariance = scale[:, None] * (reported @ covariance @ reported.T) * scale
     unknown = ~reported.any(axis=1)
     covariance[unknown] = covariance[:, unknown] = np.nan
     bias = scale * (reported @ shift) / np.sqrt(covariance.diagonal())
-    entries = reported_entries(estimator, y, fit)
     mean = float(fit.state.stats.log_likelihood) - mixture.constant
     title = f"{type(estimator).__name__}, {estimator.n_experts} experts"
     result = Inference(
