@@ -121,7 +121,8 @@ def _standardised(model, rows, found):
         means.target * estimator._centres_target(),
     )
     sampling = _sampling(model, found)
-    gathered = rows.collect(_gathered, origin, each=sampling.shares())
+    shares = sampling.shares()
+    gathered = rows.collect(_gathered, origin, model.encoder, each=shares)
     squares, samples = zip(*gathered)
     scaling = scaling_from(means, reduce(added, squares), origin, model.dtype)
     gate_rows, start_rows = sampling.gathered(samples)
@@ -172,9 +173,10 @@ def _means(rows):
     return Means.of(rows.X, rows.target, rows.weight)
 
 
-def _gathered(rows, share, origin):
+def _gathered(rows, share, origin, encoder):
     """Squares and samples of a part."""
-    squares = Squares.of(rows.X, rows.target, rows.weight, *origin)
+    own = None if rows.fixed is None else encoder.own_weight(rows)
+    squares = Squares.of(rows.X, rows.target, rows.weight, *origin, own)
     return squares, share.of(rows)
 
 

@@ -22,7 +22,7 @@ from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.parts import on_parts
 from skmoe.engine.penalty import Penalty
 from skmoe.engine.problem import Problem
-from skmoe.engine.quantiles import mixture_quantile
+from skmoe.engine.quantiles import OutputMixture, mixture_quantile
 from skmoe.engine.softmax import free_variance, gate_contrasts
 from skmoe.engine.specification import Specification
 from skmoe.engine.state import Parameters, Statistics
@@ -203,9 +203,8 @@ def test_quantiles_of_a_component_on_its_own(q):
         (Poisson(), stats.poisson(mean)),
         (Gamma(), stats.gamma(4, scale=mean / 4)),
     ):
-        found = mixture_quantile(
-            np.array([q]), gate, means, dispersion, LogLink(family)
-        )
+        mixture = OutputMixture(gate, means, dispersion, LogLink(family))
+        found = mixture_quantile(np.array([q]), mixture)
         np.testing.assert_allclose(found[0], of_scipy.ppf(q), rtol=1e-12)
 
 

@@ -783,3 +783,22 @@ def test_rows_at_the_point_are_closed_to_others_unless_counted():
         np.testing.assert_array_equal(fixed.closed(found), [not is_discrete, False])
         np.testing.assert_array_equal(found[0], [0.0, -np.inf])
         assert np.isfinite(found[1, 0]) == is_discrete
+
+
+@pytest.mark.parametrize("noise_df", [None, 4])
+@pytest.mark.parametrize(("value", "n_there"), [(0.0, 40), (0.0, 5000), (-1e6, 60)])
+def test_rows_at_the_point_do_not_change_the_unit_of_y(value, n_there, noise_df):
+    """Penalty, floor and noise prior are those of the rows that are not there."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60 + n_there, 2))
+    y = 3 + X[:, 0] + 0.5 * rng.normal(size=len(X))
+    y[60:] = value
+    alone = MixtureOfLinearExperts(1, noise_df=noise_df, tol=1e-9)
+    beside = clone(alone).set_params(point_mass=value).fit(X, y)
+    # The scales of columns are those of all rows; the penalty is of user's units.
+    alone.fit(X[:60], y[:60])
+    parts = fit_batches(clone(beside), array_batches(X, y, batch_size=50))
+    for found in (beside, parts):
+        for name in ("coef_", "intercept_", "noise_variance_", "prior_noise_variance_"):
+            expected = getattr(alone, name)
+            np.testing.assert_allclose(getattr(found, name), expected, rtol=2e-4)

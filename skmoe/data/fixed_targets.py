@@ -85,8 +85,17 @@ class WithFixed(NamedTuple):
         return self.encoder.less_offset(target, offset)
 
     def numbers(self, y, offset):
-        """As the encoder's."""
-        return self.encoder.numbers(y, offset)
+        """As the encoder's; rows that no other expert can have weigh nothing."""
+        numbers, exposure = self.encoder.numbers(y, offset)
+        rows = np.asarray(y, dtype=np.float64).reshape(len(y), -1).T
+        fixed = self.make(None)
+        if len(fixed):
+            exposure = exposure * ~fixed.closed(fixed.log_density(rows))
+        return numbers, exposure
+
+    def own_weight(self, rows):
+        """Weights (n,) of `Rows`, zero where no expert with coefficients can be."""
+        return np.where(self.fixed.closed(rows.fixed), 0.0, rows.weight)
 
     def check_others_have_rows(self, log_density):
         """Raise an error if no row is left by what `fixed_log_density` gave."""

@@ -112,9 +112,15 @@ class Means(NamedTuple):
 
         Targets are rates where there are exposures (n,).
         """
-        target, exposed = _real(target), weight * exposure
-        found = means(X, weight), means(target.T, exposed)
-        return cls(float(weight.sum()), *found, _largest(target), float(exposed.sum()))
+        exposed = weight * exposure
+        target = _real(target)
+        if not exposed.all():  # such rows are not for the experts
+            target, exposed = target[:, exposed > 0], exposed[exposed > 0]
+        own, largest = np.zeros((2, target.shape[0]))
+        if exposed.size:
+            own, largest = means(target.T, exposed), _largest(target)
+        found = means(X, weight), own, largest
+        return cls(float(weight.sum()), *found, float(exposed.sum()))
 
     @classmethod
     def joined(cls, parts):
@@ -133,13 +139,14 @@ class Squares(NamedTuple):
     target: np.ndarray  # (m,)
 
     @classmethod
-    def of(cls, X, target, weight, mean, target_mean):
+    def of(cls, X, target, weight, mean, target_mean, target_weight=None):
         """Deviations are from `mean` and `target_mean`, those of all rows or zero.
 
         Targets that have no mean, (0,), have no squares.
         """
         real = _real(target)[: target_mean.size]
-        target = _target_squares(real, weight, target_mean)
+        own = weight if target_weight is None else target_weight
+        target = _target_squares(real, own, target_mean)
         return cls(column_squares(X, weight, mean), target)
 
 
@@ -150,7 +157,7 @@ def scaling_from(found, squares, origin, dtype):
     """
     total, (mean, target_mean) = found.weight, origin
     scale = column_scale(squares.columns / total, mean, dtype)
-    target_scale = _target_scale(squares.target / total, found.largest)
+    target_scale = _target_scale(squares.target / found.exposure, found.largest)
     return Scaling(total, mean, scale, target_mean, target_scale)
 
 

@@ -107,35 +107,38 @@ class Problem:
         n_seen = max(scaling.total if n_seen is None else n_seen, _LEAST_SEEN)
         self.n_seen = n_seen
         constant = 0.0
+        closed = None if fixed is None else spec.fixed.closed(fixed)
+        own, own_weight = _own_rows(closed, weight)
         self.target_scale = None
         self.experts = experts = _linear_experts(spec, expert_design, n_seen)
         if spec.distribution.is_standardised:
             # Experts of opposite sign have no common mean to take away.
             centred = spec.fit_intercept and not spec.symmetric
             if scaling.target_scale is None:
-                values = target[: spec.n_targets]
-                scaling = scaling.of_target(values, weight, centred)
+                values = target[: spec.n_targets, own]
+                scaling = scaling.of_target(values, own_weight, centred)
             self.target_mean = scaling.target_mean
             self.target_scale = scaling.target_scale
             target = target - self.target_mean[:, None]
             target /= self.target_scale[:, None]
             if scaling.noise_floor is None:
-                floor = experts.distribution.noise_floor(target, weight)
+                floor = experts.distribution.noise_floor(target[:, own], own_weight)
                 scaling = scaling._replace(noise_floor=floor)
             self.experts.learn_target_mean(1.0, scaling.noise_floor)
             self.experts.learn_unit(self.target_scale)
             constant = float(np.log(self.target_scale).sum())
         elif spec.distribution.first_predictor is not None:
             if scaling.target_mean is None:
-                scaling = scaling.of_target_mean(target, weight, offset)
-            target_mean = float(scaling.target_mean[0])
-            self.experts.learn_target_mean(target_mean)
+                exposure = None if offset is None else offset[:, own]
+                scaling = scaling.of_target_mean(target[own], own_weight, exposure)
+            self.experts.learn_target_mean(float(scaling.target_mean[0]))
         self.scaling = scaling
         if fixed is not None:
-            fixed = self._fixed_rows(fixed, constant)
-            if fixed.closed.any() and self.target_scale is None:
+            # A point mass is one in any units; F is in the user's by a constant.
+            fixed = FixedRows(fixed + constant, closed, spec.fixed.first_shares)
+            if closed.any():
                 # Others cannot have these rows; they need not bear their targets.
-                target = np.where(fixed.closed, target_mean, target)
+                target = np.where(closed, self.experts.target_mean, target)
         penalty = _penalty(gate_design, spec.gate_alpha / n_seen, spec.gate_l1_ratio)
         gate = spec.gate(penalty.is_smooth)
         self.mixture = Mixture(
@@ -157,16 +160,6 @@ class Problem:
         self._prior_rows = spec.noise_prior / n_seen if has_prior else 0.0
         if self._prior_rows and prior_noise is not None:
             self._take_prior(np.ravel(prior_noise) / np.square(self._unit()))
-
-    def _fixed_rows(self, log_density, constant):
-        """Rows under experts without parameters, of log-densities (F, n).
-
-        As of targets in standardised units: a point mass is one in any units, and F is
-        in the user's by a constant.
-        """
-        fixed = self.specification.fixed
-        closed = fixed.closed(log_density)
-        return FixedRows(log_density + constant, closed, fixed.first_shares)
 
     def learn_noise_prior(self, solver):
         """Learn what noise the prior expects, if there is one that is not known.
@@ -375,6 +368,17 @@ def _fitting(name, value, dtype, weight=None):
             "fixed step_size."
         )
     return cast
+
+
+def _own_rows(closed, weight):
+    """Rows that experts with coefficients can have: of y's units only these tell.
+
+    And their weights, which sum to 1; `closed` (n,) says of which rows they cannot.
+    """
+    if closed is None or not closed.any() or closed.all():
+        return slice(None), weight
+    own = np.flatnonzero(~closed)
+    return own, weight[own] / weight[own].sum()
 
 
 def _units(weight, group):
