@@ -207,7 +207,8 @@ class BaseMixtureOfExperts(
         -------
         proba : ndarray of shape (n_samples, n_experts)
         """
-        inputs = self._inputs(X)
+        check_is_fitted(self)
+        inputs = Inputs(rows_like_fit(self, X))
         return self._cast(self._model().gate_probability(inputs), inputs)
 
     def responsibilities(

@@ -802,3 +802,16 @@ def test_rows_at_the_point_do_not_change_the_unit_of_y(value, n_there, noise_df)
         for name in ("coef_", "intercept_", "noise_variance_", "prior_noise_variance_"):
             expected = getattr(alone, name)
             np.testing.assert_allclose(getattr(found, name), expected, rtol=2e-4)
+
+
+def test_predictions_want_the_trials_that_a_point_mass_needs():
+    rng = np.random.default_rng(0)
+    X, trials = rng.normal(size=(300, 1)), np.full(300, 10)
+    y = np.where(rng.uniform(size=300) < 0.2, 5, rng.binomial(10, 0.3, size=300))
+    model = MixtureOfGLMExperts(1, family="binomial", point_mass=5.0, random_state=0)
+    model.fit(X, y, trials=trials)
+    for name in ("predict", "predict_interval", "predict_expert", "sample"):
+        with pytest.raises(ValueError, match="point_mass=5 is more than the trials"):
+            getattr(model, name)(X)
+        getattr(model, name)(X, trials=trials)
+    np.testing.assert_allclose(model.gate_proba(X).sum(axis=1), 1)

@@ -193,9 +193,7 @@ class Successes(NamedTuple):
         """Successes and failures, (n,) -> (n, 2)."""
         no_intervals(known)
         y, trials = np.asarray(y, dtype=np.float64), self.trials(known.trials, len(y))
-        if trials is None:
-            trials = np.ones(len(y))
-            self._check_reach(trials)
+        trials = np.ones(len(y)) if trials is None else trials
         wrong = (y < 0) | (y > trials) | (y != np.floor(y))
         if wrong.any():
             row = np.flatnonzero(wrong)[0]
@@ -209,6 +207,7 @@ class Successes(NamedTuple):
     def trials(self, trials, n_rows):
         """Whole numbers (n,) float64, or None."""
         if trials is None:
+            self._check_reach(np.ones(1))
             return None
         trials = as_numbers("trials", trials, "Binomial counts")
         if trials.shape != (n_rows,):

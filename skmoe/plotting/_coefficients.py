@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.preprocessing import StandardScaler
 
 from skmoe._typing import FloatArray, MatrixLike
+from skmoe.data.rows import rows_like_fit
 from skmoe.inspection import inference
 from skmoe.plotting import _model
 from skmoe.plotting._coefficient_table import CoefficientTable, color_label
@@ -181,7 +182,9 @@ class CoefficientsDisplay:
         scale = np.ones(mixture.n_features_in_)
         if color_scale == "std":
             scaler = StandardScaler(with_mean=False)
-            scale = scaler.fit(mixture._inputs(X).X, sample_weight=sample_weight).scale_
+            scale = scaler.fit(
+                rows_like_fit(mixture, X), sample_weight=sample_weight
+            ).scale_
         display = cls(
             table.values("estimate"),
             table.values("lower"),

@@ -10,6 +10,7 @@ from skmoe._base import BaseMixtureOfExperts
 from skmoe._pipeline import check_mixture, last_step
 from skmoe._sklearn import frame_like
 from skmoe._validation import check_count
+from skmoe.data.rows import rows_like_fit
 
 
 def fitted_mixture(estimator, name="estimator"):
@@ -66,7 +67,7 @@ def _as_numbers(estimator, X):
     """X as numbers; columns of a data frame that the mixture does not see are zero."""
     has_names = hasattr(X, "columns") and hasattr(estimator, "feature_names_in_")
     if has_names and isinstance(estimator, BaseMixtureOfExperts):
-        return estimator._inputs(X).X.astype(np.float64)
+        return rows_like_fit(estimator, X).astype(np.float64)
     return check_array(X, dtype=np.float64, input_name="X")
 
 
