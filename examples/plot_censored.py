@@ -1,7 +1,7 @@
 """
-=========================================
+==========================================
 Censored times: when breast cancer returns
-=========================================
+==========================================
 
 Of 2,982 women who were operated on for breast cancer in Rotterdam (the data `rotterdam`
 of R's survival, from Foekens et al. 2000) half had no relapse while they were seen:
