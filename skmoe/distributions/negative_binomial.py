@@ -7,7 +7,8 @@ they are, without u: a then follows Fisher's scoring.
 """
 
 import numpy as np
-from scipy.special import betaincc, gammaincinv
+from scipy import stats
+from scipy.special import gammaincinv
 
 from skmoe.distributions.gamma_functions import (
     log1p_gap,
@@ -42,7 +43,9 @@ class OverdispersedCounts:
         """P(Y <= target)."""
         odds = self._product(dispersion, mean)
         count = np.floor(np.minimum(target, _MOST))
-        below = betaincc(np.maximum(count, 0) + 1, 1 / dispersion, odds / (1 + odds))
+        share, size = odds / (1 + odds), 1 / dispersion
+        # The incomplete beta function's complement, which SciPy 1.11 has here alone.
+        below = stats.beta.sf(share, np.maximum(count, 0) + 1, size)
         return np.where(count < 0, 0.0, below)
 
     def quantile(self, q, mean, dispersion):
