@@ -593,7 +593,8 @@ class BaseMixtureOfExperts(
             if value is None and name in self._fitted["known"]:
                 remedy, section = KNOWN[name]
                 raise ValueError(
-                    f"{name}=None, but the model was fitted with {name}; give {remedy}."
+                    f"{name}=None, but the model was fitted with {name}; give "
+                    f"{remedy}, in a pipeline or search by metadata routing."
                     + see(section)
                 )
 

@@ -73,6 +73,11 @@ def check_fixed(settings, distribution):
             "background=True with family='binomial': successes of other trials have "
             "no common range; set background=False." + see(_SECTIONS["background"])
         )
+    if isinstance(settings.get("point_mass"), bool | np.bool_):
+        raise ValueError(
+            f"point_mass={settings['point_mass']!r} is no value of y; give one, such "
+            "as 0.0." + see(_SECTIONS["point_mass"])
+        )
     if "point_mass" in names:
         _check_value(settings["point_mass"], distribution)
 

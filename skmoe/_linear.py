@@ -437,7 +437,9 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
         df = settings["noise_df"]
         if df == "estimate":
             df = getattr(self, "noise_df_", FIRST_DF)
-        return Normal(n_targets) if df is None else StudentT(df, n_targets)
+        if df is None:
+            return Normal(n_targets, bool(settings.get("background")))
+        return StudentT(df, n_targets)
 
     def _forget_learned(self):
         if hasattr(self, "noise_df_") and not goes_on(self):

@@ -82,10 +82,10 @@ def _batch(estimator, X, y, classes, known):
         columns = estimator._fitted["columns"]
         required = "offset", "trials", "y_upper", "entry"
         estimator._require(**{name: getattr(known, name) for name in required})
+    _check_settings(estimator)
     encoder = estimator._target_encoder()
     sample = sample_of(encoder, settings_of(estimator), X, y, known)
     sample = sample.of_positive_weight()
-    _check_settings(estimator)
     before = () if is_first else estimator._fitted["known"]
     _check_numbered(estimator, sample, before)
     if not is_first:

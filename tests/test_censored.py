@@ -426,3 +426,9 @@ def test_searches_hand_on_what_is_known(some):
         search = GridSearchCV(routed, {"n_experts": [1, 2]}, scoring=scorer, cv=3)
         search.fit(X, lower, y_upper=upper)
     assert search.best_params_ == {"n_experts": 2}
+
+
+def test_an_indicator_of_events_is_no_upper_end():
+    X, event = np.arange(6.0)[:, None], np.arange(6) % 2 == 0
+    with pytest.raises(ValueError, match=r"y_upper=np.where\(event, y, np.inf\)"):
+        MixtureOfLinearExperts(1).fit(X, -np.arange(1.0, 7), y_upper=event)

@@ -815,3 +815,22 @@ def test_predictions_want_the_trials_that_a_point_mass_needs():
             getattr(model, name)(X)
         getattr(model, name)(X, trials=trials)
     np.testing.assert_allclose(model.gate_proba(X).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("far", [1e4, 1e5, 1e7])
+def test_far_outliers_beside_a_background_do_not_raise_the_noise(far):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, size=(800, 1))
+    first = rng.uniform(size=800) < 0.5
+    y = np.where(first, 1 + X[:, 0], 3 - 1.5 * X[:, 0]) + 0.3 * rng.normal(size=800)
+    y[:16] = rng.uniform(-far, far, size=16)
+    model = MixtureOfLinearExperts(
+        2, gate_features=[], background=True, noise_prior=0, alpha=0, random_state=0
+    ).fit(X, y)
+    np.testing.assert_allclose(np.sort(model.coef_[:, 0]), [-1.5, 1], atol=0.1)
+    np.testing.assert_allclose(np.sqrt(model.noise_variance_), 0.3, atol=0.04)
+
+
+def test_a_point_mass_is_a_number():
+    with pytest.raises(ValueError, match="point_mass=True is no value of y"):
+        MixtureOfGLMExperts(point_mass=True).fit([[0.0], [1.0]], [0, 1])

@@ -236,6 +236,8 @@ def test_displays_take_trials(model):
     np.testing.assert_array_equal(found.responsibilities, shares)
     curves = ExpertCurvesDisplay.from_estimator(model, X, Y, **known)
     np.testing.assert_allclose(curves.y, Y / TRIALS)
+    drawn = curves.scatter_.get_offsets()
+    np.testing.assert_allclose(drawn, np.column_stack([X[:, 0], Y / TRIALS]))
     assert curves.band is None
     CoefficientsDisplay.from_estimator(model, X, Y, **known)
     wide = np.column_stack([X, X[::-1]])

@@ -118,6 +118,11 @@ def middles(lower, upper):
 
 def _column(name, values, n_rows):
     """Numbers (n,) of which none is missing."""
+    if np.asarray(values).dtype.kind == "b":
+        raise ValueError(
+            f"{name} is an array of True and False; give numbers, of an event that was "
+            "seen or not y_upper=np.where(event, y, np.inf)." + see(_SECTION)
+        )
     found = as_numbers(name, values, _SECTION)
     if found.shape != (n_rows,):
         raise ValueError(

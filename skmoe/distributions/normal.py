@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from skmoe.distributions.bulk import bulk_variance, near_bulk
+
 # A noise variance is at least this share of var(y): the likelihood of a mixture of
 # normal distributions has no maximum without such a bound.
 NOISE_FLOOR = 1e-6
@@ -19,6 +21,9 @@ class Normal:
     Parameters
     ----------
     n_outputs : int, default=1
+    has_outliers : bool, default=False
+        Whether some targets may be far from all experts: starts and the noise floor
+        are then those of the bulk.
     """
 
     n_categories, is_quadratic, has_dispersion = 0, True, True
@@ -30,7 +35,8 @@ class Normal:
     is_dispersion_model = True
     variance = 1.0  # of the noise of scale 1
 
-    def __init__(self, n_outputs=1):
+    def __init__(self, n_outputs=1, has_outliers=False):
+        self.has_outliers = has_outliers
         self.n_predictors = n_outputs
         self.contrasts = np.eye(n_outputs)
 
@@ -57,6 +63,8 @@ class Normal:
 
     def noise_floor(self, target, weight):
         """Least variance of standardised targets (m, n), (m,)."""
+        if self.has_outliers:
+            return NOISE_FLOOR * bulk_variance(target, weight)
         return np.full(target.shape[0], NOISE_FLOOR)
 
     def dispersion_bounds(self, floor):
@@ -64,8 +72,8 @@ class Normal:
         return np.stack([floor, np.full_like(floor, NOISE_CEILING)])
 
     def without_outliers(self, target, weight):
-        """Targets (m, n) that starts are made from: normal noise has no outliers."""
-        return target
+        """Targets (m, n) that starts are made from."""
+        return near_bulk(target, weight) if self.has_outliers else target
 
     def log_normaliser(self, dispersion):
         """Of a density ``exp(log_normaliser - deviance / (2 dispersion))``."""

@@ -9,15 +9,9 @@ import numpy as np
 from scipy.special import betaln, gammaln, stdtr, stdtrit
 
 from skmoe.distributions.gamma_functions import LARGE, stirling
-from skmoe.distributions.normal import NOISE_FLOOR, Normal, NormalRows
+from skmoe.distributions.normal import Normal, NormalRows
 
 _LOG_PI, _LOG_2PI = np.log(np.pi), np.log(2 * np.pi)
-# Of more rows the deviation of the bulk is that of a part.
-_MANY_ROWS = 2**17
-# Starts take values farther from the median, in robust standard deviations, for less.
-_FAR = 10.0
-# Standard deviation of normal data in units of its median absolute deviation.
-_NORMAL_MAD = 1.482602218505602
 
 
 class StudentT(Normal):
@@ -34,7 +28,7 @@ class StudentT(Normal):
     dispersion_kind = "squared scale"
 
     def __init__(self, df, n_outputs=1):
-        super().__init__(n_outputs)
+        super().__init__(n_outputs, has_outliers=True)
         self.df = df
         self.variance = df / (df - 2) if df > 2 else np.inf
 
@@ -71,26 +65,6 @@ class StudentT(Normal):
         hidden = rng.chisquare(self.df, size=shape[:-1]) / self.df
         return normal / np.sqrt(np.maximum(hidden, np.finfo(float).tiny))[..., None]
 
-    def without_outliers(self, target, weight):
-        """Targets (m, n) brought near the bulk, which starts are made from."""
-        rows = []
-        for row in target:
-            center, deviation = _bulk(row, weight)
-            reach = _FAR * _NORMAL_MAD * deviation if deviation > 0 else np.inf
-            rows.append(np.clip(row, center - reach, center + reach))
-        return np.stack(rows)
-
-    def noise_floor(self, target, weight):
-        """Least squared scale of standardised targets (m, n), (m,).
-
-        Outliers make their variance, 1, large; the noise is that of the bulk.
-        """
-        stride = -(-target.shape[1] // _MANY_ROWS)
-        deviation = [_bulk(row[::stride], weight[::stride])[1] for row in target]
-        share = np.square(_NORMAL_MAD * np.array(deviation))
-        # More than half of the rows may have one value.
-        return NOISE_FLOOR * np.where(share > 0, np.minimum(share, 1), 1.0)
-
 
 class StudentRows(NormalRows):
     """As `NormalRows`, in rows that weigh what is expected of u.
@@ -107,19 +81,6 @@ class StudentRows(NormalRows):
     def hidden(self):
         """Variance of u (K, b), and what residuals and deviances change by with it."""
         return [(np.square(self.weight) / self._shape, self._residual, self._square)]
-
-
-def _bulk(values, weight):
-    """Weighted median of values (n,), and median absolute deviation from it."""
-    center = _median(values, weight)
-    return center, _median(np.abs(values - center), weight)
-
-
-def _median(values, weight):
-    """Weighted lower median of values (n,)."""
-    order = np.argsort(values)
-    cumulated = np.cumsum(weight[order])
-    return values[order[np.searchsorted(cumulated, 0.5 * cumulated[-1])]]
 
 
 def _constant(df, n_outputs):

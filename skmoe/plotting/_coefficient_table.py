@@ -10,6 +10,9 @@ from skmoe.plotting._model import shown_name
 _PARTS = {"experts": "expert", "gate": "gate"}
 _INTERCEPT = "(intercept)"
 
+# What the coefficients of experts count in, by the link.
+_UNITS = {"identity": "units of y", "exp": "log of the mean", "sigmoid": "logit"}
+
 
 class CoefficientTable:
     """Entries of one part of a table of :func:`skmoe.inspection.inference`.
@@ -92,6 +95,7 @@ def color_label(mixture, part, color_scale):
     """What the colours show."""
     if color_scale == "raw":
         return "Coefficient"
-    is_logit = part == "gate" or is_classifier(mixture)
-    unit = "logit" if is_logit else "units of y"
+    unit = "logit"
+    if part != "gate" and not is_classifier(mixture):
+        unit = _UNITS[mixture._fitted_distribution().inverse_link]
     return f"Coefficient × std\n({unit})"

@@ -51,7 +51,8 @@ def draw_rows(ax, display, options):
     """The rows, in the colours of their responsibilities."""
     style = {"color": blended_colors(display.responsibilities), "s": 28, "zorder": 4}
     style |= {"edgecolor": "white", "linewidth": 0.5}
-    height = _strip_heights(display.y) if display.band is None else display.y
+    are_labels = display.band is None and np.isin(display.y, (0, 1)).all()
+    height = _strip_heights(display.y) if are_labels else display.y
     return ax.scatter(display.x, height, **style | options)
 
 
