@@ -682,16 +682,17 @@ class BaseMixtureOfExperts(
     def _inputs(self, X, offset=None, expert_proba=None, trials=None):
         """Validated `Inputs` of a fitted estimator."""
         check_is_fitted(self)
-        return self._inputs_of(rows_like_fit(self, X), offset, expert_proba, trials)
+        X = rows_like_fit(self, X)
+        trials = self._fitted_encoder().trials(trials, X.shape[0])
+        return self._inputs_of(X, offset, expert_proba, trials)
 
     def _inputs_of(self, X, offset, expert_proba, trials=None):
-        """`Inputs` of a validated X."""
+        """`Inputs` of a validated X, and of validated trials where y is not known."""
         n_rows, n_experts = X.shape[0], n_all_experts(self._fitted["settings"])
-        encoder = self._fitted_encoder()
         if offset is not None:
-            offset = encoder.offset(check_offset(offset, n_rows))
+            offset = self._fitted_encoder().offset(check_offset(offset, n_rows))
         proba = check_expert_proba(expert_proba, n_rows, n_experts)
-        return Inputs(X, offset, proba, encoder.trials(trials, n_rows))
+        return Inputs(X, offset, proba, trials)
 
     def _cast(self, values, inputs):
         """Predictions in the type of the attributes, or of X if that is wider."""
@@ -713,15 +714,12 @@ class BaseMixtureOfExperts(
         """
         model = self._model(sample.known)
         inputs = self._inputs_of(sample.X, sample.offset, expert_proba)
-        encoder = self._fitted_encoder()
-        target = encoder.encode(sample.y)
-        expert = of_groups(sample.expert, sample.group)
-        # It raises an error if groups or labels want what cannot be.
-        seen = sample.of_positive_weight()
-        labels = of_groups(seen.expert, seen.group)
-        encoder.fixed_log_density(encoder.encode(seen.y), seen.group, labels)
-        joint = model.log_joint(inputs, target)
-        if expert is not None:
+        joint = model.log_joint(inputs, self._fitted_encoder().encode(sample.y))
+        if model.fixed is not None:
+            # It raises an error if groups or labels want what cannot be.
+            sample.of_positive_weight().rows(self._fitted_encoder())
+        if sample.expert is not None:
+            expert = of_groups(sample.expert, sample.group)
             joint[0][is_other(expert, model.gate.n_experts)] = -np.inf
         if sample.group is None:
             return joint

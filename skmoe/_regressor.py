@@ -308,6 +308,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         """
         self._require(offset=offset, trials=trials)
         X, y = rows_like_fit(self, X, y)
+        trials = self._fitted_encoder().trials(trials, X.shape[0])
         inputs = self._inputs_of(X, offset, expert_proba, trials)
         y = self._fitted_encoder().observed(y, Known(trials=trials))
         return self._like_y(self._model().cdf(inputs, self._fitted_target(y)))

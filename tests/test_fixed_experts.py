@@ -815,6 +815,14 @@ def test_predictions_want_the_trials_that_a_point_mass_needs():
             getattr(model, name)(X)
         getattr(model, name)(X, trials=trials)
     np.testing.assert_allclose(model.gate_proba(X).sum(axis=1), 1)
+    # What takes y has the trials in it.
+    gate, proba = model.gate_proba(X), model.predict_expert(X, trials=trials)[:, 0] / 10
+    density = gate[:, 0] * stats.binom.pmf(y, 10, proba) + gate[:, 1] * (y == 5)
+    found = model.score_samples(X, y, trials=trials)
+    np.testing.assert_allclose(found, np.log(density), atol=1e-10)
+    total = model.log_likelihood(X, y, trials=trials)
+    assert total == pytest.approx(np.log(density).sum())
+    model.responsibilities(X, y, trials=trials)
 
 
 @pytest.mark.parametrize("far", [1e4, 1e5, 1e7])
