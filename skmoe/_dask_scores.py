@@ -8,7 +8,6 @@ from skmoe._scores import (
     deviance_power,
     deviances_of_successes,
     share_explained,
-    sums_of_successes,
 )
 from skmoe.distributions import Binomial
 
@@ -28,11 +27,8 @@ def score(local, partitions):
         return share_explained(sum(partitions.collect(_of_successes, local, sums)))
     sums = sum(partitions.collect(_sums_of_target))
     power = deviance_power(local)
-    left, whole = sum(partitions.collect(_deviances, local, sums[1:] / sums[0], power))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        explained = 1 - left / whole
-    # As scikit-learn has it where an output is constant.
-    return float(np.where(whole > 0, explained, left == 0).mean())
+    mean = sums[1:] / sums[0]
+    return share_explained(sum(partitions.collect(_deviances, local, mean, power)))
 
 
 def _weight(part):
@@ -75,7 +71,7 @@ def _successes(part, local):
 def _sums_of_successes(part, local):
     """Weighted sums of a part's successes and failures, (2,)."""
     weight = _weight(part)
-    return 0.0 if weight is None else sums_of_successes(_successes(part, local), weight)
+    return 0.0 if weight is None else weight @ _successes(part, local)
 
 
 def _of_successes(part, local, sums):

@@ -16,7 +16,6 @@ from skmoe._scores import (
     deviance_power,
     deviances_of_successes,
     share_explained,
-    sums_of_successes,
 )
 from skmoe._sklearn import HasMethods, StrOptions
 from skmoe._typing import (
@@ -394,8 +393,7 @@ class MixtureOfGLMExperts(MixtureRegressor):
             power = deviance_power(self)
             return d2_tweedie_score(y, found, sample_weight=sample_weight, power=power)
         weight = check_weights(sample_weight, y)
-        sums = sums_of_successes(y, weight)
-        return share_explained(deviances_of_successes(y, found, sums, weight))
+        return share_explained(deviances_of_successes(y, found, weight @ y, weight))
 
     def _check_structure(self):
         super()._check_structure()

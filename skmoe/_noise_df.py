@@ -28,24 +28,29 @@ def learned(task, first):
 
     As an iteration of the fit.
     """
-    tasks, found = {np.log(FIRST_DF): task}, {np.log(FIRST_DF): first}
+    start = task.problem.specification.distribution.df
+    tasks, found = {start: task}, {start: first}
 
-    def objective(log_df):
+    def objective(df):
         """F at its optimum."""
-        nearest = min(found, key=lambda other: abs(other - log_df))
-        tasks[log_df] = with_df(task, np.exp(log_df))
-        found[log_df] = descent_from(tasks[log_df], found[nearest].theta)
-        return found[log_df].objective_curve[-1]
+        nearest = min(found, key=lambda other: abs(np.log(other / df)))
+        tasks[df] = _task_with(task, df)
+        found[df] = descent_from(tasks[df], found[nearest].theta)
+        return found[df].objective_curve[-1]
 
-    ends = np.log([LEAST_DF, MOST_DF])
-    best = minimize_scalar(
-        objective, bounds=ends, method="bounded", options={"xatol": _TOL}
-    ).x
-    for end, bound in zip(ends, (LEAST_DF, MOST_DF)):
-        if abs(best - end) < 10 * _TOL:
-            at_end = objective(end)
-            tasks[end] = with_df(task, bound)
-            if at_end < found[best].objective_curve[-1] + _ROUNDING:
+    ends = LEAST_DF, MOST_DF
+    best = np.exp(
+        minimize_scalar(
+            lambda log_df: objective(np.exp(log_df)),
+            bounds=np.log(ends),
+            method="bounded",
+            options={"xatol": _TOL},
+        ).x
+    )
+    for end in ends:
+        if abs(np.log(best / end)) < 10 * _TOL:
+            at_best = found[best].objective_curve[-1]
+            if objective(end) < at_best + _ROUNDING:
                 best = end
     last = found[best]
     curve = np.append(first.objective_curve, last.objective_curve[-1])
@@ -58,10 +63,14 @@ def learned(task, first):
     )
 
 
-def with_df(task, df):
+def problem_with(problem, df):
+    """The same problem with other degrees of freedom."""
+    n_outputs = problem.specification.distribution.n_predictors
+    return problem.with_distribution(StudentT(float(df), n_outputs))
+
+
+def _task_with(task, df):
     """The same task with other degrees of freedom."""
-    before = task.problem.specification.distribution
-    distribution = StudentT(float(df), before.n_predictors)
-    problem = task.problem.with_distribution(distribution)
+    problem = problem_with(task.problem, df)
     mixture = problem.mixture if task.over is None else task.over(problem)
     return task._replace(problem=problem, mixture=mixture)

@@ -30,13 +30,11 @@ def deviance_power(estimator):
     return min(power, _WITH_ZEROS) if has_zeros else power
 
 
-def sums_of_successes(y, weight):
-    """Weighted sums of successes and of failures, of y (n, 2) and weights (n,)."""
-    return weight @ y
-
-
 def deviances_of_successes(y, found, sums, weight):
-    """Deviances of means (n,), and of the share of successes in `sums`, two floats."""
+    """Deviances of means (n,), and of the share of successes in `sums`, two floats.
+
+    Of successes and failures y (n, 2), of which `sums` (2,) are the weighted ones.
+    """
     trials = y.sum(axis=1)
     rate = sums[0] / sums.sum()
     return np.array(
@@ -48,7 +46,10 @@ def deviances_of_successes(y, found, sums, weight):
 
 
 def share_explained(deviances):
-    """D^2 of the deviances of a model and of the mean."""
+    """D^2 of the deviances of a model and of the mean, (2,), or its mean, (2, m).
+
+    As scikit-learn has it where an output is constant.
+    """
     left, whole = deviances
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.where(whole > 0, 1 - left / whole, left == 0))
+        return float(np.where(whole > 0, 1 - left / whole, left == 0).mean())

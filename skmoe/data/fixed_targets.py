@@ -44,11 +44,7 @@ class WithFixed(NamedTuple):
         Infinite if there are none.
         """
         self.encoder.summary(y)
-        y = np.asarray(y, dtype=np.float64)
-        fixed = self.make(None)
-        if len(fixed):
-            rows = y.reshape(len(y), -1).T
-            y = y[~fixed.closed(fixed.log_density(rows))]
+        y = np.asarray(y, dtype=np.float64)[self._is_open(y)]
         low, high = y.min(axis=0, initial=np.inf), y.max(axis=0, initial=-np.inf)
         return np.stack([low, high])
 
@@ -87,11 +83,15 @@ class WithFixed(NamedTuple):
     def numbers(self, y, offset):
         """As the encoder's; rows that no other expert can have weigh nothing."""
         numbers, exposure = self.encoder.numbers(y, offset)
-        rows = np.asarray(y, dtype=np.float64).reshape(len(y), -1).T
+        return numbers, exposure * self._is_open(y)
+
+    def _is_open(self, y):
+        """Whether experts with coefficients can have rows, whatever the range, (n,)."""
         fixed = self.make(None)
-        if len(fixed):
-            exposure = exposure * ~fixed.closed(fixed.log_density(rows))
-        return numbers, exposure
+        if not len(fixed):
+            return np.ones(len(y), dtype=bool)
+        rows = np.asarray(y, dtype=np.float64).reshape(len(y), -1).T
+        return ~fixed.closed(fixed.log_density(rows))
 
     def own_weight(self, rows):
         """Weights (n,) of `Rows`, zero where no expert with coefficients can be."""

@@ -64,14 +64,17 @@ class FittedModel:
 
     def expert_mean(self, inputs):
         """Mean of y, or class probabilities, under each expert, (K, c, n)."""
-        found = self.distribution.mean(self.predictor(inputs))
-        if inputs.trials is not None:
-            found = found * inputs.trials
+        found = self._mean_of_others(inputs)
         if self.fixed is None:
             return found
         mean, _ = self.fixed.moments(found.shape[1])
         shape = *mean.shape, found.shape[2]
         return np.concatenate([found, np.broadcast_to(mean[:, :, None], shape)])
+
+    def _mean_of_others(self, inputs):
+        """As `expert_mean`, of the experts that have parameters, (K, c, n)."""
+        mean = self.distribution.mean(self.predictor(inputs))
+        return mean if inputs.trials is None else mean * inputs.trials
 
     def _dispersion_of(self, inputs):
         """Dispersions of the experts, (K, m, 1), or times the trials, (K, m, n)."""
@@ -112,7 +115,7 @@ class FittedModel:
         target = np.atleast_2d(target)[: self.dispersion.shape[1]]
 
         def of_rows(rows, target):
-            gate, mean = self._gate(rows), self.expert_mean(rows)[: len(self.coef)]
+            gate, mean = self._gate(rows), self._mean_of_others(rows)
             below = self.distribution.cdf(target, mean, self._dispersion_of(rows))
             if self.fixed is not None:
                 below = np.concatenate([below, self.fixed.cdf(target)])
@@ -126,7 +129,7 @@ class FittedModel:
         fixed = [] if self.fixed is None else self.fixed.experts
 
         def of_rows(rows):
-            gate, mean = self._gate(rows), self.expert_mean(rows)[: len(self.coef)]
+            gate, mean = self._gate(rows), self._mean_of_others(rows)
             dispersions = np.swapaxes(self._dispersion_of(rows), 0, 1)
             outputs = []
             for j, dispersion in enumerate(dispersions):
@@ -140,7 +143,7 @@ class FittedModel:
     def sample(self, inputs, n_samples, rng):
         """Draws of y, (n, n_samples, m)."""
         expert = draw_categories(self.gate_probability(inputs), n_samples, rng)
-        mean = np.moveaxis(self.expert_mean(inputs), 2, 0)
+        mean = np.moveaxis(self._mean_of_others(inputs), 2, 0)
         own = np.minimum(expert, len(self.coef) - 1)
         mean = mean[np.arange(inputs.X.shape[0])[:, None], own]
         dispersion = self.dispersion[own]

@@ -3,8 +3,7 @@
 import numpy as np
 from scipy.linalg import block_diag
 
-from skmoe._noise_df import is_at_bound
-from skmoe.distributions import StudentT
+from skmoe._noise_df import is_at_bound, problem_with
 from skmoe.engine.information import InformationMatrices
 
 # Step of the logarithm for differences of F and its gradient, both exact.
@@ -41,8 +40,6 @@ def with_df(fit, df, gradient):
 
 def _at(fit, df):
     """F and its gradient in the free parameters at some degrees of freedom."""
-    distribution = fit.problem.specification.distribution
-    other = StudentT(df, distribution.n_predictors)
-    mixture = fit.problem.with_distribution(other).mixture
+    mixture = problem_with(fit.problem, df).mixture
     state = mixture.evaluate(fit.state.theta)
     return state.objective, fit.of_learnt(mixture.gradient(state))
