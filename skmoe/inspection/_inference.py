@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
+from skmoe._tables import table_of
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe.data.sample import Known
 from skmoe.inspection._fit import inspect_fit
@@ -199,13 +200,7 @@ class Inference:
         )
         if penalty_bias:
             columns["penalty_bias"] = self.penalty_bias
-        try:
-            import pandas
-        except ImportError:
-            columns = {name: np.asarray(values) for name, values in columns.items()}
-            dtype = [(name, values.dtype) for name, values in columns.items()]
-            return np.array(list(zip(*columns.values())), dtype=dtype)
-        return pandas.DataFrame(columns, index=self.names)
+        return table_of(columns, self.names)
 
     def summary(self, level: float = 0.95) -> str:
         """The table as text, with a heading.
