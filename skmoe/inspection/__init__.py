@@ -1,10 +1,12 @@
 """What a fitted mixture tells: standard errors, speed of EM, columns that matter."""
 
+from skmoe.inspection._estimates import Estimates, WaldTest
 from skmoe.inspection._importance import feature_importances
-from skmoe.inspection._inference import Inference, WaldTest, inference
+from skmoe.inspection._inference import Inference, inference
 from skmoe.inspection._information import Information, information, signal_to_noise
 
 __all__ = [
+    "Estimates",
     "Inference",
     "Information",
     "WaldTest",

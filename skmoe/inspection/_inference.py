@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 from scipy.linalg import LinAlgError, block_diag, cho_factor, cho_solve
 from sklearn.exceptions import ConvergenceWarning
 
@@ -17,8 +15,9 @@ from skmoe._docs import see
 from skmoe._tables import table_of
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe.data.sample import Known
+from skmoe.inspection._estimates import Estimates
 from skmoe.inspection._fit import inspect_fit
-from skmoe.inspection._names import Entry, noise_of, reported_entries
+from skmoe.inspection._names import Entry, labels_of, noise_of, reported_entries
 from skmoe.inspection._noise_df import learned_df, with_df
 
 # Standard errors between a fit and the optimum that are worth a warning, and between
@@ -26,17 +25,7 @@ from skmoe.inspection._noise_df import learned_df, with_df
 _FAR = 0.25
 
 
-class WaldTest(NamedTuple):
-    """Result of :meth:`Inference.wald_test`."""
-
-    estimate: FloatArray  #: The contrasts less `value`, (r,).
-    standard_error: FloatArray  #: Theirs, (r,).
-    statistic: float  #: Chi squared.
-    df: int  #: Rank of the contrasts' covariance.
-    p_value: float  #: Probability of a larger statistic under the hypothesis.
-
-
-class Inference:
+class Inference(Estimates):
     """Standard errors and tests for every entry of the fitted attributes.
 
     Made by :func:`inference`.  R is the number of entries: gate, experts, noise; both
@@ -82,88 +71,12 @@ class Inference:
         log_likelihood: float,
     ) -> None:
         self._title, self._entries = title, entries
-        self.names = [str(entry) for entry in entries]
-        self.estimate, self.covariance, self.robust = estimate, covariance, robust
+        names = [str(entry) for entry in entries]
+        is_noise = np.array([entry.part == "noise" for entry in entries])
+        scales = np.where(is_noise, "log", "identity")
+        super().__init__(names, labels_of(entries), estimate, covariance, scales)
+        self.robust, self.penalty_bias = robust, penalty_bias
         self.n_samples, self.log_likelihood = n_samples, log_likelihood
-        self.standard_error = np.sqrt(covariance.diagonal())
-        self.penalty_bias = penalty_bias
-        self._is_noise = np.array([entry.part == "noise" for entry in entries])
-        self.z = np.where(self._is_noise, np.nan, estimate / self.standard_error)
-        self.p_value = 2 * stats.norm.sf(np.abs(self.z))
-
-    def confidence_interval(self, level: float = 0.95) -> FloatArray:
-        """Confidence intervals, normal; of noise variances on the logarithmic scale.
-
-        Parameters
-        ----------
-        level : float, default=0.95
-            Coverage, between 0 and 1.
-
-        Returns
-        -------
-        interval : ndarray of shape (R, 2)
-            Lower and upper ends.
-        """
-        if not 0 < level < 1:
-            raise ValueError(f"level={level!r} is no coverage; give one in (0, 1).")
-        quantile = stats.norm.isf((1 - level) / 2)
-        reach = quantile * self.standard_error
-        interval = self.estimate[:, None] + reach[:, None] * [-1.0, 1.0]
-        noise = self._is_noise
-        factor = np.exp(reach[noise] / self.estimate[noise])
-        interval[noise, 0] = self.estimate[noise] / factor
-        interval[noise, 1] = self.estimate[noise] * factor
-        return interval
-
-    def wald_test(
-        self,
-        contrast: Mapping[str, float] | Sequence[Mapping[str, float]] | ArrayLike,
-        value: ArrayLike = 0.0,
-    ) -> WaldTest:
-        """Wald test that linear contrasts of the entries have given values.
-
-        Parameters
-        ----------
-        contrast : dict, list of dict, or array-like of shape (R,) or (r, R)
-            Weights of the entries by name, such as
-            ``{"expert 0: x1": 1, "expert 1: x1": -1}``, a list of those for a joint
-            test, or all weights as an array.
-        value : float or array-like of shape (r,), default=0
-            Values under the hypothesis.
-
-        Returns
-        -------
-        test : WaldTest
-            With the fields estimate, standard_error, statistic (chi squared), df and
-            p_value.
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown, the shape does not fit, or the data does not
-            determine a contrast.
-        """
-        weights = self._weights(contrast)
-        used = np.flatnonzero(weights.any(axis=0))
-        weights = weights[:, used]
-        covariance = weights @ self.covariance[np.ix_(used, used)] @ weights.T
-        if not np.isfinite(covariance).all():
-            raise ValueError(
-                "contrast uses entries without a standard error: "
-                f"{[self.names[j] for j in used if np.isnan(self.standard_error[j])]}; "
-                "the data does not determine them."
-            )
-        value = np.asarray(value, dtype=np.float64)
-        if value.shape not in ((), (len(weights),)):
-            raise ValueError(
-                f"value has shape {value.shape}; give one number, or one for each of "
-                f"the {len(weights)} contrasts."
-            )
-        estimate = weights @ self.estimate[used] - value
-        standard_error = np.sqrt(np.maximum(covariance.diagonal(), 0))
-        statistic, df = _chi_squared(estimate, covariance)
-        p_value = float(stats.chi2.sf(statistic, df))
-        return WaldTest(estimate, standard_error, statistic, df, p_value)
 
     def table(self, level: float = 0.95, penalty_bias: bool = False) -> Any:
         """One row for each entry of the fitted attributes.
@@ -183,21 +96,7 @@ class Inference:
             names.  In a tree (``depth > 1``) rows of the gate have the node in the
             column expert and the branch in output.
         """
-        lower, upper = self.confidence_interval(level).T
-        parts, experts, outputs, features = zip(*self._entries)
-        columns: dict[str, Any] = {"part": parts, "expert": experts}
-        if any(output is not None for output in outputs):
-            labels = ["" if output is None else output for output in outputs]
-            columns["output"] = np.array(labels, dtype=object)
-        columns.update(
-            feature=features,
-            estimate=self.estimate,
-            std_error=self.standard_error,
-            z=self.z,
-            p_value=self.p_value,
-            lower=lower,
-            upper=upper,
-        )
+        columns = self._columns(level)
         if penalty_bias:
             columns["penalty_bias"] = self.penalty_bias
         return table_of(columns, self.names)
@@ -215,73 +114,17 @@ class Inference:
         text : str
         """
         kind = "sandwich" if self.robust else "observed information"
-        width = max(map(len, self.names))
-        ends = f"[{(1 - level) / 2:.3g}", f"{(1 + level) / 2:.3g}]"
-        heading = ("estimate", "std_error", "z", "p_value", *ends)
         lines = [
             self._title,
             f"{self.n_samples:g} samples, log-likelihood {self.log_likelihood:.6g} "
             f"nats, covariance from the {kind}",
             "",
-            " " * width + "".join(f"{name:>11}" for name in heading),
+            self._lines(level),
         ]
-        values = np.column_stack(
-            [self.estimate, self.standard_error, self.z, self.p_value]
-        )
-        values = np.column_stack([values, self.confidence_interval(level)])
-        formats = (".4g", ".3g", ".2f", ".3g", ".4g", ".4g")
-        for name, row in zip(self.names, values):
-            cells = (
-                "" if np.isnan(value) else format(value, spec)
-                for value, spec in zip(row, formats)
-            )
-            lines.append(f"{name:<{width}}" + "".join(f"{cell:>11}" for cell in cells))
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         return self.summary()
-
-    def _weights(self, contrast):
-        """Weights of a contrast in any of its forms, (r, R)."""
-        if isinstance(contrast, dict):
-            contrast = [contrast]
-        if isinstance(contrast, list | tuple) and all(
-            isinstance(row, dict) for row in contrast
-        ):
-            weights = np.zeros((len(contrast), len(self.names)))
-            place = {name: j for j, name in enumerate(self.names)}
-            for row, named in zip(weights, contrast):
-                unknown = [name for name in named if name not in place]
-                if unknown:
-                    raise ValueError(
-                        f"contrast names {unknown}, which are no entries; the names "
-                        f"are {self.names}."
-                    )
-                for name, weight in named.items():
-                    row[place[name]] = weight
-        else:
-            weights = self._as_numbers(contrast)
-        if weights.ndim != 2 or weights.shape[1] != len(self.names):
-            raise ValueError(
-                f"contrast has shape {weights.shape}; give one weight for each of the "
-                f"{len(self.names)} entries, or a dict of names and weights."
-            )
-        if not (np.isfinite(weights).all() and weights.any(axis=1).all()):
-            raise ValueError(
-                "contrast has weights that are not finite, or all zero; give at least "
-                "one weight other than 0 for each restriction."
-            )
-        return weights
-
-    def _as_numbers(self, contrast):
-        """A contrast without names, (r, R) if it is sound."""
-        try:
-            return np.atleast_2d(np.asarray(contrast, dtype=np.float64))
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"contrast={contrast!r} is no array of weights; give a dict of names "
-                f"and weights, such as {{{self.names[0]!r}: 1}}, or a list of those."
-            ) from None
 
 
 def inference(
@@ -515,11 +358,3 @@ def _beside(coef, intercept, has_intercept):
     if not has_intercept:
         return coef
     return np.concatenate([coef, intercept[..., None]], axis=-1)
-
-
-def _chi_squared(estimate, covariance):
-    """Wald statistic and its degrees of freedom; redundant contrasts count once."""
-    values, vectors = np.linalg.eigh(covariance)
-    kept = values > 1e-10 * values[-1]
-    along = vectors.T[kept] @ estimate
-    return float((along**2 / values[kept]).sum()), int(kept.sum())

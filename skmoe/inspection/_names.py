@@ -26,6 +26,16 @@ class Entry(NamedTuple):
         return f"{owner}{output}: {self.feature}"
 
 
+def labels_of(entries):
+    """Columns of a table that say what entries are, a dict."""
+    parts, experts, outputs, features = zip(*entries)
+    columns = {"part": parts, "expert": experts}
+    if any(output is not None for output in outputs):
+        labels = ["" if output is None else output for output in outputs]
+        columns["output"] = np.array(labels, dtype=object)
+    return columns | {"feature": features}
+
+
 def noise_of(estimator):
     """What the noise parameter of a fitted estimator is, and its values."""
     distribution = estimator._fitted_distribution()
