@@ -53,6 +53,14 @@ class Binomial:
         """Probabilities of success, of predictors (K, 1, b)."""
         return expit(predictor)
 
+    def mean_slope(self, mean):
+        """Derivatives of probabilities (K, 1, b) by predictors, (K, 1, 1, b)."""
+        return (mean * (1 - mean))[:, :, None]
+
+    def mean_slope_change(self, mean, change):
+        """What the slopes change by with the means, (K, 1, b) -> (K, 1, 1, b)."""
+        return ((1 - 2 * mean) * change)[:, :, None]
+
     def far_log_density(self, predictor, target, dispersion):
         """As `at(...).log_density`, where it is not finite, (K, b)."""
         return np.fmax(self.at(predictor, target, dispersion).log_density, _LEAST)

@@ -52,6 +52,24 @@ class Categorical:
         softmax_in_place(np.moveaxis(logits, 1, 0))
         return logits
 
+    def mean_slope(self, mean):
+        """Derivatives of class probabilities (K, C, b) by logits.
+
+        Of two classes (K, 2, 1, b), else (K, C, C, b).
+        """
+        own = np.eye(self.n_categories)[:, :, None] * mean[:, None]
+        return self._by_logits(own - mean[:, :, None] * mean[:, None])
+
+    def mean_slope_change(self, mean, change):
+        """What the slopes change by with the probabilities, of the same shape."""
+        own = np.eye(self.n_categories)[:, :, None] * change[:, None]
+        cross = mean[:, :, None] * change[:, None]
+        return self._by_logits(own - cross - np.swapaxes(cross, 1, 2))
+
+    def _by_logits(self, slope):
+        """Slopes by the logits that are reported, of those by all classes'."""
+        return slope[:, :, 1:] if self.n_categories == 2 else slope
+
     def log_mean(self, logits):
         """Logarithms of the class probabilities, (K, C, b)."""
         if self.n_categories == 2:

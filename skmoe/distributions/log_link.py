@@ -91,6 +91,14 @@ class LogLink:
         """Means of predictors (K, 1, b)."""
         return np.exp(self.bounded(predictor))
 
+    def mean_slope(self, mean):
+        """Derivatives of means (K, 1, b) by predictors, (K, 1, 1, b)."""
+        return mean[:, :, None]
+
+    def mean_slope_change(self, mean, change):
+        """What the slopes change by with the means, (K, 1, b) -> (K, 1, 1, b)."""
+        return change[:, :, None]
+
     def bounded(self, predictor):
         """Predictors whose means can be held: experts may be steep."""
         return np.clip(predictor, *log_bounds(np.float64))

@@ -99,6 +99,16 @@ class Normal:
         """Means of linear predictors, (K, m, b)."""
         return predictor
 
+    def mean_slope(self, mean):
+        """Derivatives of means (K, m, b) by predictors, (K, m, m, b)."""
+        return np.broadcast_to(
+            np.eye(mean.shape[1])[:, :, None], (*mean.shape[:2], *mean.shape[1:])
+        )
+
+    def mean_slope_change(self, mean, change):
+        """What the slopes change by with the means, (K, m, b) -> (K, m, m, b)."""
+        return np.zeros_like(self.mean_slope(mean))
+
     def bounded(self, predictor):
         """Predictors whose means can be held."""
         return predictor

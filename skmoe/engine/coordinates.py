@@ -15,13 +15,14 @@ class Coordinates(NamedTuple):
 
     `reported` leads to all entries of the fitted attributes, expert by expert: gate,
     experts, logarithms of the noise variances; once each of those that experts share.
-    `relative` leads to as many numbers as are free: gates less the first expert's,
-    classes less the first class.  Coefficients come before their intercept.  `copies`
-    leads to the entries of `Parameters`, where shared coefficients come once for each
-    expert.
+    `expansion` leads from these to all entries, copies among them.  `relative` leads to
+    as many numbers as are free: gates less the first expert's, classes less the first
+    class.  Coefficients come before their intercept.  `copies` leads to the entries of
+    `Parameters`, where shared coefficients come once for each expert.
     """
 
     reported: np.ndarray  # (n_reported, P)
+    expansion: sparse.csr_array  # (entries of the attributes, n_reported)
     relative: np.ndarray  # (P, P)
     copies: sparse.csr_array  # (entries, P)
     is_listed: np.ndarray  # of all entries of the attributes, those of `reported`
@@ -61,6 +62,7 @@ def coordinates(problem, theta, mass):
     learnt = np.concatenate([part.ravel() for part in learnt])
     return Coordinates(
         reported[listed] @ copies,
+        _expansion(problem, listed, len(_responses(problem))),
         relative[first] @ copies,
         copies,
         listed,
@@ -92,6 +94,17 @@ def _without_copies(problem, theta, n_responses):
             ),
         )
     ]
+
+
+def _expansion(problem, is_listed, n_responses):
+    """Entries that are listed to all entries of the attributes, a sparse matrix."""
+    if is_listed.all():
+        return sparse.csr_array(sparse.eye(is_listed.size))
+    of_experts = problem.experts.sharing.embedding(n_responses)
+    n_logits = problem.mixture.gate.contrasts.shape[0] * problem.gate_design.n_columns
+    n_noises = is_listed.size - n_logits - of_experts.shape[0]
+    parts = sparse.eye(n_logits), of_experts, sparse.eye(n_noises)
+    return sparse.csr_array(sparse.block_diag(parts))
 
 
 def _units(design):

@@ -162,13 +162,17 @@ class FittedModel:
         found = linear_predictor(X, *values, self.distribution.is_relative)
         return found if inputs.offset is None else found + inputs.offset
 
+    def gate_rows(self, inputs):
+        """Rows of the gate, normalised, see `GateRows`."""
+        local = GateRows(self.gate, self._gate_predictor(inputs))
+        local.normalise()
+        return local
+
     def _gate(self, rows):
         """Probabilities of the experts in a block, (K, b)."""
         if rows.expert_proba is not None:
             return rows.expert_proba.T
-        local = GateRows(self.gate, self._gate_predictor(rows))
-        local.normalise()
-        return local.probability
+        return self.gate_rows(rows).probability
 
     def _gate_predictor(self, rows):
         """Logits of all branches of the gate, (R, b)."""

@@ -94,6 +94,21 @@ class Gate:
         sizes = [self.n_branches ** (level + 1) for level in range(self.depth)]
         return [slice(end - size, end) for size, end in zip(sizes, accumulate(sizes))]
 
+    @cached_property
+    def siblings(self):
+        """Which branches have the same node, (R, R) of 0 and 1."""
+        return np.kron(np.eye(self.n_nodes), np.ones((self.n_branches,) * 2))
+
+    @cached_property
+    def paths(self):
+        """Which branches lead to each expert, (K, R) of 0 and 1."""
+        every = np.arange(self.n_experts)
+        found = np.zeros((self.n_experts, len(self.siblings)))
+        for level, own in enumerate(self.levels):
+            below = self.n_branches ** (self.depth - 1 - level)
+            found[every, own.start + every // below] = 1.0
+        return found
+
     @property
     def labels(self):
         """Expert and None of each branch, or node and branch, a list of pairs."""

@@ -2,13 +2,16 @@
 
 from skmoe.inspection._estimates import Estimates, WaldTest
 from skmoe.inspection._importance import feature_importances
-from skmoe.inspection._inference import Inference, inference
+from skmoe.inspection._inference import inference
 from skmoe.inspection._information import Information, information, signal_to_noise
+from skmoe.inspection._predictions import Predictions
+from skmoe.inspection._result import Inference
 
 __all__ = [
     "Estimates",
     "Inference",
     "Information",
+    "Predictions",
     "WaldTest",
     "feature_importances",
     "inference",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,119 +11,17 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
-from skmoe._tables import table_of
-from skmoe._typing import FloatArray, MatrixLike
+from skmoe._typing import MatrixLike
 from skmoe.data.sample import Known
-from skmoe.inspection._estimates import Estimates
+from skmoe.inspection._delta import DeltaMethod
 from skmoe.inspection._fit import inspect_fit
-from skmoe.inspection._names import Entry, labels_of, noise_of, reported_entries
+from skmoe.inspection._names import Entry, noise_of, reported_entries
 from skmoe.inspection._noise_df import learned_df, with_df
+from skmoe.inspection._result import Inference
 
 # Standard errors between a fit and the optimum that are worth a warning, and between
 # the optimum and that without penalties.
 _FAR = 0.25
-
-
-class Inference(Estimates):
-    """Standard errors and tests for every entry of the fitted attributes.
-
-    Made by :func:`inference`.  R is the number of entries: gate, experts, noise; both
-    experts of a symmetric model and all K gates are listed, so that what is listed is
-    what the attributes hold; a coefficient that experts share has one entry, such as
-    ``"all experts: x1"`` or ``"experts 0 and 2: x1"``.
-
-    Attributes
-    ----------
-    names : list of str
-        Names of the R entries, such as ``"expert 0: x1"``; with several outputs
-        ``"expert 0, output: x1"``, where a data frame y has named its columns.
-    estimate : ndarray of shape (R,)
-        The fitted attributes.
-    covariance : ndarray of shape (R, R)
-        Their covariance; NaN for what the data does not determine.
-    standard_error : ndarray of shape (R,)
-        Square root of its diagonal.
-    z, p_value : ndarray of shape (R,)
-        Ratio to the standard error, and its two-sided p-value under the normal
-        distribution; NaN for noise variances, which cannot be 0.
-    penalty_bias : ndarray of shape (R,)
-        How far penalties and the prior on noise move each estimate, to first order and
-        in standard errors: ``-H^-1 grad`` of these, with H the Hessian of F.  The
-        fit without them is about so much lower.
-    robust : bool
-        Whether the covariance is the sandwich.
-    n_samples : float
-        Number of rows, or sum of weights.
-    log_likelihood : float
-        Sum over the rows, in nats.
-    """
-
-    def __init__(
-        self,
-        title: str,
-        entries: list[Entry],
-        estimate: FloatArray,
-        covariance: FloatArray,
-        penalty_bias: FloatArray,
-        robust: bool,
-        n_samples: float,
-        log_likelihood: float,
-    ) -> None:
-        self._title, self._entries = title, entries
-        names = [str(entry) for entry in entries]
-        is_noise = np.array([entry.part == "noise" for entry in entries])
-        scales = np.where(is_noise, "log", "identity")
-        super().__init__(names, labels_of(entries), estimate, covariance, scales)
-        self.robust, self.penalty_bias = robust, penalty_bias
-        self.n_samples, self.log_likelihood = n_samples, log_likelihood
-
-    def table(self, level: float = 0.95, penalty_bias: bool = False) -> Any:
-        """One row for each entry of the fitted attributes.
-
-        Parameters
-        ----------
-        level : float, default=0.95
-            Coverage of the intervals.
-        penalty_bias : bool, default=False
-            Whether to add a column with that attribute.
-
-        Returns
-        -------
-        table : pandas.DataFrame, or structured ndarray of shape (R,) without pandas
-            Columns part, expert, output (with several outputs or classes), feature,
-            estimate, std_error, z, p_value, lower, upper; a DataFrame's index has the
-            names.  In a tree (``depth > 1``) rows of the gate have the node in the
-            column expert and the branch in output.
-        """
-        columns = self._columns(level)
-        if penalty_bias:
-            columns["penalty_bias"] = self.penalty_bias
-        return table_of(columns, self.names)
-
-    def summary(self, level: float = 0.95) -> str:
-        """The table as text, with a heading.
-
-        Parameters
-        ----------
-        level : float, default=0.95
-            Coverage of the intervals.
-
-        Returns
-        -------
-        text : str
-        """
-        kind = "sandwich" if self.robust else "observed information"
-        lines = [
-            self._title,
-            f"{self.n_samples:g} samples, log-likelihood {self.log_likelihood:.6g} "
-            f"nats, covariance from the {kind}",
-            "",
-            self._lines(level),
-        ]
-        return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        return self.summary()
 
 
 def inference(
@@ -274,6 +171,7 @@ def inference(
         bool(robust),
         n_samples,
         n_samples * mean,
+        DeltaMethod(estimator, y, fit.coordinates.expansion),
     )
     _warn_of_penalties(result)
     return result

@@ -127,6 +127,11 @@ def _features_of_both(estimator, intercepts):
     return found
 
 
+def outputs_of(estimator, y):
+    """Outputs or classes that have means, a list; [None] for one output."""
+    return list(getattr(estimator, "classes_", _outputs(estimator, y)))
+
+
 def _outputs(estimator, y):
     """Outputs or classes with coefficients of their own, a list; [None] for one.
 

@@ -1,0 +1,72 @@
+"""Predictions and effects of columns, averaged over rows."""
+
+import numpy as np
+
+from skmoe._validation import check_weights
+from skmoe.inspection._estimates import Estimates
+from skmoe.inspection._predictions import check_of, value_labels
+
+
+def average_predictions(delta, covariance, inputs, sample_weight, of):
+    """Weighted means of what is asked for, `Estimates`, by a `DeltaMethod`."""
+    check_of(of)
+    numbers = delta.averages(inputs, _shares(sample_weight, inputs), of)
+    scale = delta.scale(of)
+    if inputs.trials is not None and scale == "logit" and of != "gate":
+        scale = "log"  # of counts of successes
+    labels = value_labels(delta, of)
+    return _estimates(delta, covariance, numbers, _names(labels, of), labels, scale)
+
+
+def average_effects(delta, covariance, inputs, sample_weight, of):
+    """Weighted means of changes along the columns, `Estimates`."""
+    check_of(of)
+    weight = _shares(sample_weight, inputs)
+    is_binary = np.array([_is_binary(inputs.X[:, [j]]) for j in delta.columns])
+    numbers = delta.average_effects(inputs, weight, of, is_binary)
+    labels = value_labels(delta, of)
+    features = [delta.feature_names[j] for j in delta.columns]
+    names = [
+        f"{name}: {feature}" for name in _names(labels, of) for feature in features
+    ]
+    n_values = len(numbers.value)
+    labels = {
+        name: np.repeat(np.array(values, dtype=object), len(features))
+        for name, values in labels.items()
+    }
+    labels["feature"] = np.tile(features, n_values)
+    labels["contrast"] = np.tile(np.where(is_binary, "1 - 0", "dy/dx"), n_values)
+    return _estimates(delta, covariance, numbers, names, labels, "identity")
+
+
+def _shares(sample_weight, inputs):
+    """Weights that sum to 1, (n,)."""
+    weight = check_weights(sample_weight, inputs.X)
+    return weight / weight.sum()
+
+
+def _is_binary(column):
+    """Whether a column of X has no values but 0 and 1."""
+    values = column.data if hasattr(column, "nnz") else column
+    return bool(np.isin(values, (0, 1)).all())
+
+
+def _names(labels, of):
+    """Names of values by their experts and outputs, a list of str."""
+    owners = [of]
+    if "expert" in labels:
+        part = "gate" if of == "gate" else "expert"
+        owners = [f"{part} {expert}" for expert in labels["expert"]]
+    if "output" not in labels:
+        return owners
+    outputs = labels["output"]
+    owners = owners * (len(outputs) // len(owners))
+    return [f"{owner}, {output}" for owner, output in zip(owners, outputs)]
+
+
+def _estimates(delta, covariance, numbers, names, labels, scale):
+    """`Estimates` of `Numbers`, whose axes lie one after the other."""
+    gradient = numbers.gradient.reshape(len(names), -1)
+    scales = np.full(len(names), scale)
+    found = delta.covariance(gradient, covariance)
+    return Estimates(names, labels, numbers.value.ravel(), found, scales)

@@ -1,0 +1,247 @@
+"""The delta method: numbers that follow from a fitted mixture, and how they vary.
+
+With the derivatives J of some numbers by the entries of an :class:`Inference`, whose
+covariance is C, the covariance of the numbers is ``J C J'`` to first order.
+"""
+
+import copy
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import is_classifier
+
+from skmoe.data.design import block_rows, blocks_of, is_constant
+from skmoe.engine.derivatives import ExpertMeanRows, GateProbabilityRows, MeanRows
+from skmoe.inspection._names import feature_names, outputs_of
+
+# What can be asked for.
+KINDS = {"mean": MeanRows, "experts": ExpertMeanRows, "gate": GateProbabilityRows}
+# Derivatives that are smaller, relative to the largest, come from rounding.
+_ROUNDING = 1e-9
+
+
+class Numbers(NamedTuple):
+    """Some numbers and their derivatives by all entries of the fitted attributes."""
+
+    value: np.ndarray  # (...)
+    gradient: np.ndarray  # (..., entries)
+
+    def minus(self, other):
+        """Differences from other numbers."""
+        return Numbers(self.value - other.value, self.gradient - other.gradient)
+
+
+class DeltaMethod:
+    """A fitted mixture as it was when its entries got their covariance.
+
+    Parameters
+    ----------
+    estimator : BaseMixtureOfExperts
+    y : array-like
+        Targets of the fit, which may name outputs.
+    expansion : sparse matrix of shape (entries, R)
+        From the entries that are listed to all of the fitted attributes.
+
+    Attributes
+    ----------
+    experts : list of int and str, names of all experts
+    outputs : list, outputs or classes of means; [None] for one
+    columns : ndarray of int, columns of X that gate or experts see
+    feature_names : list of str, of all columns of X
+    is_classifier : bool
+    """
+
+    def __init__(self, estimator, y, expansion):
+        # A later fit, or parameters that are set, must not change it.
+        self._estimator, self._model = copy.copy(estimator), estimator._model()
+        self._expansion = expansion
+        self.is_classifier = is_classifier(estimator)
+        self.experts = self._model.gate.names
+        self.outputs = outputs_of(estimator, y)
+        self.feature_names = feature_names(estimator)
+        spec, units = self._model.specification, estimator._fitted["column_units"]
+        self._gate = _Part(spec.gate_columns, spec.gate_intercept, units)
+        self._own = _Part(spec.expert_columns, spec.fit_intercept, units)
+        self.columns = np.union1d(self._gate.columns, self._own.columns)
+
+    def inputs(self, X, offset, trials, is_sample=False):
+        """Validated `Inputs`; a sample has all that the rows of the fit had."""
+        if is_sample:
+            self._estimator._require(offset=offset, trials=trials)
+        return self._estimator._inputs(X, offset, None, trials)
+
+    def scale(self, of):
+        """Scale on which intervals of values are normal, see `intervals`."""
+        fixed = self._model.fixed
+        if of == "gate" or self.is_classifier:
+            return "logit"
+        if fixed is not None and (fixed.moments(len(self.outputs))[0] < 0).any():
+            return "identity"
+        scales = {"identity": "identity", "exp": "log", "sigmoid": "logit"}
+        return scales[self._model.distribution.inverse_link]
+
+    def by_rows(self, inputs, of, covariance):
+        """Values of the rows and their standard errors, two arrays (o, n)."""
+        values, errors = [], []
+        for rows in self._blocks(inputs):
+            parts = KINDS[of](self._model, rows).derivatives()
+            numbers = Numbers(parts.value, self._by_entries(parts, rows))
+            values.append(numbers.value)
+            errors.append(self._errors(numbers, covariance))
+        return np.concatenate(values, axis=1), np.concatenate(errors, axis=1)
+
+    def averages(self, inputs, weight, of):
+        """Means of values over rows whose weights (n,) sum to 1, `Numbers` (o,)."""
+        return self._total(inputs, weight, lambda *rows: self._averages_of(*rows, of))
+
+    def average_effects(self, inputs, weight, of, is_binary):
+        """Means of changes along each of the seen columns, `Numbers` (o, columns).
+
+        Derivatives, and of columns that are binary differences between 1 and 0.
+        """
+
+        def of_block(rows, weight):
+            local = KINDS[of](self._model, rows)
+            here = local.derivatives()
+            effects = [
+                self._difference(rows, weight, of, column)
+                if binary
+                else self._slope(local, here, rows, weight, column)
+                for column, binary in zip(self.columns, is_binary)
+            ]
+            values, gradients = zip(*effects)
+            return Numbers(np.stack(values, axis=1), np.stack(gradients, axis=1))
+
+        return self._total(inputs, weight, of_block)
+
+    def covariance(self, gradient, covariance):
+        """Covariance of numbers with these derivatives (N, entries), (N, N).
+
+        By that of the entries that are listed, (R, R); NaN for numbers that change with
+        entries which have none.
+        """
+        gradient, known, unknown = self._listed(gradient, covariance)
+        found = gradient @ known @ gradient.T
+        found[unknown] = found[:, unknown] = np.nan
+        return found
+
+    def _errors(self, numbers, covariance):
+        """Standard errors of `Numbers` (...), (...)."""
+        flat = numbers.gradient.reshape(numbers.value.size, -1)
+        gradient, known, unknown = self._listed(flat, covariance)
+        variance = ((gradient @ known) * gradient).sum(axis=1)
+        variance[unknown] = np.nan
+        return np.sqrt(np.maximum(variance, 0)).reshape(numbers.value.shape)
+
+    def _listed(self, gradient, covariance):
+        """Derivatives (N, entries) by the entries that have a covariance, and that.
+
+        And which numbers change with others, (N,).
+        """
+        gradient = gradient @ self._expansion
+        covariance = covariance[: gradient.shape[1], : gradient.shape[1]]
+        has_none = np.isnan(covariance.diagonal())
+        size = np.abs(gradient)
+        least = _ROUNDING * size.max(axis=1, initial=0.0, keepdims=True)
+        unknown = (size[:, has_none] > least).any(axis=1)
+        known = np.flatnonzero(~has_none)
+        return gradient[:, known], covariance[np.ix_(known, known)], unknown
+
+    def _blocks(self, inputs):
+        """The rows in parts, dense."""
+        size = len(self.outputs) * len(self.experts) * self._expansion.shape[0]
+        for rows in blocks_of(inputs.X.shape[0], block_rows(size)):
+            block = inputs.take(rows)
+            X = block.X.toarray() if sparse.issparse(block.X) else block.X
+            yield block._replace(X=X)
+
+    def _total(self, inputs, weight, numbers_of):
+        """Sum of `numbers_of(rows, weight)` over all parts."""
+        start, total = 0, None
+        for rows in self._blocks(inputs):
+            end = start + rows.X.shape[0]
+            found = numbers_of(rows, weight[start:end])
+            total = found if total is None else Numbers(*map(np.add, total, found))
+            start = end
+        return total
+
+    def _averages_of(self, rows, weight, of):
+        """Weighted sums of values over a block, `Numbers` (o,)."""
+        parts = KINDS[of](self._model, rows).derivatives()
+        return Numbers(parts.value @ weight, self._summed(parts, rows, weight))
+
+    def _difference(self, rows, weight, of, column):
+        """Sums of values where a column is 1 less those where it is 0, `Numbers`."""
+        ends = []
+        for value in (1, 0):
+            X = rows.X.copy()
+            X[:, column] = value
+            ends.append(self._averages_of(rows._replace(X=X), weight, of))
+        return ends[0].minus(ends[1])
+
+    def _slope(self, local, here, rows, weight, column):
+        """Sums of the derivatives of values by a column, `Numbers`.
+
+        `here` are the `Derivatives` of the rows: they say how a coefficient of the
+        column changes what is gained along it.
+        """
+        in_gate, in_experts = (
+            np.flatnonzero(part.columns == column) for part in (self._gate, self._own)
+        )
+        parts = local.along(
+            self._model.gate_coef[..., in_gate].sum(axis=-1).ravel(),
+            self._model.coef[..., in_experts].sum(axis=-1),
+        )
+        by_gate, by_experts = self._sums(parts, rows, weight)
+        by_gate[:, :, in_gate] += (here.by_gate @ weight)[..., None]
+        by_experts[..., in_experts] += (here.by_experts @ weight)[..., None]
+        return Numbers(parts.value @ weight, self._joined(by_gate, by_experts))
+
+    def _by_entries(self, parts, rows):
+        """Derivatives by all entries from those by predictors, (o, b, entries)."""
+        by_gate = np.einsum("orb,bp->obrp", parts.by_gate, self._gate.seen(rows.X))
+        own = np.einsum("okqb,bp->obkqp", parts.by_experts, self._own.seen(rows.X))
+        return self._joined(by_gate, own, n_axes=2)
+
+    def _summed(self, parts, rows, weight):
+        """Weighted sums of the derivatives by all entries, (o, entries)."""
+        return self._joined(*self._sums(parts, rows, weight))
+
+    def _sums(self, parts, rows, weight):
+        """Weighted sums of derivatives by entries, (o, R, p) and (o, K, q, p)."""
+        by_gate = parts.by_gate @ (weight[:, None] * self._gate.seen(rows.X))
+        own = parts.by_experts @ (weight[:, None] * self._own.seen(rows.X))
+        return by_gate, own
+
+    def _joined(self, by_gate, by_experts, n_axes=1):
+        """Derivatives by all entries; by those of the noise they are 0."""
+        shape = by_gate.shape[:n_axes]
+        parts = [by_gate.reshape(*shape, -1), by_experts.reshape(*shape, -1)]
+        n_noises = self._expansion.shape[0] - sum(part.shape[-1] for part in parts)
+        return np.concatenate([*parts, np.zeros((*shape, n_noises))], axis=-1)
+
+
+class _Part:
+    """What gate or experts see of X, as their entries multiply it.
+
+    A column that was constant in the fit is part of the intercept there, so that its
+    coefficient counts what it is beyond that value.
+    """
+
+    def __init__(self, columns, has_intercept, units):
+        mean, scale = units
+        self.columns = np.arange(mean.size) if columns is None else columns
+        self.has_intercept = has_intercept
+        is_constant_in_fit = np.isinf(scale) & bool(has_intercept)
+        self._constant = np.flatnonzero(is_constant_in_fit[self.columns])
+        self._value = mean[self.columns][self._constant]
+
+    def seen(self, X):
+        """Columns of dense X in float64, and ones for the intercept, (b, p)."""
+        seen = X[:, self.columns].astype(np.float64)
+        gap = seen[:, self._constant]
+        ends = np.minimum(gap, self._value), np.maximum(gap, self._value)
+        is_same = is_constant(*ends, X.dtype)
+        seen[:, self._constant] = np.where(is_same, 0.0, gap - self._value)
+        return np.pad(seen, ((0, 0), (0, int(self.has_intercept))), constant_values=1)
