@@ -10,6 +10,11 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
+from skmoe.distributions.binomial import Binomial
+from skmoe.distributions.negative_binomial import OverdispersedCounts
+from skmoe.distributions.poisson import Poisson
+from skmoe.engine.counts import least_count
+from skmoe.engine.quantiles import OutputMixture
 
 LEVELS = [1e-12, 1e-4, 0.05, 0.3, 0.5, 0.9, 0.999, 1 - 1e-9]
 
@@ -170,3 +175,74 @@ def test_one_coverage_at_a_time():
     model, X, _ = fitted(n=30)
     with pytest.raises(ValueError, match="coverage=.*predict_quantile"):
         model.predict_interval(X, [0.5, 0.9])
+
+
+@pytest.mark.parametrize("noise", [None, 4.0])
+@pytest.mark.parametrize("q", [0.001, 0.05, 0.5])
+def test_rows_whose_quantile_is_found_are_left_out(noise, q, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4000, 3))
+    y = np.abs(X[:, 0]) + 0.3 * rng.standard_normal(4000)
+    model = MixtureOfLinearExperts(4, noise_df=noise, random_state=0).fit(X, y)
+    seen, cdf = [], OutputMixture.cdf
+
+    def counted(mixture, at, rows):
+        seen.append(at.size)
+        return cdf(mixture, at, rows)
+
+    monkeypatch.setattr(OutputMixture, "cdf", counted)
+    found = model.predict_quantile(X, q)
+    assert sum(seen) < 8 * len(X)
+    monkeypatch.undo()
+    np.testing.assert_allclose(model.cdf(X, found), q, rtol=1e-13)
+
+
+class TestLeastCount:
+    """The search that quantiles of counts share, from guesses near and far."""
+
+    @pytest.mark.parametrize("shift", [-900, -30, -1, 0, 1, 30, 900])
+    def test_is_where_the_cdf_reaches_the_level(self, shift):
+        rng = np.random.default_rng(0)
+        mean, q = rng.uniform(0.01, 400, 500), rng.uniform(1e-6, 1 - 1e-6, 500)
+        expected = stats.poisson.ppf(q, mean)
+        guess = np.maximum(expected + shift, 0)
+        found = least_count(q, lambda y, rows: stats.poisson.cdf(y, mean[rows]), guess)
+        np.testing.assert_array_equal(found, expected)
+
+    def test_a_good_guess_costs_two_looks(self):
+        q, mean = np.full(100, 0.3), np.linspace(1, 50, 100)
+        looks = []
+
+        def cdf(y, rows):
+            looks.append(y.size)
+            return stats.poisson.cdf(y, mean[rows])
+
+        guess = stats.poisson.ppf(q, mean)
+        np.testing.assert_array_equal(least_count(q, cdf, guess), guess)
+        assert sum(looks) <= 200
+
+    def test_keeps_to_its_ends(self):
+        q, ends = np.array([0.1, 0.9]), np.array([[2.0, 2.0], [5.0, 5.0]])
+
+        def cdf(y, rows):
+            assert ((y > 2) & (y < 5)).all()
+            return np.zeros(y.size)
+
+        found = least_count(q, cdf, np.array([3.0, 4.0]), *ends)
+        np.testing.assert_array_equal(found, 5)
+
+    def test_families_have_the_counts_of_scipy(self):
+        rng = np.random.default_rng(1)
+        q = rng.uniform(1e-5, 1 - 1e-5, 2000)
+        mean = np.exp(rng.uniform(-5, 9, 2000))
+        found = Poisson().quantile(q, mean, 1.0)
+        np.testing.assert_array_equal(found, stats.poisson.ppf(q, mean))
+        trials = rng.integers(1, 300, 2000).astype(float)
+        share = rng.uniform(size=2000)
+        share[:3] = 0, 1, 0
+        found = Binomial().quantile(q, share * trials, trials)
+        np.testing.assert_array_equal(found, stats.binom.ppf(q, trials, share))
+        a = np.exp(rng.uniform(-4, 2, 2000))
+        found = OverdispersedCounts().quantile(q, mean, a)
+        expected = stats.nbinom.ppf(q, 1 / a, 1 / (1 + a * mean))
+        np.testing.assert_array_equal(found, expected)

@@ -1,8 +1,9 @@
 """Counts of successes among known numbers of trials."""
 
 import numpy as np
-from scipy import stats
 from scipy.special import betainc, betaln, expit, log_expit
+
+from skmoe.engine.counts import least_count, normal_guess
 
 # Under no expert a row is less probable, in nats: the gate then decides.
 _LEAST = -1e300
@@ -75,7 +76,17 @@ class Binomial:
 
     def quantile(self, q, mean, dispersion):
         """Least count whose cdf is at least q."""
-        return stats.binom.ppf(q, dispersion, np.minimum(mean / dispersion, 1))
+        q, mean, trials = np.broadcast_arrays(q, mean, dispersion)
+        share = np.minimum(mean / trials, 1)
+        guess = normal_guess(q, mean, mean * (1 - share), 1 - 2 * share)
+        shape = guess.shape
+        q, mean, trials, guess = (part.ravel() for part in (q, mean, trials, guess))
+
+        def cdf(count, rows):
+            return self.cdf(count, mean[rows], trials[rows])
+
+        guess = np.minimum(guess, trials - 1)
+        return least_count(q, cdf, guess, high=trials).reshape(shape)
 
     def sample(self, mean, dispersion, rng):
         """Draws, of the shape of `mean`."""

@@ -8,7 +8,7 @@ they are, without u: a then follows Fisher's scoring.
 
 import numpy as np
 from scipy import stats
-from scipy.special import gammaincinv
+from scipy.special import betainc, gammaincinv
 
 from skmoe.distributions.gamma_functions import (
     log1p_gap,
@@ -18,11 +18,14 @@ from skmoe.distributions.gamma_functions import (
 )
 from skmoe.distributions.log_link import LogLink
 from skmoe.distributions.poisson import Poisson
+from skmoe.engine.counts import least_count
 
 # Logarithms of means beyond are brought back.
 _FARTHEST = 600.0
 _MOST, _LEAST = 1e300, 1e-100
 _MANY = 1e8
+# Odds a mu below which 1 / (1 + odds) has lost digits of them.
+_NEAR = 0.5
 
 
 class OverdispersedCounts:
@@ -41,12 +44,17 @@ class OverdispersedCounts:
 
     def cdf(self, target, mean, dispersion):
         """P(Y <= target)."""
-        odds = self._product(dispersion, mean)
         count = np.floor(np.minimum(target, _MOST))
-        share, size = odds / (1 + odds), 1 / dispersion
-        # The incomplete beta function's complement, which SciPy 1.11 has here alone.
-        below = stats.beta.sf(share, np.maximum(count, 0) + 1, size)
-        return np.where(count < 0, 0.0, below)
+        odds, size = self._product(dispersion, mean), 1 / dispersion
+        odds, size, count = np.broadcast_arrays(odds, size, count)
+        found, near = np.zeros(count.shape), odds < _NEAR
+        near, far = (count >= 0) & near, (count >= 0) & ~near
+        share = odds[near] / (1 + odds[near])
+        # The complement of the incomplete beta function is slow, and SciPy 1.11 has it
+        # here alone.
+        found[near] = stats.beta.sf(share, count[near] + 1, size[near])
+        found[far] = betainc(size[far], count[far] + 1, 1 / (1 + odds[far]))
+        return found
 
     def quantile(self, q, mean, dispersion):
         """Least count whose cdf is at least q.
@@ -56,31 +64,14 @@ class OverdispersedCounts:
         q, mean, dispersion = np.broadcast_arrays(q, mean, dispersion)
         one = 1 + self._product(dispersion, mean)
         guess = np.minimum(gammaincinv(mean / one, q), _MOST / one) * one
-        found = np.array(np.floor(guess))
-        few = mean < _MANY
-        case = (values[few] for values in (q, mean, dispersion, found))
-        found[few] = self._least_count(*case)
+        found, few = np.array(np.floor(guess)), mean < _MANY
+        q, mean, dispersion = (values[few] for values in (q, mean, dispersion))
+
+        def cdf(count, rows):
+            return self.cdf(count, mean[rows], dispersion[rows])
+
+        found[few] = least_count(q, cdf, found[few])
         return found
-
-    def _least_count(self, q, mean, dispersion, guess):
-        """Least counts whose cdf is at least q, near a guess, all (n,)."""
-
-        def reaches(count):
-            return self.cdf(count, mean, dispersion) >= q
-
-        low, high, width = np.maximum(guess - 1, -1), guess, 1.0
-        while (short := ~reaches(high)).any() and width < _MOST:
-            low, high = np.where(short, high, low), np.where(short, high + width, high)
-            width *= 2
-        width = 1.0
-        while (far := (low >= 0) & reaches(low)).any():
-            below = np.maximum(low - width, -1)
-            low, high = np.where(far, below, low), np.where(far, low, high)
-            width *= 2
-        while ((low < (middle := np.floor((low + high) / 2))) & (middle < high)).any():
-            reached = reaches(middle)
-            low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-        return high
 
     def _product(self, dispersion, mean):
         """a mu, brought back where it overflows."""

@@ -1,8 +1,9 @@
 """Counts."""
 
 import numpy as np
-from scipy import stats
-from scipy.special import gammaln, ndtri, pdtr
+from scipy.special import gammaln, pdtr
+
+from skmoe.engine.counts import least_count, normal_guess
 
 # Counts beyond are normal, but for their skewness; SciPy does not go much further.
 _MANY = 1e8
@@ -33,12 +34,12 @@ class Poisson:
 
     def quantile(self, q, mean, dispersion):
         """Least count whose cdf is at least q."""
-        few = np.minimum(mean, _MANY)
-        # Cornish and Fisher's first term, and half a count.
-        normal = ndtri(q)
-        skew = (np.square(normal) - 4) / 6
-        normal = np.ceil(mean + np.sqrt(mean) * normal + skew)
-        return np.where(mean < _MANY, stats.poisson.ppf(q, few), normal)
+        q, mean = np.broadcast_arrays(q, mean)
+        found = normal_guess(q, mean, mean, 1.0)
+        few = mean < _MANY
+        q, mean = q[few], mean[few]
+        found[few] = least_count(q, lambda y, rows: pdtr(y, mean[rows]), found[few])
+        return found
 
     def sample(self, mean, dispersion, rng):
         """Draws, of the shape of `mean`."""

@@ -2,10 +2,14 @@
 
 import numpy as np
 
+from skmoe.engine.counts import least_count
+
 _MAX_ROOT_STEPS = 200
 # Ends of brackets are brought back, so that differences are finite.
 _LARGEST = 1e300
 _TINY = np.finfo(np.float64).tiny
+# Of a cdf, relative; a few of each expert's.
+_ROUNDING = 8 * np.finfo(np.float64).eps
 
 
 class OutputMixture:
@@ -22,25 +26,22 @@ class OutputMixture:
     """
 
     def __init__(self, gate, mean, dispersion, distribution, fixed=()):
-        self.gate, self.mean = gate, mean
-        self.dispersion = np.broadcast_to(dispersion, mean.shape)
+        self.gate, self.mean, self.dispersion = gate, mean, dispersion
         self.distribution, self.fixed = distribution, list(fixed)
 
     def cdf(self, y, rows=slice(None)):
         """P(Y <= y) of some rows, (n,)."""
-        own = self.mean[:, rows], self.dispersion[:, rows]
-        below = self.distribution.cdf(y, *own)
+        below = self.distribution.cdf(y, *self._own(rows))
         of_fixed = [expert.cdf(y[None])[0] for expert in self.fixed]
         return self._sum(below, of_fixed, rows)
 
     def density(self, y, rows):
         """Density of some rows, (n,), beside jumps of the cdf."""
-        own = self.mean[:, rows], self.dispersion[:, rows]
-        found = self.distribution.density(y, *own)
+        found = self.distribution.density(y, *self._own(rows))
         return self._sum(found, [expert.density(y) for expert in self.fixed], rows)
 
-    def ends(self, q):
-        """Least and largest quantile of the experts, two (n,)."""
+    def bracket(self, q):
+        """Least and largest quantile of the experts, and their mean, three (n,)."""
         found = self.distribution.quantile(q, self.mean, self.dispersion)
         if self.fixed:
             levels = np.broadcast_to(q, self.mean.shape[1:]).astype(np.float64)
@@ -49,7 +50,8 @@ class OutputMixture:
         found = np.clip(found, -_LARGEST, _LARGEST)
         # Experts that do not count may be anywhere.
         low = np.where(self.gate > 0, found, np.inf).min(axis=0)
-        return low, np.where(self.gate > 0, found, -np.inf).max(axis=0)
+        high = np.where(self.gate > 0, found, -np.inf).max(axis=0)
+        return low, high, np.clip((self.gate * found).sum(axis=0), low, high)
 
     def reflected(self):
         """The mixtures of -y, of symmetric distributions."""
@@ -67,24 +69,39 @@ class OutputMixture:
 
     def take(self, rows):
         """Some of the rows (index array)."""
-        of_rows = (part[:, rows] for part in (self.gate, self.mean, self.dispersion))
-        return OutputMixture(*of_rows, self.distribution, self.fixed)
+        rest = *self._own(rows), self.distribution, self.fixed
+        return OutputMixture(self.gate[:, rows], *rest)
+
+    def _own(self, rows):
+        """Means and dispersions of some rows, (K, n) and (K, 1) or (K, n)."""
+        is_common = self.dispersion.shape[1] == 1
+        return self.mean[:, rows], self.dispersion[
+            :, slice(None) if is_common else rows
+        ]
 
     def _sum(self, values, of_fixed, rows):
         """Sum over the experts of values (K, n) and of fixed ones (F lists), (n,)."""
         if of_fixed:
             values = np.concatenate([values, of_fixed])
-        return (self.gate[:, rows] * values).sum(axis=0)
+        return np.einsum("kn,kn->n", self.gate[:, rows], values)
 
 
 def mixture_quantile(q, mixture):
     """Quantiles of an `OutputMixture`, (r,) -> (r, n)."""
     if mixture.distribution.is_discrete:
-        return np.stack([_least_count(level, mixture) for level in q])
+        return np.stack([_of_counts(level, mixture) for level in q])
     jumps = [k for k, expert in enumerate(mixture.fixed) if expert.has_jump]
     if jumps:
         return np.stack([_beside_jump(level, mixture, jumps[0]) for level in q])
     return np.stack([_of_smooth(level, 1 - level, mixture) for level in q])
+
+
+def _of_counts(q, mixture):
+    """One quantile of each row of counts, (n,)."""
+    low, high, guess = mixture.bracket(q)
+    q = np.broadcast_to(q, low.shape)
+    guess = np.clip(np.floor(guess), low, high - 1)
+    return least_count(q, mixture.cdf, guess, low - 1, high)
 
 
 def _beside_jump(q, mixture, number):
@@ -123,10 +140,9 @@ def _root(q, mixture):
 
     Rows that have converged are left out: rows do not see each other.
     """
-    low, high = mixture.ends(q)
+    low, high, at = mixture.bracket(q)
     q = np.broadcast_to(q, low.shape)
-    found, rows = (low + high) / 2, np.arange(low.shape[0])
-    at, step = found, high - low
+    found, rows, step = at, np.arange(low.shape[0]), high - low
     for _ in range(_MAX_ROOT_STEPS):
         excess = mixture.cdf(at, rows) - q[rows]
         low, high = np.where(excess < 0, at, low), np.where(excess < 0, high, at)
@@ -136,25 +152,11 @@ def _root(q, mixture):
         good = (newton > low) & (newton < high) & (np.abs(newton - at) < step / 2)
         following = np.where(good, newton, (low + high) / 2)
         moving = (step > 4 * np.spacing(np.abs(at))) & (following != at)
+        # No step tells more than the rounding of the cdf.
+        moving &= np.abs(excess) > _ROUNDING * q[rows]
         rows, step = rows[moving], np.abs(following - at)[moving]
         if not rows.size:
             break
         low, high, at = low[moving], high[moving], following[moving]
         found[rows] = at
-    return found
-
-
-def _least_count(q, mixture):
-    """Least count whose cdf reaches q, by bisection, (n,)."""
-    low, high = mixture.ends(q)
-    found, rows, low = high.copy(), np.arange(low.shape[0]), low - 1
-    for _ in range(_MAX_ROOT_STEPS):
-        middle = np.floor((low + high) / 2)
-        moving = (middle > low) & (middle < high)
-        rows, low, high, middle = (a[moving] for a in (rows, low, high, middle))
-        if not rows.size:
-            break
-        reached = mixture.cdf(middle, rows) >= q
-        low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-        found[rows] = high
     return found
