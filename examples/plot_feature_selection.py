@@ -6,7 +6,8 @@ Which features matter, and to whom: an L1 penalty
 Of twenty features, three matter in one regime, three others in the second, and one
 decides between the two.  A ridge penalty gives every feature a coefficient everywhere.
 An L1 penalty, `l1_ratio` and `gate_l1_ratio`, makes most of them exactly zero, for the
-experts and for the gate; its strength is found by held-out likelihood.
+experts and for the gate; a path of strengths, with the held-out likelihood of each,
+tells how strong it should be.
 
 Run it with a path to save the picture there:
 ``python plot_feature_selection.py picture.png``.
@@ -16,10 +17,9 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.model_selection import GridSearchCV
 
 from skmoe import MixtureOfLinearExperts
-from skmoe.model_selection import log_likelihood_scorer
+from skmoe.model_selection import alpha_path
 
 # %%
 # Data with two regimes
@@ -37,29 +37,54 @@ y = (X * slopes[regime]).sum(axis=1) + 0.5 * rng.standard_normal(300)
 # %%
 # Ridge and lasso, each with the strength that predicts best
 # ----------------------------------------------------------
+# Penalties of experts and gate change together, in the ratio of `alpha` and
+# `gate_alpha`.  The rule of one standard error takes the strongest penalty that
+# predicts as well as the best, as far as the folds can tell.
 
-strengths = {"alpha": [3, 10, 30, 100], "gate_alpha": [3, 10, 30]}
-fits = {}
+strengths = np.geomspace(1, 300, 12)
+paths, fits = {}, {}
 for name, l1_ratio in (("Ridge", 0.0), ("Lasso", 1.0)):
     model = MixtureOfLinearExperts(
-        l1_ratio=l1_ratio, gate_l1_ratio=l1_ratio, random_state=0
+        alpha=1,
+        gate_alpha=0.5,
+        l1_ratio=l1_ratio,
+        gate_l1_ratio=l1_ratio,
+        random_state=0,
     )
-    search = GridSearchCV(model, strengths, scoring=log_likelihood_scorer).fit(X, y)
-    fits[name] = search.best_estimator_
+    path = paths[name] = alpha_path(model, X, y, alphas=strengths)
+    fits[name] = path.best()
     print(
-        f"{name}: {search.best_params_}, "
+        f"{name}: alpha={fits[name].alpha:.3g}, "
         f"{np.count_nonzero(fits[name].coef_)} of 40 slopes and "
         f"{np.count_nonzero(fits[name].gate_coef_[0])} of 20 gate slopes not zero, "
-        f"held-out log-likelihood {search.best_score_:.3f}"
+        f"held-out log-likelihood {path.mean.max():.3f} at best"
     )
+print(paths["Lasso"].table().round(3))
 
 # %%
 # The picture
 # -----------
-# White is exactly zero.  The gate has one row, for its second expert.
+# Above: held-out log-likelihood and its standard error; the strength that was taken is
+# filled.  Below: the coefficients, white where they are exactly zero.  The gate has one
+# row, for its second expert.
 
-figure, axes = plt.subplots(2, 1, figsize=(9, 3.6), layout="constrained", sharex=True)
-for ax, (name, fit) in zip(axes, fits.items()):
+figure, axes = plt.subplots(
+    3, 1, figsize=(9, 6.4), layout="constrained", height_ratios=[1.5, 1, 1]
+)
+for name, path in paths.items():
+    drawn = axes[0].errorbar(
+        path.alphas, path.mean, path.standard_error, marker="o", mfc="w", label=name
+    )
+    taken = path.alphas == fits[name].alpha
+    axes[0].plot(
+        path.alphas[taken], path.mean[taken], "o", color=drawn[0].get_color(), zorder=3
+    )
+axes[0].set(
+    xscale="log", xlabel="alpha", ylabel="Held-out log-likelihood\n(nats per row)"
+)
+axes[0].legend(frameon=False)
+axes[0].spines[["top", "right"]].set_visible(False)
+for ax, (name, fit) in zip(axes[1:], fits.items()):
     first = int(np.abs(fit.coef_[:, 0]).argmax())
     order = [first, 1 - first]
     rows = np.vstack([fit.coef_[order], fit.gate_coef_[order[1]]])
@@ -74,8 +99,8 @@ for ax, (name, fit) in zip(axes, fits.items()):
     ax.grid(which="minor", color="0.85")
     ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
-axes[1].set_xlabel("Feature")
-figure.colorbar(shown, ax=axes, label="Coefficient", shrink=0.8)
+axes[2].set_xlabel("Feature")
+figure.colorbar(shown, ax=axes[1:], label="Coefficient", shrink=0.8)
 
 if len(sys.argv) > 1:
     figure.savefig(sys.argv[1], dpi=150)

@@ -38,6 +38,12 @@ class Known(NamedTuple):
         """What is there, a dict."""
         return {name: part for name, part in self._asdict().items() if part is not None}
 
+    def take(self, rows):
+        """What is known of some rows (index array)."""
+        return Known(
+            **{name: np.asarray(own)[rows] for name, own in self.given().items()}
+        )
+
 
 class Sample(NamedTuple):
     """Validated rows with y; None for what was not given."""

@@ -49,8 +49,8 @@ def inspect_fit(estimator, X, y, known):
         raise ValueError(
             f"l1_ratio={estimator.l1_ratio} and gate_l1_ratio="
             f"{estimator.gate_l1_ratio}: an L1 penalty leaves no standard errors "
-            "and no local rates; fit the selected columns (expert_features, "
-            "gate_features) without it."
+            "and no local rates; fit the selected columns without it (refit_on_support "
+            "of skmoe.model_selection)." + see("Selecting columns")
         )
     if not problem.mixture.gate.is_continuous:
         raise ValueError(

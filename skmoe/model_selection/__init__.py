@@ -1,9 +1,25 @@
-"""How many experts: a path over their number, and a score of held-out likelihood."""
+"""How many experts, and how strong a penalty: paths, and held-out likelihood."""
 
+from skmoe.model_selection._alpha_path import AlphaPath, alpha_path
 from skmoe.model_selection._experts_path import ExpertsPath, n_experts_path
+from skmoe.model_selection._refit import refit_on_support
 from skmoe.model_selection._scorer import _LogLikelihoodScorer, log_likelihood_scorer
 
-__all__ = ["ExpertsPath", "log_likelihood_scorer", "n_experts_path"]
+__all__ = [
+    "AlphaPath",
+    "ExpertsPath",
+    "alpha_path",
+    "log_likelihood_scorer",
+    "n_experts_path",
+    "refit_on_support",
+]
 
-for _public in (ExpertsPath, _LogLikelihoodScorer, n_experts_path):
+for _public in (
+    AlphaPath,
+    ExpertsPath,
+    _LogLikelihoodScorer,
+    alpha_path,
+    n_experts_path,
+    refit_on_support,
+):
     _public.__module__ = __name__  # not the file, which may move

@@ -19,6 +19,7 @@ from skmoe._tables import table_of
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe._validation import check_count, check_weights
 from skmoe.data.sample import Known
+from skmoe.model_selection._refits import class_weighted, fit_of_many, named_init
 
 _Mixture = TypeVar("_Mixture", bound=BaseMixtureOfExperts)
 
@@ -264,7 +265,7 @@ def n_experts_path(
     fits = [_fit(estimator, X, y, known, 1)]
     if estimator.class_weight is not None:
         # The classes of an expert's rows have not the weights of the classes of all.
-        weight = _class_weighted(fits[0], y, sample_weight)
+        weight = class_weighted(fits[0], y, sample_weight)
         known = known._replace(sample_weight=weight)
         fits[0].set_params(class_weight=None)
     for _ in range(max_experts - 1):
@@ -298,20 +299,8 @@ def _fit(
 ):
     """A fit of a copy with so many experts; `init` is for this fit only."""
     copy = clone(estimator).set_params(n_experts=n_experts, init=init, warm_start=False)
-    copy._is_quiet, copy._trusts_rows = is_quiet, True
-    copy.fit(X, y, **known.given())
-    del copy._is_quiet, copy._trusts_rows
-    name = estimator.init if isinstance(estimator.init, str) else "short_runs"
-    return copy.set_params(init=name)
-
-
-def _class_weighted(fit, y, sample_weight):
-    """Weights of rows times those of the classes in a fit, (n,)."""
-    weight = check_weights(sample_weight, y).copy()
-    kept = weight > 0
-    target = fit._fitted_target(np.asarray(y)[kept])
-    weight[kept] = fit._class_weighted(weight[kept], target)
-    return weight
+    copy = fit_of_many(copy, X, y, known, is_quiet)
+    return copy.set_params(init=named_init(estimator))
 
 
 def _split(fit, X, y, known):
