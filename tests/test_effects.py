@@ -296,3 +296,20 @@ def test_averages_miss_what_the_fit_had(name):
         with pytest.raises(ValueError, match=f"{missing}=None, but the model"):
             getattr(fit.result, method)(fit.X)
     assert fit.result.predictions(fit.X).estimate.shape == (N,)
+
+
+def test_an_expert_that_died_counts_where_it_has_a_say():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(200, 1))
+    y = X[:, 0] + 0.1 * rng.standard_normal(200)
+    start = np.tile([0.999, 0.001], (200, 1))
+    model = LINEAR(init=start, tol=1e-8).fit(X, y)
+    result = inference(model, X, y)
+    is_dead = [name.startswith("expert 1") for name in result.names]
+    assert np.isnan(result.standard_error[is_dead]).all()
+    far = -1e6 * np.sign(model.gate_coef_[0])
+    gate = model.gate_proba([[0.0], far])[:, 1]
+    assert gate[0] < 1e-6 and gate[1] > 0.5
+    errors = result.predictions([[0.0], far]).standard_error
+    assert np.isfinite(errors[0]) and np.isnan(errors[1])
+    assert np.isnan(result.predictions([[0.0]], of="experts").standard_error[0, 1])

@@ -12,7 +12,11 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
 from skmoe.inspection import inference
 
 pytest.importorskip("matplotlib")
@@ -21,6 +25,7 @@ from matplotlib.figure import Figure  # noqa: E402
 
 from skmoe.plotting import (  # noqa: E402
     CoefficientsDisplay,
+    EffectDisplay,
     ExpertCurvesDisplay,
     GateRegionsDisplay,
     ObjectiveDisplay,
@@ -32,6 +37,7 @@ WITH_DATA = [
     GateRegionsDisplay,
     ExpertCurvesDisplay,
     CoefficientsDisplay,
+    EffectDisplay,
     ResponsibilitiesDisplay,
 ]
 # Few rows, and displays with standard errors.
@@ -309,6 +315,8 @@ def test_data_frames_and_pipelines_keep_the_names_and_units(library, scaled):
     # scikit-learn 1.6 does not find the names of recent polars.
     names = getattr(model, "feature_names_in_", ["x0", "x1", "x2"])
     assert coefficients.feature_names == [*names, "(intercept)"]
+    effects = EffectDisplay.from_estimator(model, frame, target, feature="b")
+    assert effects.ax_.get_xlabel() == "b"
     ResponsibilitiesDisplay.from_estimator(model, frame, target)
     assert ObjectiveDisplay.from_estimators(model).lines_
 
@@ -374,6 +382,10 @@ def test_displays_refuse_what_they_cannot_draw(display_class):
         (ExpertCurvesDisplay, {"feature": -1}, "feature=-1 is no feature"),
         (ExpertCurvesDisplay, {"target": 1}, "target=1 is no output"),
         (ExpertCurvesDisplay, {"coverage": 2.0}, "coverage"),
+        (EffectDisplay, {"feature": "b"}, "feature='b' is no feature"),
+        (EffectDisplay, {"of": "odds"}, "of='odds' is unknown"),
+        (EffectDisplay, {"target": 1}, "target=1 is no output"),
+        (EffectDisplay, {"level": 95}, "level=95 is no coverage"),
         (CoefficientsDisplay, {"part": "noise"}, "part='noise' is unknown"),
         (CoefficientsDisplay, {"color_scale": 1}, "color_scale=1 is unknown"),
         (CoefficientsDisplay, {"level": 95}, "level=95 is no coverage"),
@@ -386,7 +398,9 @@ def test_errors_name_the_parameter(display_class, options, message):
         display_class.from_estimator(model, X, y, **options)
 
 
-@pytest.mark.parametrize("display_class", [ExpertCurvesDisplay, GateRegionsDisplay])
+@pytest.mark.parametrize(
+    "display_class", [EffectDisplay, ExpertCurvesDisplay, GateRegionsDisplay]
+)
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_pictures_over_features_name_columns_of_text(display_class, library):
     frames = pytest.importorskip(library)
@@ -422,3 +436,63 @@ def test_objective_display_names_the_estimator_that_is_wrong():
         ObjectiveDisplay.from_estimators({"b": MixtureOfLinearExperts()})
     with pytest.raises(ValueError, match="scale='root'"):
         ObjectiveDisplay({"a": np.ones(2)}).plot(scale="root")
+
+
+@pytest.mark.parametrize("of", ["mean", "experts", "gate"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_effects_are_averages_over_the_rows(ax, kind, of):
+    model, X, y = fitted(kind)
+    options = {"grid_resolution": 5, "of": of, "level": 0.9, "feature": 1}
+    target = "low" if kind == "multiclass" else None
+    display = EffectDisplay.from_estimator(model, X, y, target=target, ax=ax, **options)
+    result = inference(model, X, y)
+    assert_allclose(display.grid, np.linspace(X[:, 1].min(), X[:, 1].max(), 5))
+    for value, line, ends in zip(display.grid, display.estimate, display.interval):
+        rows = X.copy()
+        rows[:, 1] = value
+        averages = result.average_predictions(rows, of=of)
+        n_outputs = 1 if kind == "regressor" or of == "gate" else len(model.classes_)
+        # Of 'high', 'low' and 'top' the second, and of two classes the positive one.
+        shown = slice(min(1, n_outputs - 1), None, n_outputs)
+        assert_allclose(line, averages.estimate[shown])
+        assert_allclose(ends, averages.confidence_interval(0.9)[shown])
+    assert_array_equal(display.lines_[-1].get_ydata(), display.estimate[:, -1])
+    assert len(display.lines_) == len(display.bands_) == 1 + (of != "mean")
+    if of != "mean":
+        assert legend_texts(ax) == ["Expert 0", "Expert 1"]
+    name = "y" if kind == "regressor" else "P(y = low)"
+    assert ax.get_ylabel() == ("Probability of the expert" if of == "gate" else name)
+    assert ax.get_xlabel() == "x1"
+    rendered(display)
+    again = EffectDisplay.from_inference(result, X, target=target, **options)
+    assert_array_equal(again.interval, display.interval)
+
+
+def test_effects_of_a_pipeline_are_those_of_its_columns(ax):
+    X, y = make_data()
+    plain = MixtureOfLinearExperts(gate_alpha=0.1, tol=1e-10, random_state=0)
+    scaled = make_pipeline(StandardScaler(), plain).fit(X, y)
+    display = EffectDisplay.from_estimator(scaled, X, y, grid_resolution=4, ax=ax)
+    rows = X.copy()
+    rows[:, 0] = display.grid[1]
+    assert_allclose(display.estimate[1, 0], scaled.predict(rows).mean())
+
+
+@pytest.mark.filterwarnings("ignore:The optimum may be")
+def test_effects_of_a_binary_column_are_two_points_with_bars(ax):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=150), rng.integers(0, 2, 150)])
+    trials, weight = rng.integers(1, 5, 150), rng.uniform(size=150)
+    y = rng.binomial(trials, 1 / (1 + np.exp(-X.sum(axis=1))))
+    model = MixtureOfGLMExperts(family="binomial", random_state=0)
+    model.fit(X, y, weight, trials=trials)
+    display = EffectDisplay.from_estimator(
+        model, X, y, weight, trials=trials, feature=1, ax=ax
+    )
+    assert_array_equal(display.grid, [0, 1])
+    assert display.deciles_ is None and display.lines_[0].get_linestyle() == "None"
+    for value, found in zip((0, 1), display.estimate[:, 0]):
+        rows = np.column_stack([X[:, 0], np.full(150, value)])
+        assert found == pytest.approx(np.average(model.predict(rows), weights=weight))
+    assert (display.interval > 0).all() and (display.interval < 1).all()
+    rendered(display)

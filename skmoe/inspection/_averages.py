@@ -12,8 +12,9 @@ def average_predictions(delta, covariance, inputs, sample_weight, of):
     check_of(of)
     numbers = delta.averages(inputs, _shares(sample_weight, inputs), of)
     scale = delta.scale(of)
-    if inputs.trials is not None and scale == "logit" and of != "gate":
-        scale = "log"  # of counts of successes
+    has_counts = inputs.trials is not None and (inputs.trials != 1).any()
+    if has_counts and scale == "logit" and of != "gate":
+        scale = "log"
     labels = value_labels(delta, of)
     return _estimates(delta, covariance, numbers, _names(labels, of), labels, scale)
 
@@ -22,10 +23,15 @@ def average_effects(delta, covariance, inputs, sample_weight, of):
     """Weighted means of changes along the columns, `Estimates`."""
     check_of(of)
     weight = _shares(sample_weight, inputs)
-    is_binary = np.array([_is_binary(inputs.X[:, [j]]) for j in delta.columns])
+    columns = delta.columns(of)
+    if not columns.size:
+        raise ValueError(
+            f"of={of!r} sees no column, so that none has an effect; give another one."
+        )
+    is_binary = np.array([_is_binary(inputs.X[:, [j]]) for j in columns])
     numbers = delta.average_effects(inputs, weight, of, is_binary)
     labels = value_labels(delta, of)
-    features = [delta.feature_names[j] for j in delta.columns]
+    features = [delta.feature_names[j] for j in columns]
     names = [
         f"{name}: {feature}" for name in _names(labels, of) for feature in features
     ]

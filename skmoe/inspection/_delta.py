@@ -13,12 +13,13 @@ from sklearn.base import is_classifier
 
 from skmoe.data.design import block_rows, blocks_of, is_constant
 from skmoe.engine.derivatives import ExpertMeanRows, GateProbabilityRows, MeanRows
-from skmoe.inspection._names import feature_names, outputs_of
+from skmoe.inspection._names import feature_names, name_of, outputs_of
 
 # What can be asked for.
 KINDS = {"mean": MeanRows, "experts": ExpertMeanRows, "gate": GateProbabilityRows}
-# Derivatives that are smaller, relative to the largest, come from rounding.
-_ROUNDING = 1e-9
+# Derivatives that are smaller, relative to the largest, do not count: those by the
+# coefficients of an expert that died are as small as its probability.
+_NEGLIGIBLE = 1e-4
 
 
 class Numbers(NamedTuple):
@@ -45,16 +46,17 @@ class DeltaMethod:
 
     Attributes
     ----------
+    estimator : BaseMixtureOfExperts, a copy
     experts : list of int and str, names of all experts
     outputs : list, outputs or classes of means; [None] for one
-    columns : ndarray of int, columns of X that gate or experts see
+    target_name : str, of y
     feature_names : list of str, of all columns of X
     is_classifier : bool
     """
 
     def __init__(self, estimator, y, expansion):
         # A later fit, or parameters that are set, must not change it.
-        self._estimator, self._model = copy.copy(estimator), estimator._model()
+        self.estimator, self._model = copy.copy(estimator), estimator._model()
         self._expansion = expansion
         self.is_classifier = is_classifier(estimator)
         self.experts = self._model.gate.names
@@ -63,13 +65,29 @@ class DeltaMethod:
         spec, units = self._model.specification, estimator._fitted["column_units"]
         self._gate = _Part(spec.gate_columns, spec.gate_intercept, units)
         self._own = _Part(spec.expert_columns, spec.fit_intercept, units)
-        self.columns = np.union1d(self._gate.columns, self._own.columns)
+        self.target_name = name_of(y)
+        # What derivatives by the entries are multiples of.
+        n_logits, (n_own, n_predictors) = (
+            np.prod(self._model.gate.shape),
+            self._model.coef.shape[:2],
+        )
+        units = [
+            np.tile(self._gate.units, n_logits),
+            np.tile(self._own.units, n_own * n_predictors),
+        ]
+        n_noises = expansion.shape[0] - sum(map(len, units))
+        self._units = np.concatenate([*units, np.ones(n_noises)])
+
+    def columns(self, of):
+        """Columns of X that what is asked for changes with, index array."""
+        gate, own = self._gate.columns, self._own.columns
+        return {"mean": np.union1d(gate, own), "experts": own, "gate": gate}[of]
 
     def inputs(self, X, offset, trials, is_sample=False):
         """Validated `Inputs`; a sample has all that the rows of the fit had."""
         if is_sample:
-            self._estimator._require(offset=offset, trials=trials)
-        return self._estimator._inputs(X, offset, None, trials)
+            self.estimator._require(offset=offset, trials=trials)
+        return self.estimator._inputs(X, offset, None, trials)
 
     def scale(self, of):
         """Scale on which intervals of values are normal, see `intervals`."""
@@ -96,7 +114,7 @@ class DeltaMethod:
         return self._total(inputs, weight, lambda *rows: self._averages_of(*rows, of))
 
     def average_effects(self, inputs, weight, of, is_binary):
-        """Means of changes along each of the seen columns, `Numbers` (o, columns).
+        """Means of changes along each of `columns`, `Numbers` (o, columns).
 
         Derivatives, and of columns that are binary differences between 1 and 0.
         """
@@ -108,7 +126,7 @@ class DeltaMethod:
                 self._difference(rows, weight, of, column)
                 if binary
                 else self._slope(local, here, rows, weight, column)
-                for column, binary in zip(self.columns, is_binary)
+                for column, binary in zip(self.columns(of), is_binary)
             ]
             values, gradients = zip(*effects)
             return Numbers(np.stack(values, axis=1), np.stack(gradients, axis=1))
@@ -139,14 +157,15 @@ class DeltaMethod:
 
         And which numbers change with others, (N,).
         """
-        gradient = gradient @ self._expansion
-        covariance = covariance[: gradient.shape[1], : gradient.shape[1]]
+        n_listed = self._expansion.shape[1]
+        covariance = covariance[:n_listed, :n_listed]
         has_none = np.isnan(covariance.diagonal())
-        size = np.abs(gradient)
-        least = _ROUNDING * size.max(axis=1, initial=0.0, keepdims=True)
-        unknown = (size[:, has_none] > least).any(axis=1)
+        size = np.abs(gradient) / self._units
+        least = _NEGLIGIBLE * size.max(axis=1, initial=0.0, keepdims=True)
+        unknown = (size[:, self._expansion @ has_none > 0] > least).any(axis=1)
         known = np.flatnonzero(~has_none)
-        return gradient[:, known], covariance[np.ix_(known, known)], unknown
+        gradient = (gradient @ self._expansion)[:, known]
+        return gradient, covariance[np.ix_(known, known)], unknown
 
     def _blocks(self, inputs):
         """The rows in parts, dense."""
@@ -218,15 +237,20 @@ class DeltaMethod:
         """Derivatives by all entries; by those of the noise they are 0."""
         shape = by_gate.shape[:n_axes]
         parts = [by_gate.reshape(*shape, -1), by_experts.reshape(*shape, -1)]
-        n_noises = self._expansion.shape[0] - sum(part.shape[-1] for part in parts)
+        n_noises = self._units.size - sum(part.shape[-1] for part in parts)
         return np.concatenate([*parts, np.zeros((*shape, n_noises))], axis=-1)
 
 
 class _Part:
     """What gate or experts see of X, as their entries multiply it.
 
-    A column that was constant in the fit is part of the intercept there, so that its
-    coefficient counts what it is beyond that value.
+    A column that was constant in the fit is part of the intercept there: nothing is
+    known of its coefficient, which counts where the column has another value.
+
+    Attributes
+    ----------
+    columns : ndarray of int
+    units : ndarray of shape (p,), root mean squares of the columns, 1 of the others
     """
 
     def __init__(self, columns, has_intercept, units):
@@ -236,12 +260,17 @@ class _Part:
         is_constant_in_fit = np.isinf(scale) & bool(has_intercept)
         self._constant = np.flatnonzero(is_constant_in_fit[self.columns])
         self._value = mean[self.columns][self._constant]
+        units = np.hypot(mean, scale)[self.columns]
+        units[~(np.isfinite(units) & (units > 0))] = 1.0
+        self.units = np.append(units, [1.0] * int(has_intercept))
 
     def seen(self, X):
-        """Columns of dense X in float64, and ones for the intercept, (b, p)."""
+        """Columns of dense X in float64, and ones for the intercept, (b, p).
+
+        Of those that were constant whether they have another value.
+        """
         seen = X[:, self.columns].astype(np.float64)
-        gap = seen[:, self._constant]
-        ends = np.minimum(gap, self._value), np.maximum(gap, self._value)
-        is_same = is_constant(*ends, X.dtype)
-        seen[:, self._constant] = np.where(is_same, 0.0, gap - self._value)
+        value = seen[:, self._constant]
+        ends = np.minimum(value, self._value), np.maximum(value, self._value)
+        seen[:, self._constant] = ~is_constant(*ends, X.dtype)
         return np.pad(seen, ((0, 0), (0, int(self.has_intercept))), constant_values=1)

@@ -127,6 +127,12 @@ def _features_of_both(estimator, intercepts):
     return found
 
 
+def name_of(y):
+    """Name of a series, or 'y'."""
+    name = getattr(y, "name", None)
+    return "y" if name is None else str(name)
+
+
 def outputs_of(estimator, y):
     """Outputs or classes that have means, a list; [None] for one output."""
     return list(getattr(estimator, "classes_", _outputs(estimator, y)))

@@ -232,16 +232,16 @@ class Inference(Estimates):
         Returns
         -------
         effects : Estimates
-            For each output, class or expert one effect of each column that gate or
-            experts see, in units of y, or of probability, per unit of the column.  The
+            For each output, class or expert one effect of each column that it can
+            change with, in units of y, or of probability, per unit of the column.  The
             table's column `contrast` says whether it is a slope, ``'dy/dx'``, or a
             difference, ``'1 - 0'``.
 
         Raises
         ------
         ValueError
-            If X does not fit the estimator, weights are invalid, `of` is unknown, or
-            offset or trials are missing.
+            If X does not fit the estimator, weights are invalid, `of` is unknown, no
+            column is seen, or offset or trials are missing.
 
         Notes
         -----

@@ -4,6 +4,7 @@ matplotlib is imported only when a picture is drawn.
 """
 
 from skmoe.plotting._coefficients import CoefficientsDisplay
+from skmoe.plotting._effects import EffectDisplay
 from skmoe.plotting._expert_curves import ExpertCurvesDisplay
 from skmoe.plotting._gate_regions import GateRegionsDisplay
 from skmoe.plotting._objective import ObjectiveDisplay
@@ -11,6 +12,7 @@ from skmoe.plotting._responsibilities import ResponsibilitiesDisplay
 
 __all__ = [
     "CoefficientsDisplay",
+    "EffectDisplay",
     "ExpertCurvesDisplay",
     "GateRegionsDisplay",
     "ObjectiveDisplay",

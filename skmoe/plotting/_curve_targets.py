@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from skmoe.data.intervals import middles
+from skmoe.inspection._names import name_of
 
 
 class ShownTarget(NamedTuple):
@@ -28,19 +29,24 @@ class ShownTarget(NamedTuple):
 
 def shown_target(mixture, y, target):
     """What `target` selects of y."""
-    values = np.asarray(y)
+    values, index = np.asarray(y), target_position(mixture, target)
     if is_classifier(mixture):
-        index = _class_index(mixture.classes_, target)
         label = mixture.classes_[index]
         is_shown = (values.reshape(-1) == label).astype(np.float64)
-        return ShownTarget(index, f"P({_name(y)} = {label})", is_shown)
-    index = _output_index(mixture, target)
+        return ShownTarget(index, f"P({name_of(y)} = {label})", is_shown)
     if values.ndim == 1:
-        return ShownTarget(index, _name(y), values)
+        return ShownTarget(index, name_of(y), values)
     if index >= values.shape[1]:
         raise ValueError(f"y has shape {values.shape}; give y of the shape of the fit.")
     names = getattr(y, "columns", [f"y{j}" for j in range(values.shape[1])])
     return ShownTarget(index, str(names[index]), values[:, index])
+
+
+def target_position(mixture, target):
+    """Index of the output or class that is chosen."""
+    if is_classifier(mixture):
+        return _class_index(mixture.classes_, target)
+    return _output_index(mixture, target)
 
 
 def predictions(mixture, X, index, coverage):
@@ -55,12 +61,6 @@ def predictions(mixture, X, index, coverage):
     if mean.ndim == 1:
         return expert, mean, band
     return expert[:, :, index], mean[:, index], band[:, index]
-
-
-def _name(y):
-    """Name of a series, or 'y'."""
-    name = getattr(y, "name", None)
-    return "y" if name is None else str(name)
 
 
 def _class_index(classes, target):
