@@ -609,11 +609,20 @@ class BaseMixtureOfExperts(
         sample = self._sample(X, y, known).of_positive_weight()
         names, purpose = STRUCTURE + STRENGTHS, "its information is that of the fit"
         check_as_fitted(self, names, purpose, "fit again")
+        problem = self._problem_like_fit(sample, prior_noise=self._fitted_prior())
+        return problem, self._fitted_theta(problem), float(problem.scaling.total)
+
+    def _problem_like_fit(self, sample, n_experts=None, **options):
+        """The problem of the fitted model on the rows of a `Sample`.
+
+        Or that of so many of its experts, which must all be alike.
+        """
         rows = sample.rows(self._fitted_encoder())
         rows = rows._replace(weight=self._class_weighted(rows.weight, rows.target))
-        spec, prior = self._model(sample.known).specification, self._fitted_prior()
-        problem = self._problem_of(spec, rows, prior_noise=prior)
-        return problem, self._fitted_theta(problem), float(rows.weight.sum())
+        spec = self._model(sample.known).specification
+        if n_experts is not None:
+            spec = spec.of_first(n_experts)
+        return self._problem_of(spec, rows, **options)
 
     def _fitted_theta(self, problem):
         """Fitted parameters in a problem's coordinates."""

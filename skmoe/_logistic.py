@@ -396,10 +396,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of `classes_`.
         """
-        inputs = self._inputs(X, offset, expert_proba)
-        proba = self._model().mean(inputs)
-        # Beside its sum, rounding cannot leave any above 1.
-        return self._cast(proba / proba.sum(axis=1, keepdims=True), inputs)
+        return self._proba(self._inputs(X, offset, expert_proba))
 
     def predict_log_proba(
         self,
@@ -478,9 +475,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         """
         n_samples = check_n_samples(n_samples)
         rng = check_random_state(random_state)
-        proba = self.predict_proba(X, offset=offset, expert_proba=expert_proba)
-        drawn = draw_categories(proba, n_samples, rng)
-        return self.classes_[drawn]
+        return self._drawn(self._inputs(X, offset, expert_proba), n_samples, rng)
 
     def score(
         self,
@@ -521,6 +516,17 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
 
     def _n_targets(self, target):
         return self.classes_.shape[0]
+
+    def _proba(self, inputs):
+        """Class probabilities, (n, C)."""
+        proba = self._model().mean(inputs)
+        # Beside its sum, rounding cannot leave any above 1.
+        return self._cast(proba / proba.sum(axis=1, keepdims=True), inputs)
+
+    def _drawn(self, inputs, n_samples, rng):
+        """Draws of classes, (n, n_samples)."""
+        drawn = draw_categories(self._proba(inputs), n_samples, rng)
+        return self.classes_[drawn]
 
     def _is_flat(self, n_targets):
         return n_targets == 2

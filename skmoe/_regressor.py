@@ -377,7 +377,10 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         """
         n_samples = check_n_samples(n_samples)
         inputs = self._inputs(X, offset, expert_proba, trials)
-        rng = check_random_state(random_state)
+        return self._drawn(inputs, n_samples, check_random_state(random_state))
+
+    def _drawn(self, inputs, n_samples, rng):
+        """Draws of y, (n, n_samples) or (n, m, n_samples)."""
         drawn = self._model().sample(inputs, n_samples, rng)
         return self._cast(self._like_y(np.moveaxis(drawn, 2, 1)), inputs)
 

@@ -54,3 +54,8 @@ def recorded_censored(name):
 def recorded_entry(name):
     """Numbers of a model of `recorded/entry_models.py`."""
     return _numbers("entry_models")[name]
+
+
+def recorded_lr_test():
+    """Likelihood ratio statistics of `recorded/lr_test.R`, by package and response."""
+    return _numbers("lr_test")

@@ -59,12 +59,14 @@ class Sample(NamedTuple):
     def of_positive_weight(self):
         """The rows of positive weight, whose groups are counted anew."""
         kept = np.flatnonzero(self.weight)
-        if kept.size == self.weight.size:
-            return self
+        return self if kept.size == self.weight.size else self.take(kept)
+
+    def take(self, rows):
+        """Some rows (index array), whose groups are counted anew."""
         parts = self._asdict()
         del parts["known"]
         sample = self._replace(
-            **{name: part[kept] for name, part in parts.items() if part is not None}
+            **{name: part[rows] for name, part in parts.items() if part is not None}
         )
         if self.group is None:
             return sample

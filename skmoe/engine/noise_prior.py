@@ -11,11 +11,12 @@ from skmoe.data.design import varying_columns
 from skmoe.engine.draws import sampled
 from skmoe.engine.m_step import completed
 from skmoe.engine.one_expert import OneExpert
+from skmoe.engine.splitting import best_of_starts
 from skmoe.engine.starts import best_of_short_runs, converged, for_starts, sample_size
 from skmoe.engine.sweep import sweep
 
 
-def equal_noise(mixture, n_rows, solver):
+def equal_noise(mixture, n_rows, solver, starts=None):
     """Noise variance (m,), or dispersion, of as many experts with equal noise.
 
     It is what they leave of rows that they have not seen, estimated from the number of
@@ -29,6 +30,7 @@ def equal_noise(mixture, n_rows, solver):
     mixture : Mixture
     n_rows : float, weight of its rows
     solver : callable, as of `starting_point`
+    starts : list of Parameters, default=None; those of short runs by default
     """
     rng, start = np.random.RandomState(0), None
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -48,7 +50,11 @@ def equal_noise(mixture, n_rows, solver):
             found.append(_expected(theta, n_rows, expert))
         n_coefs = experts + gate
         if n_rows > n_coefs and mixture.n_experts > 1:
-            theta = best_of_short_runs(sample, one, rng, solver)
+            if starts is None:
+                theta = best_of_short_runs(sample, one, rng, solver)
+            else:
+                starts = [_with_mean_noise(sample, theta) for theta in starts]
+                theta = best_of_starts(sample, starts, solver)
             found.append(_expected(theta, n_rows, n_coefs))
             like = mixture.experts.initial()[1]
             noise = np.broadcast_to(theta.log_variance, like.shape)
@@ -66,6 +72,13 @@ def _constant_noise(mixture):
     return experts.distribution.dispersion_of(
         stats.deviance.sum(axis=0) / stats.of_first(shape[0]).mass.sum()
     )
+
+
+def _with_mean_noise(mixture, theta):
+    """Parameters whose experts have the same noise."""
+    noise = np.log(np.exp(theta.log_variance).mean(axis=0, keepdims=True))
+    like = mixture.experts.initial()[1]
+    return theta._replace(log_variance=np.broadcast_to(noise, like.shape))
 
 
 def _n_coefs(mixture):

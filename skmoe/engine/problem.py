@@ -161,13 +161,14 @@ class Problem:
         if self._prior_rows and prior_noise is not None:
             self._take_prior(np.ravel(prior_noise) / np.square(self._unit()))
 
-    def learn_noise_prior(self, solver):
+    def learn_noise_prior(self, solver, starts=None):
         """Learn what noise the prior expects, if there is one that is not known.
 
-        By a `solver`, as of `starting_point`.
+        By a `solver`, as of `starting_point`; from a list of Parameters, `starts`, in
+        place of those of short runs.
         """
         if self._prior_rows and not self.experts.noise_prior.rows:
-            noise, start = equal_noise(self.mixture, self.scaling.total, solver)
+            noise, start = equal_noise(self.mixture, self.scaling.total, solver, starts)
             self._take_prior(noise)
             self.mixture.equal_noise_start = start
 

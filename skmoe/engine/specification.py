@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skmoe.engine.gate import Gate
+from skmoe.engine.sharing import numbered
 
 
 class Specification(NamedTuple):
@@ -44,6 +45,13 @@ class Specification(NamedTuple):
     def n_targets(self):
         """Number of outputs or classes."""
         return self.distribution.n_categories or self.distribution.n_predictors
+
+    def of_first(self, n_experts):
+        """That of the first experts, where all are alike, and a single gate."""
+        sets = self.coef_sets
+        if sets is not None:
+            sets = numbered(sets[:n_experts])
+        return self._replace(n_experts=n_experts, coef_sets=sets)
 
     def gate(self, smooth=True):
         """The gate, which a penalty leaves `smooth` or not."""

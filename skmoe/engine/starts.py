@@ -272,7 +272,7 @@ def _tried(starts, solver):
             kind = "random"
         theta = starts.theta(kind, counts[kind])
         rival = None if starts.is_hard else min(runs, key=_objective, default=None)
-        run = _run(starts.sample, theta, solver, _LONG_ITER, _SHORT_TOL, rival)
+        run = short_run(starts.sample, theta, solver, rival)
         runs.append(run._replace(kind=kind))
         counts[kind] += 1
     return runs
@@ -306,6 +306,14 @@ def _is_better(starts, runs):
 def _per_unit(mixture):
     """Nats per sample that are one nat per unit: a group has many samples."""
     return float(mixture.units.weight.sum())
+
+
+def short_run(sample, theta, solver, rival=None):
+    """A short descent: its Parameters and objective, or those of a rival that it met.
+
+    It is broken off once it is clear that it ends at or above a rival, another run.
+    """
+    return _run(sample, theta, solver, _LONG_ITER, _SHORT_TOL, rival)
 
 
 def _run(sample, theta, solver, max_iter, tol, rival=None):

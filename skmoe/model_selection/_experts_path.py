@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
 
-from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
-from skmoe._fitted import settings_of
 from skmoe._pipeline import check_mixture
-from skmoe._sharing import keeps_numbers
 from skmoe._tables import table_of
 from skmoe._typing import FloatArray, MatrixLike
-from skmoe._validation import check_count, check_weights
+from skmoe._validation import check_count
 from skmoe.data.sample import Known
-from skmoe.model_selection._refits import class_weighted, fit_of_many, named_init
-
-_Mixture = TypeVar("_Mixture", bound=BaseMixtureOfExperts)
+from skmoe.model_selection._refits import class_weighted
+from skmoe.model_selection._split_fits import (
+    Mixture,
+    check_any_number,
+    doubts_of,
+    fit_copy,
+    fit_split,
+)
 
 _CRITERIA = ("aic", "bic", "icl")
 # Columns of a path's table, see `FitToData`.
@@ -37,12 +38,10 @@ _STATISTICS = (
     "smallest_class",
     "smallest_posterior",
 )
-# Responsibilities of a start are at least this, so that no row is lost to an expert.
-_LEAST = 1e-6
 
 
 @dataclass(frozen=True)
-class ExpertsPath(Generic[_Mixture]):
+class ExpertsPath(Generic[Mixture]):
     """Fits with 1, 2, ... experts, made by :func:`n_experts_path`.
 
     Attributes
@@ -56,7 +55,7 @@ class ExpertsPath(Generic[_Mixture]):
     """
 
     n_experts: NDArray[np.integer]
-    estimators: list[_Mixture]
+    estimators: list[Mixture]
     aic: FloatArray
     bic: FloatArray
     icl: FloatArray
@@ -117,7 +116,7 @@ class ExpertsPath(Generic[_Mixture]):
             )
         return self._classifications[found[0]]
 
-    def best(self, criterion: Literal["aic", "bic", "icl"] = "bic") -> _Mixture:
+    def best(self, criterion: Literal["aic", "bic", "icl"] = "bic") -> Mixture:
         """The fit with the lowest value of a criterion.
 
         Parameters
@@ -143,9 +142,7 @@ class ExpertsPath(Generic[_Mixture]):
     def _best(self, criterion, stacklevel):
         """The fit with the lowest value, with a warning if it is not to be trusted."""
         best = self.estimators[int(np.argmin(getattr(self, criterion)))]
-        for doubt in filter(
-            None, (best._fitted["lack_of_rows"], best._fitted["low_noise"])
-        ):
+        for doubt in doubts_of(best):
             warnings.warn(
                 f"{criterion} is lowest with n_experts={best.n_experts}, but its "
                 f"likelihood is no guide: {doubt} Raise alpha or noise_prior, choose "
@@ -157,7 +154,7 @@ class ExpertsPath(Generic[_Mixture]):
 
 
 def n_experts_path(
-    estimator: _Mixture,
+    estimator: Mixture,
     X: MatrixLike,
     y: ArrayLike,
     *,
@@ -168,7 +165,7 @@ def n_experts_path(
     trials: ArrayLike | None = None,
     y_upper: ArrayLike | None = None,
     entry: ArrayLike | None = None,
-) -> ExpertsPath[_Mixture]:
+) -> ExpertsPath[Mixture]:
     """Fit with 1, 2, ... `max_experts` experts, each fit started from the last one.
 
     From K experts to K + 1 the worst is split: the one whose rows gain most likelihood
@@ -241,35 +238,18 @@ def n_experts_path(
     """
     check_mixture(estimator, remedy=": of a pipeline the last step, and transformed X")
     check_count("max_experts", max_experts, "experts")
-    if estimator.symmetric:
-        raise ValueError(
-            "symmetric=True is a model of two experts; set symmetric=False for a path."
-            + see("How many experts")
-        )
-    if estimator.depth > 1:
-        raise ValueError(
-            f"depth={estimator.depth}: a tree has no fit for every number of experts; "
-            "set depth=1 for a path, or search over a list of grids."
-            + see("How many experts")
-        )
-    if keeps_numbers(settings_of(estimator)):
-        raise ValueError(
-            "expert_features, shared_features, shared_intercept or noise tell single "
-            "experts apart, and a path has fits of other numbers of them; give what "
-            "holds for all experts, or compare fits of your own by bic."
-            + see("Shared coefficients")
-        )
+    check_any_number(estimator, "a path")
     known = Known(
         sample_weight, groups, offset, trials=trials, y_upper=y_upper, entry=entry
     )
-    fits = [_fit(estimator, X, y, known, 1)]
+    fits = [fit_copy(estimator, X, y, known, 1)]
     if estimator.class_weight is not None:
         # The classes of an expert's rows have not the weights of the classes of all.
         weight = class_weighted(fits[0], y, sample_weight)
         known = known._replace(sample_weight=weight)
         fits[0].set_params(class_weight=None)
     for _ in range(max_experts - 1):
-        fits.append(_split(fits[-1], X, y, known))
+        fits.append(fit_split(fits[-1], X, y, known))
     found = [fit._fit_to(X, y, known) for fit in fits]
     statistics = {
         name: np.array([getattr(fit, name) for fit in found]) for name in _STATISTICS
@@ -286,61 +266,3 @@ def n_experts_path(
     )
     path._best("bic", stacklevel=3)
     return path
-
-
-def _fit(
-    estimator,
-    X,
-    y,
-    known,
-    n_experts,
-    init="short_runs",
-    is_quiet=False,
-):
-    """A fit of a copy with so many experts; `init` is for this fit only."""
-    copy = clone(estimator).set_params(n_experts=n_experts, init=init, warm_start=False)
-    copy = fit_of_many(copy, X, y, known, is_quiet)
-    return copy.set_params(init=named_init(estimator))
-
-
-def _split(fit, X, y, known):
-    """A fit with one expert more, from the last one with its worst expert split."""
-    responsibilities = fit.responsibilities(X, y, **known.given())
-    n_experts = fit.n_experts
-    # Experts without coefficients stay as they are, the last.
-    responsibilities, rest = np.split(responsibilities, [n_experts], axis=1)
-    best_gain, start = -np.inf, None
-    for k in range(n_experts):
-        gain, share = _gain(fit, X, y, known, responsibilities[:, k])
-        if gain > best_gain:
-            first = responsibilities[:, k] * share
-            others = np.delete(responsibilities, k, axis=1)
-            second = responsibilities[:, k] - first
-            best_gain, start = gain, np.column_stack([others, first, second])
-    if start is None:  # no expert has rows enough for two
-        start = np.column_stack([responsibilities, np.zeros(len(responsibilities))])
-    start = np.maximum(np.column_stack([start, rest]), _LEAST)
-    return _fit(fit, X, y, known, n_experts + 1, start)
-
-
-def _gain(fit, X, y, known, responsibility):
-    """What two experts gain over one on its rows, and the first's share of each.
-
-    The gain is in nats, summed over the rows; minus infinity where neither can be
-    fitted.
-    """
-    # By responsibility alone, so that weights stay repeated rows.
-    is_near = responsibility > _LEAST * responsibility.max()
-    weight = check_weights(known.sample_weight, responsibility)
-    weight = weight * responsibility * is_near
-    own = known._replace(sample_weight=weight)
-    try:
-        one, two = (_fit(fit, X, y, own, number, is_quiet=True) for number in (1, 2))
-        shares = two.responsibilities(X, y, **known.given())
-        share = shares[:, 0]
-        if shares.shape[1] > 2:  # of the two that have coefficients
-            share = share / np.maximum(shares[:, :2].sum(axis=1), _LEAST)
-    except ValueError:  # too few rows of positive weight, or one class only
-        return -np.inf, None
-    gain = one.objective_curve_[-1] - two.objective_curve_[-1]
-    return weight.sum() * gain, share
