@@ -7,7 +7,15 @@ from numpy.typing import NDArray
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.dask import DaskMixture
-from skmoe.inspection import Inference, Information, WaldTest, inference, information
+from skmoe.inspection import (
+    Estimates,
+    Inference,
+    Information,
+    Predictions,
+    WaldTest,
+    inference,
+    information,
+)
 from skmoe.model_selection import ExpertsPath, log_likelihood_scorer, n_experts_path
 from skmoe.plotting import ExpertCurvesDisplay
 
@@ -58,6 +66,9 @@ def inspection(
     test = result.wald_test({"expert 0: x0": 1, "expert 1: x0": -1})
     assert_type(test, WaldTest)
     assert_type(test.p_value, float)
+    assert_type(result.predictions(X, of="gate"), Predictions)
+    assert_type(result.average_effects(X), Estimates)
+    result.average_predictions(X, of="odds")  # type: ignore[arg-type]
     assert_type(information(model, X, y), Information)
     display = ExpertCurvesDisplay.from_estimator(model, X, y, feature="x0")
     assert_type(display, ExpertCurvesDisplay)

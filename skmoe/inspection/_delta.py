@@ -102,7 +102,8 @@ class DeltaMethod:
     def by_rows(self, inputs, of, covariance):
         """Values of the rows and their standard errors, two arrays (o, n)."""
         values, errors = [], []
-        for rows in self._blocks(inputs):
+        n_values = len(self.outputs) * len(self.experts)
+        for rows in _blocks(inputs, n_values * self._units.size):
             parts = KINDS[of](self._model, rows).derivatives()
             numbers = Numbers(parts.value, self._by_entries(parts, rows))
             values.append(numbers.value)
@@ -167,18 +168,13 @@ class DeltaMethod:
         gradient = (gradient @ self._expansion)[:, known]
         return gradient, covariance[np.ix_(known, known)], unknown
 
-    def _blocks(self, inputs):
-        """The rows in parts, dense."""
-        size = len(self.outputs) * len(self.experts) * self._expansion.shape[0]
-        for rows in blocks_of(inputs.X.shape[0], block_rows(size)):
-            block = inputs.take(rows)
-            X = block.X.toarray() if sparse.issparse(block.X) else block.X
-            yield block._replace(X=X)
-
     def _total(self, inputs, weight, numbers_of):
         """Sum of `numbers_of(rows, weight)` over all parts."""
         start, total = 0, None
-        for rows in self._blocks(inputs):
+        n_experts, n_predictors = self._model.coef.shape[:2]
+        n_predictors = np.prod(self._model.gate.shape) + n_experts * n_predictors
+        n_values = len(self.outputs) * len(self.experts)
+        for rows in _blocks(inputs, n_values * n_predictors):
             end = start + rows.X.shape[0]
             found = numbers_of(rows, weight[start:end])
             total = found if total is None else Numbers(*map(np.add, total, found))
@@ -239,6 +235,14 @@ class DeltaMethod:
         parts = [by_gate.reshape(*shape, -1), by_experts.reshape(*shape, -1)]
         n_noises = self._units.size - sum(part.shape[-1] for part in parts)
         return np.concatenate([*parts, np.zeros((*shape, n_noises))], axis=-1)
+
+
+def _blocks(inputs, size):
+    """The rows in parts, dense, where so many numbers of each row are held."""
+    for rows in blocks_of(inputs.X.shape[0], block_rows(size)):
+        block = inputs.take(rows)
+        X = block.X.toarray() if sparse.issparse(block.X) else block.X
+        yield block._replace(X=X)
 
 
 class _Part:
