@@ -1,8 +1,31 @@
-"""Set before scipy is imported: scikit-learn skips a check without it."""
+"""What must be set before numpy and scipy are imported, and which tests are long."""
 
 import os
+from collections import defaultdict
 
+import pytest
+
+# scikit-learn skips a check without it.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+# Processes of pytest-xdist share the cores; so do the processes that tests start.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    threads = max(1, (os.cpu_count() or 1) // int(workers))
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", str(threads))
 
 # Scripts that record numbers, with packages that the tests do without.
 collect_ignore_glob = ["recorded/*"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark as long what `sampled(n)` leaves: all but n parameter sets of a test."""
+    tests = defaultdict(list)
+    for item in items:
+        if mark := item.get_closest_marker("sampled"):
+            tests[item.nodeid.partition("[")[0], mark.args[0]].append(item)
+    for (_, n), same in tests.items():
+        kept = {i * len(same) // n for i in range(n)}
+        for i, item in enumerate(same):
+            if i not in kept:
+                item.add_marker("long")

@@ -99,6 +99,7 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
+@pytest.mark.sampled(16)
 @every_change
 def test_set_parameters_change_no_answer(name, parameter, fitted):
     model, y = fitted(name)
@@ -108,6 +109,7 @@ def test_set_parameters_change_no_answer(name, parameter, fitted):
     assert_same(answers(pickle.loads(pickle.dumps(model)), y), expected)
 
 
+@pytest.mark.sampled(16)
 @every_change
 def test_inspection_refuses_what_was_not_fitted(name, parameter, fitted):
     model, y = fitted(name)
@@ -121,6 +123,7 @@ def test_inspection_refuses_what_was_not_fitted(name, parameter, fitted):
     np.testing.assert_array_equal(inference(model, X, y).standard_error, expected)
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("after", ["fit", "partial_fit", "loading"])
 @pytest.mark.parametrize(
     "name, parameter", [change for change in CHANGES if change[1] in STRUCTURE]

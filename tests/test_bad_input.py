@@ -569,6 +569,7 @@ FAILURES = {
 class TestFailedRefit:
     frame = pd.DataFrame(X, columns=["age", "height", "size"])
 
+    @pytest.mark.sampled(8)
     @pytest.mark.parametrize(
         "estimator, y, failure",
         [

@@ -157,6 +157,7 @@ class TestKilledProcess:
             assert model.n_iter_ < whole.n_iter_
             assert done + model.n_iter_ == pytest.approx(whole.n_iter_, abs=5)
 
+    @pytest.mark.long
     def test_can_be_killed_again_and_again(self, tmp_path):
         path, data = tmp_path / "fit.pkl", make_data()
         rng, before = np.random.default_rng(0), np.inf

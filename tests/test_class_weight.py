@@ -64,6 +64,7 @@ def test_one_expert_is_logistic_regression(y, as_given, sample_weight):
     )
 
 
+@pytest.mark.sampled(4)
 @weights
 @pytest.mark.parametrize("way", ["fit", "sparse", "groups", "parts", "init"])
 @pytest.mark.parametrize("given", [DICT, "balanced"], ids=["dict", "balanced"])

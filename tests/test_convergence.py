@@ -27,6 +27,7 @@ overlapping = load("converged", "benchmarks").make_problem
 
 
 # Fits that used to stop with 20 to 2000 tol left, on the way past a saddle.
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "family, solver, seed",
     [

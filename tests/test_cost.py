@@ -97,6 +97,7 @@ def test_logistic_experts(count):
     assert all(found <= most for found, most in zip(cost, Cost(62, 74, 10)))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["binary-2", "linear-3"])
 def test_acceleration_saves_iterations_where_experts_overlap(name):
     drawn = MODELS[name].data(n=3000, d=2, noise=1.5, signal=1.0, gate_signal=0.7)

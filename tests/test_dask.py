@@ -43,6 +43,7 @@ def in_chunks(*arrays, size=700):
     return [da.from_array(array, chunks=(size,) + array.shape[1:]) for array in arrays]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "name",
     [
@@ -66,6 +67,7 @@ def test_fit_is_the_plain_one(name, client):
     assert type(found.to_local()) is type(estimator)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["linear-3", "three-class", "poisson-3"])
 @pytest.mark.parametrize("solver", ["em", "md", "gd"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -77,6 +79,7 @@ def test_warm_fit_beyond_the_sample_is_the_plain_one(name, solver, client, monke
     assert_same_fit(found.to_local(), estimator.fit(X, y))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["linear-3", "binary-3", "three-class", "poisson-3"])
 def test_offsets_and_known_experts_are_those_of_the_plain_fit(name, client):
     X, y, weight, estimator = drawn(name, 2000)
@@ -107,12 +110,14 @@ def test_offsets_and_known_experts_are_those_of_the_plain_fit(name, client):
     np.testing.assert_allclose(samples, wanted, rtol=1e-6)
 
 
+@pytest.mark.long
 def test_many_partitions_are_added_up_in_a_tree(client):
     X, y, weight, estimator = drawn("linear-3", 2000)
     found = DaskMixture(estimator).fit(*in_chunks(X, y, weight, size=27))
     assert_same_fit(found.to_local(), estimator.fit(X, y, weight))
 
 
+@pytest.mark.long
 def test_frames_and_unknown_chunk_sizes(client):
     X, y, _, estimator = drawn("binary-3", 2000)
     frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=y)
@@ -145,6 +150,7 @@ OF_X = [
 ]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "name", ["linear-3", "shared-noise-two-outputs", "binary-3", "gamma"]
 )
@@ -185,6 +191,7 @@ def test_predictions_take_the_options_of_the_plain_ones(client):
         found.predict_interval(lazy_X, 2)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "name",
     [
@@ -214,6 +221,7 @@ def test_scores_and_criteria_are_the_plain_ones(name, client):
     )
 
 
+@pytest.mark.long
 def test_score_of_labels_and_of_far_and_constant_outputs(client):
     X, y, _, estimator = drawn("binary-3", 600)
     names = np.array(["no", "yes"])[y]
@@ -229,6 +237,7 @@ def test_score_of_labels_and_of_far_and_constant_outputs(client):
     assert found.score(*in_chunks(X, y)) == pytest.approx(found.score(X, y), rel=1e-10)
 
 
+@pytest.mark.long
 def test_empty_partitions_and_partitions_of_one_class(client):
     X, y, _, estimator = drawn("binary-3", 2000)
     order = np.argsort(y, kind="stable")
@@ -242,6 +251,7 @@ def test_empty_partitions_and_partitions_of_one_class(client):
     assert found.predict(lazy_X).compute().shape == (2000,)
 
 
+@pytest.mark.long
 def test_fit_goes_on_when_a_worker_is_killed(client, monkeypatch):
     X, y, weight, estimator = drawn("binary-3", 3000)
     expected = clone(estimator).fit(X, y, weight)
@@ -262,6 +272,7 @@ def test_fit_goes_on_when_a_worker_is_killed(client, monkeypatch):
     assert killed[0] not in client.scheduler_info()["workers"]
 
 
+@pytest.mark.long
 def test_callbacks_are_called_where_the_fit_is(client, tmp_path):
     pytest.importorskip("sklearn.callback")
     X, y, weight, estimator = drawn("binary-3")

@@ -567,6 +567,7 @@ class TestCallbacks:
 
         return ProgressBar()
 
+    @pytest.mark.sampled(1)
     @both
     @pytest.mark.parametrize("solver", SOLVERS)
     def test_progress_bar(self, estimator, y, solver, capsys):

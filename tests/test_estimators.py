@@ -186,6 +186,7 @@ class TestFittedAttributes:
             np.testing.assert_allclose(value.sum(axis=1), 0, atol=atol)
 
     # Gradient descent is slow where the noise of an expert goes to its least.
+    @pytest.mark.sampled(3)
     @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
     @pytest.mark.parametrize("solver", SOLVERS)
     @pytest.mark.parametrize("kind", ["one output", "binary", "three experts"])
@@ -301,6 +302,7 @@ class TestSparse:
         rng = np.random.default_rng(0)
         return X * (rng.uniform(size=X.shape) < density)
 
+    @pytest.mark.sampled(6)
     @pytest.mark.parametrize(
         "kind, make",
         [
@@ -699,6 +701,7 @@ class TestOneExpert:
 class TestColumns:
     frame = pd.DataFrame(X, columns=["age", "height", "size_x"])
 
+    @pytest.mark.sampled(8)
     @pytest.mark.parametrize("name", ["gate_features", "expert_features"])
     @pytest.mark.parametrize(
         "selection",
@@ -928,6 +931,7 @@ class TestWarmStart:
 
 
 class TestStarts:
+    @pytest.mark.sampled(1)
     @pytest.mark.parametrize(
         "kind, init",
         [
@@ -1009,6 +1013,7 @@ class TestStopping:
         assert estimator.n_iter_ == 1
         assert estimator.objective_curve_.shape == (2,)
 
+    @pytest.mark.sampled(1)
     @pytest.mark.parametrize(
         "kind, solver, step_size",
         [
@@ -1036,6 +1041,7 @@ class TestStopping:
         np.testing.assert_allclose(md.objective_curve_, em.objective_curve_, rtol=1e-12)
         np.testing.assert_allclose(md.coef_, em.coef_, rtol=1e-9)
 
+    @pytest.mark.sampled(3)
     @pytest.mark.parametrize("kind", KINDS)
     def test_solvers_agree_on_the_minimum(self, kind):
         estimator, y = build(kind, init=LEFT, n_experts=2, tol=1e-10)

@@ -251,6 +251,7 @@ def mixtures(kind):
         yield estimator(kind, 2, **options).fit(X, shifted), X[:6], shifted[:6]
 
 
+@pytest.mark.sampled(1)
 @every_kind
 def test_predictions_are_those_of_draws(kind):
     for model, X, _ in mixtures(kind):
@@ -269,6 +270,7 @@ def test_predictions_are_those_of_draws(kind):
             np.testing.assert_allclose(found, share, atol=0.015)
 
 
+@pytest.mark.sampled(1)
 @every_kind
 def test_quantiles_invert_the_cdf_and_stay_where_it_jumps(kind):
     levels = np.array([0.001, 0.3, 0.45, 0.62, 0.999])
@@ -378,6 +380,7 @@ def test_parameters_are_counted_with_those_of_the_gate(kind):
     assert feature_importances(model).shape == (2,)
 
 
+@pytest.mark.sampled(1)
 @every_kind
 def test_batches_give_what_memory_does(kind):
     X, y = zeros_and_others(kind)
@@ -785,6 +788,7 @@ def test_rows_at_the_point_are_closed_to_others_unless_counted():
         assert np.isfinite(found[1, 0]) == is_discrete
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("noise_df", [None, 4])
 @pytest.mark.parametrize(("value", "n_there"), [(0.0, 40), (0.0, 5000), (-1e6, 60)])
 def test_rows_at_the_point_do_not_change_the_unit_of_y(value, n_there, noise_df):

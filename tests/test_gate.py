@@ -70,6 +70,7 @@ def test_curvature_nearby_is_that_of_a_gate_that_moved_little():
     assert curvature.at(gate + 1.0) is not curvature.at(gate + 1.0)
 
 
+@pytest.mark.long
 def test_fit_on_a_sampled_curvature_ends_at_a_stationary_point():
     mixture, drawn = mixture_of("binary-2", n=MANY)
     theta = soft_start(mixture, drawn.expert)

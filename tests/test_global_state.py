@@ -222,6 +222,7 @@ def refit(kind, model):
     return model.partial_fit(X[rows], Y[rows])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("was_fitted", [False, True])
 @pytest.mark.parametrize("kind", ["fit", "parts", "batch"])
 def test_interrupts_leave_the_earlier_fit_or_the_new_one(kind, was_fitted):

@@ -142,6 +142,7 @@ def assert_sound(model, X, y):
     assert np.isfinite(model.score(X, y)) or len(X) < 2
 
 
+@pytest.mark.sampled(40)
 @every_way
 @pytest.mark.parametrize("case", CASES)
 def test_result_is_finite_and_objective_monotone(case, solver, penalty):
@@ -203,6 +204,7 @@ def test_float32_without_room_for_a_divergent_step_is_an_error():
         model.fit(small, 1e8 * NOISY)
 
 
+@pytest.mark.sampled(10)
 @every_penalty
 @every_solver
 @pytest.mark.parametrize(
@@ -239,6 +241,7 @@ class TestExpertWithoutMass:
         )
         assert_sound(model, X, y)
 
+    @pytest.mark.sampled(4)
     @every_penalty
     @every_solver
     @pytest.mark.parametrize(

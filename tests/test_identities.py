@@ -584,6 +584,7 @@ def test_em_step_is_weighted_least_squares(name):
     np.testing.assert_allclose(np.exp(moved.log_variance), variance, rtol=1e-8)
 
 
+@pytest.mark.sampled(14)
 @pytest.mark.parametrize(
     "name",
     [
@@ -713,6 +714,7 @@ def test_unguarded_em_steps_never_raise_the_objective(name, alpha):
         state = moved
 
 
+@pytest.mark.sampled(30)
 @every_model
 @pytest.mark.parametrize("solver", ["em", "md"])
 @pytest.mark.parametrize("seed, alpha", [(0, 0.0), (1, 0.0), (2, 0.2)])

@@ -349,6 +349,7 @@ def coverage(make, draw, truth, n_fits, robust=False):
     return np.mean(hits, axis=0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("robust", [False, True])
 def test_intervals_cover_the_truth(robust):
     """As `benchmarks/interval_coverage.py`, but small: three binomial errors."""

@@ -23,6 +23,7 @@ from skmoe.model_selection import log_likelihood_scorer, n_experts_path
 draw = load("n_experts", "benchmarks").draw
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("n_experts", [1, 2, 3, 4])
 def test_bic_finds_the_number_of_experts(n_experts):
     """Three sets of each; `benchmarks/n_experts.py` counts 50."""
@@ -34,6 +35,7 @@ def test_bic_finds_the_number_of_experts(n_experts):
     assert found.count(n_experts) >= 2
 
 
+@pytest.mark.long
 def test_more_experts_never_raise_the_objective():
     X, y = draw(3, 0)
     path = n_experts_path(MixtureOfLinearExperts(random_state=0), X, y, max_experts=6)

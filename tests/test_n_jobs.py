@@ -55,6 +55,7 @@ def test_dask_finds_the_same_fit():
     assert_same_fit(model, clone(REGRESSOR).fit(X, Y))
 
 
+@pytest.mark.long
 def test_short_runs_and_curvature_are_those_of_each_start():
     """Many rows: samples are drawn, and the gate's matrix is kept between steps."""
     rng = np.random.default_rng(1)

@@ -248,6 +248,7 @@ def hard_points(mixture):
     yield theta._replace(gate=1e-9 * theta.gate, experts=tie * (1 + 1e-9))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "name",
     [

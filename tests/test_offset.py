@@ -386,6 +386,7 @@ WRONG = {
 }
 
 
+@pytest.mark.sampled(14)
 @pytest.mark.parametrize("what", WRONG)
 @pytest.mark.parametrize("name", CASES)
 def test_wrong_offsets_are_named_and_destroy_nothing(name, what):

@@ -116,6 +116,7 @@ def gate_of(model, rows):
     return model[-1].gate_proba(model[:-1].transform(rows))
 
 
+@pytest.mark.sampled(14)
 @dtypes
 @pytest.mark.parametrize("scaled", [False, True])
 @regressors
@@ -132,6 +133,7 @@ def test_regressor(params, y, scaled, dtype):
     assert all(value.dtype == dtype for value in found.values())
 
 
+@pytest.mark.sampled(10)
 @dtypes
 @pytest.mark.parametrize("scaled", [False, True])
 @classifiers

@@ -7,6 +7,8 @@ pytest.importorskip("matplotlib")
 
 from _paper import load
 
+pytestmark = pytest.mark.long
+
 batch_size = load("batch_size")
 
 N, SIZES = 2000, (50, 200, 2000)

@@ -9,6 +9,8 @@ from _paper import load
 
 from skmoe.solvers import GradientDescent, GradientSteps, MirrorDescent
 
+pytestmark = pytest.mark.long
+
 convergence = load("convergence")
 
 

@@ -7,6 +7,8 @@ pytest.importorskip("matplotlib")
 
 from _paper import load
 
+pytestmark = pytest.mark.long
+
 initialisation = load("initialisation")
 SIGNALS, DISTANCES = (1.0, 4.0), (0.0625, 0.5, 4.0)
 

@@ -15,6 +15,8 @@ from _paper import load
 from skmoe.engine.m_step import project_exactly
 from skmoe.solvers import GradientDescent, MirrorDescent
 
+pytestmark = pytest.mark.long
+
 paper = load("inverted_images")
 
 

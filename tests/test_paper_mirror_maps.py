@@ -12,6 +12,8 @@ from _paper import load
 from skmoe.engine.descent import minimise
 from skmoe.solvers import GradientDescent, MirrorDescent
 
+pytestmark = pytest.mark.long
+
 maps = load("mirror_maps")
 
 LINEAR = "linear, symmetric"

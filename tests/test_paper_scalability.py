@@ -7,6 +7,8 @@ pytest.importorskip("matplotlib")
 
 from _paper import load
 
+pytestmark = pytest.mark.long
+
 scalability = load("scalability")
 
 SMALL, LARGE = (2, 4), (4, 4)

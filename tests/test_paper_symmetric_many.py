@@ -9,6 +9,8 @@ from _paper import load
 
 from skmoe.engine.information import information_matrices
 
+pytestmark = pytest.mark.long
+
 paper = load("symmetric_many")
 
 

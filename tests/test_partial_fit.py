@@ -148,6 +148,7 @@ class TestWhereItLeads:
         np.testing.assert_array_equal(model.gate_coef_, expected.gate_coef_)
         assert model.coef_.dtype == rows.dtype
 
+    @pytest.mark.sampled(1)
     @pytest.mark.parametrize("case, seed", [("A", 0), ("A", 1), ("C", 0)])
     def test_benchmark_cases_in_three_passes(self, case, seed):
         """The small version of `benchmarks/partial_fit.py`, which has 50 seeds."""
@@ -230,6 +231,7 @@ class TestWhereItLeads:
 
 
 class TestStart:
+    @pytest.mark.sampled(10)
     @every_kind
     @pytest.mark.parametrize("n_rows", [1, 20])
     def test_predicts_after_a_first_call_of_few_rows(self, kind, n_rows):
@@ -298,6 +300,7 @@ class TestStart:
         expected = clone(model).set_params(alpha=0).fit(rows, target)
         assert model.coef_[0, 1] == pytest.approx(expected.coef_[0, 1], rel=0.2)
 
+    @pytest.mark.sampled(1)
     @pytest.mark.parametrize(("seed", "kind"), [(0, "linear"), (4, "counts")])
     def test_no_batch_ruins_a_sparse_mixture(self, kind, seed):
         rng = np.random.default_rng(seed)
@@ -336,6 +339,7 @@ class TestStart:
             model.partial_fit(rows[:300], np.zeros((300, 2)))
         assert (model.noise_variance_ <= before).all()
 
+    @pytest.mark.sampled(2)
     @pytest.mark.parametrize("kind", ["linear", "binary", "counts"])
     @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
     def test_constant_column_changes_no_prediction(self, kind, make):
@@ -369,6 +373,7 @@ class TestAfterFit:
         assert model.n_iter_ == len(model.objective_curve_) == 8
         assert model.converged_ is False
 
+    @pytest.mark.sampled(5)
     @every_kind
     def test_fit_on_many_rows_hardly_moves(self, kind):
         model, rows, y, _ = parts(kind)

@@ -40,6 +40,7 @@ def test_one_expert_has_the_quantiles_of_a_normal():
     np.testing.assert_allclose(model.cdf(X[:, None], y), normal.cdf(y), rtol=1e-12)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.filterwarnings("ignore:Stopped after 5 of max_iter=5")
 @pytest.mark.parametrize("of", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -48,6 +48,7 @@ def test_cross_val_predict_hands_it_on(model):
         cross_val_predict(model, X, Y, cv=cv, method="predict_proba")
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 def test_one_check_of_scikit_learn_forbids_it():
     name = "check_regressors_no_decision_function"

@@ -143,6 +143,7 @@ def test_probabilities_are_distributions(case):
         assert np.isfinite(found[name]).all(), name
 
 
+@pytest.mark.long
 @settings(PROFILE)
 @given(case=cases(), seed=st.integers(0, 99))
 def test_weights_count_rows_of_their_group(case, seed):
@@ -278,6 +279,7 @@ def mean_prediction(model, X):
     return found / max(np.abs(found).max(), np.finfo(np.float32).tiny)
 
 
+@pytest.mark.long
 @settings(PROFILE)
 @given(case=cases(), at=st.integers(0, 4), value=CONSTANTS)
 def test_constant_column_of_any_size_changes_nothing(case, at, value):
@@ -331,6 +333,7 @@ def test_rows_are_merged_only_if_they_are_the_same(case, seed, value, power):
         np.testing.assert_array_equal(np.unique(found, axis=0), distinct)
 
 
+@pytest.mark.long
 @settings(PROFILE)
 @given(case=cases(), data=st.data())
 def test_rows_do_not_see_each_other(case, data):
@@ -366,6 +369,7 @@ def state(model):
     return copy.deepcopy(vars(model))
 
 
+@pytest.mark.long
 @settings(PROFILE)
 @given(case=cases())
 def test_fit_again_gives_the_same_bits(case):

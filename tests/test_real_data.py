@@ -80,6 +80,7 @@ def inverted_digits(seed):
     return train_test_split(X, y, test_size=0.3, random_state=seed)
 
 
+@pytest.mark.long
 def test_two_logistic_experts_see_through_inverted_digits():
     scores = []
     for seed in range(10):

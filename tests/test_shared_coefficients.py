@@ -177,6 +177,7 @@ def slope(function, at, step=1e-5):
     )
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fit_is_stationary_in_the_free_coefficients(family, case):

@@ -71,6 +71,7 @@ def reference():
     return end_of
 
 
+@pytest.mark.sampled(12)
 @every_mild_model
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_reaches_the_same_objective(name, solver, reference):
@@ -95,6 +96,7 @@ def test_inexact_projections_end_at_the_fixed_point_of_exact_ones(
     np.testing.assert_allclose(flat(again), flat(exact), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize(
     "name",
     ["linear-4", "linear-two-outputs-shared", "binary-3", "three-class-4", *MILD],

@@ -91,6 +91,7 @@ def test_one_logistic_expert_is_logistic_regression(solver, l1_ratio, n_classes)
     )
 
 
+@pytest.mark.sampled(8)
 @every_solver
 @pytest.mark.parametrize("name", [n for n in MODELS if n[-1] not in "34"])
 def test_solvers_end_where_the_subgradient_vanishes(name, solver):

@@ -270,6 +270,7 @@ class TestWeights:
         model = fit(kind, far, np.append(y, y[0]), weight)
         assert_same_fit(model, fit(kind, X, y), X, y)
 
+    @pytest.mark.sampled(5)
     @pytest.mark.parametrize(
         "kind, solver, factor",
         [

@@ -111,6 +111,7 @@ def assert_same_fit(found, expected, atol=1e-8):
             np.testing.assert_array_equal(one, two, err_msg=name)
 
 
+@pytest.mark.sampled(6)
 @many
 @solvers
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -172,6 +173,7 @@ def test_callbacks_see_each_start_and_a_checkpoint_goes_on(tmp_path):
     np.testing.assert_allclose(resumed.objective_curve_[-1], ended[-1][1], rtol=1e-6)
 
 
+@pytest.mark.sampled(4)
 @many
 @solvers
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -134,6 +134,7 @@ def test_blas_keeps_its_threads_after_concurrent_fits():
     assert blas_threads() == before
 
 
+@pytest.mark.long
 class TestFitsAtOnce:
     """Fits of all kinds from many threads: the bits of the same fits one by one."""
 
@@ -298,6 +299,7 @@ class TestInterrupts:
         with block_map() as (map_threads, _):
             return list(map_threads(abs, [-1, 2]))
 
+    @pytest.mark.long
     def test_leave_blas_as_it_was(self):
         self.use()  # finds the libraries
         with threadpool_limits(2, user_api="blas"):

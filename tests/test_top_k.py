@@ -224,6 +224,7 @@ def test_groups_choose_together(name):
     assert ((mixture.row_moments(theta).model > 0).sum(axis=0) <= model.top_k).all()
 
 
+@pytest.mark.sampled(1)
 @every_model
 @pytest.mark.parametrize("solver", ["em", "md", "gd"])
 def test_objective_never_rises_and_the_fit_ends(name, solver):

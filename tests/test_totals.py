@@ -86,6 +86,7 @@ ESTIMATORS = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", ESTIMATORS)
 @pytest.mark.parametrize("form", ["dense", "sparse", "batches", "groups"])
 def test_rows_that_come_twice_are_as_half_the_penalty(name, form):
