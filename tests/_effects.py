@@ -83,8 +83,11 @@ MODELS = {
     "censored": (LINEAR, {"noise": "shared"}, limited),
     "symmetric": (LINEAR, {"symmetric": True}, reals),
     "constant gate": (LINEAR, {"gate_features": []}, reals),
-    "tree": (LINEAR, {"n_experts": 4, "depth": 2}, reals),
-    "deep tree": (LINEAR, {"n_experts": 8, "depth": 3, "alpha": 9}, reals),
+    "tree": (
+        LINEAR,
+        {"n_experts": 8, "depth": 3, "alpha": 9, "init": "kmeans", "max_iter": 20},
+        reals,
+    ),
     "shared": (
         LINEAR,
         {"n_experts": 3, "shared_features": {1: [0, 2], 2: "all"}},

@@ -66,17 +66,7 @@ class DeltaMethod:
         self._gate = _Part(spec.gate_columns, spec.gate_intercept, units)
         self._own = _Part(spec.expert_columns, spec.fit_intercept, units)
         self.target_name = name_of(y)
-        # What derivatives by the entries are multiples of.
-        n_logits, (n_own, n_predictors) = (
-            np.prod(self._model.gate.shape),
-            self._model.coef.shape[:2],
-        )
-        units = [
-            np.tile(self._gate.units, n_logits),
-            np.tile(self._own.units, n_own * n_predictors),
-        ]
-        n_noises = expansion.shape[0] - sum(map(len, units))
-        self._units = np.concatenate([*units, np.ones(n_noises)])
+        self._units = self._units_of_entries()
 
     def columns(self, of):
         """Columns of X that what is asked for changes with, index array."""
@@ -145,6 +135,15 @@ class DeltaMethod:
         found[unknown] = found[:, unknown] = np.nan
         return found
 
+    def _units_of_entries(self):
+        """What derivatives by the entries are multiples of, (entries,)."""
+        found = [
+            np.tile(self._gate.units, np.prod(self._model.gate.shape)),
+            np.tile(self._own.units, np.prod(self._model.coef.shape[:2])),
+        ]
+        n_noises = self._expansion.shape[0] - sum(map(len, found))
+        return np.concatenate([*found, np.ones(n_noises)])
+
     def _errors(self, numbers, covariance):
         """Standard errors of `Numbers` (...), (...)."""
         flat = numbers.gradient.reshape(numbers.value.size, -1)
@@ -170,9 +169,8 @@ class DeltaMethod:
 
     def _total(self, inputs, weight, numbers_of):
         """Sum of `numbers_of(rows, weight)` over all parts."""
-        start, total = 0, None
-        n_experts, n_predictors = self._model.coef.shape[:2]
-        n_predictors = np.prod(self._model.gate.shape) + n_experts * n_predictors
+        start, total, model = 0, None, self._model
+        n_predictors = np.prod(model.gate.shape) + np.prod(model.coef.shape[:2])
         n_values = len(self.outputs) * len(self.experts)
         for rows in _blocks(inputs, n_values * n_predictors):
             end = start + rows.X.shape[0]
@@ -184,7 +182,8 @@ class DeltaMethod:
     def _averages_of(self, rows, weight, of):
         """Weighted sums of values over a block, `Numbers` (o,)."""
         parts = KINDS[of](self._model, rows).derivatives()
-        return Numbers(parts.value @ weight, self._summed(parts, rows, weight))
+        gradient = self._joined(*self._sums(parts, rows, weight))
+        return Numbers(parts.value @ weight, gradient)
 
     def _difference(self, rows, weight, of, column):
         """Sums of values where a column is 1 less those where it is 0, `Numbers`."""
@@ -218,10 +217,6 @@ class DeltaMethod:
         by_gate = np.einsum("orb,bp->obrp", parts.by_gate, self._gate.seen(rows.X))
         own = np.einsum("okqb,bp->obkqp", parts.by_experts, self._own.seen(rows.X))
         return self._joined(by_gate, own, n_axes=2)
-
-    def _summed(self, parts, rows, weight):
-        """Weighted sums of the derivatives by all entries, (o, entries)."""
-        return self._joined(*self._sums(parts, rows, weight))
 
     def _sums(self, parts, rows, weight):
         """Weighted sums of derivatives by entries, (o, R, p) and (o, K, q, p)."""

@@ -22,7 +22,9 @@ class Inference(Estimates):
     Made by :func:`inference`.  R is the number of entries: gate, experts, noise; both
     experts of a symmetric model and all K gates are listed, so that what is listed is
     what the attributes hold; a coefficient that experts share has one entry, such as
-    ``"all experts: x1"`` or ``"experts 0 and 2: x1"``.
+    ``"all experts: x1"`` or ``"experts 0 and 2: x1"``.  Predictions and effects of
+    columns have standard errors by :meth:`predictions`, :meth:`average_predictions` and
+    :meth:`average_effects`.
 
     Attributes
     ----------
