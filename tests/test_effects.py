@@ -146,11 +146,11 @@ def test_shares_are_no_zeros_to_test(linear):
 
 def test_intervals_stay_in_range():
     fit = Fit("binomial")
-    shares = fit.result.predictions(fit.X, trials=np.full(N, 5))
-    single = fit.result.predictions(fit.X)
-    np.testing.assert_allclose(
-        shares.confidence_interval(0.999999), 5 * single.confidence_interval(0.999999)
-    )
+    for of in ("experts", "mean"):
+        single = fit.result.predictions(fit.X, of=of)
+        several = fit.result.predictions(fit.X, trials=np.full(N, 5), of=of)
+        ends = [part.confidence_interval(0.999999) for part in (single, several)]
+        np.testing.assert_allclose(ends[1], 5 * ends[0])
     ends = single.confidence_interval(0.999999)
     assert (ends > 0).all() and (ends < 1).all()
     averages = fit.result.average_predictions(fit.X, **fit.known)
