@@ -215,7 +215,7 @@ def test_sparse_rows_and_single_precision_say_the_same(poisson, kind):
         np.testing.assert_allclose(
             found.standard_error, expected.standard_error, rtol=1e-5
         )
-    assert "1 - 0" in result.average_effects(X).table()["contrast"].to_list()
+    assert "1 - 0" in list(result.average_effects(X).table()["contrast"])
 
 
 @pytest.mark.parametrize("is_sparse", [False, True])
