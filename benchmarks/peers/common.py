@@ -1,6 +1,7 @@
 """What the Python peers share: their arguments, the clock, and the result file.
 
-Every peer is started as ``python PEER.py CASE_FOLDER RESULT METHOD REPEATS LIMIT``.
+Every peer is started as ``python PEER.py CASE_FOLDER RESULT METHOD REPEATS LIMIT``, and
+by `time_to_best.py` with a number of SEEDS after it.
 """
 
 import json
@@ -25,6 +26,7 @@ __all__ = [
     "needs",
     "value",
     "write",
+    "write_seeds",
 ]
 
 MISSING = 77  # exit status of a peer that is not installed
@@ -36,7 +38,8 @@ class Arguments:
     """The command line, and the data it names."""
 
     def __init__(self):
-        folder, self.result, self.method, repeats, limit = sys.argv[1:]
+        folder, self.result, self.method, repeats, limit, *seeds = sys.argv[1:]
+        self.n_seeds = int(seeds[0]) if seeds else 0
         self.case, self.X, self.y = read_case(folder)
         self.repeats, self.limit = int(repeats), float(limit)
 
@@ -71,6 +74,25 @@ class Fits:
         best = int(np.argmin(self.times))
         self.time, self.result = self.times[best], self.results[best]
         self.cpu_time = cpu[best]
+
+
+def write_seeds(arguments, fit, model_of):
+    """Write times and values of fits from seeds 0, 1, ..., within the time limit.
+
+    `model_of` turns what `fit(seed)` gives into a `score.Model`.
+    """
+    fit(0)  # what a first call loads is not counted
+    times, values, begun = [], [], time.perf_counter()
+    for seed in range(arguments.n_seeds):
+        start = time.perf_counter()
+        found = fit(seed)
+        times.append(time.perf_counter() - start)
+        case, X, y = arguments.case, arguments.X, arguments.y
+        values.append(value(case, X, y, model_of(found)))
+        if time.perf_counter() - begun > arguments.limit:
+            break
+    result = {"times": times, "values": values}
+    Path(arguments.result).write_text(json.dumps(result))
 
 
 def peak_memory():

@@ -7,7 +7,7 @@ import time
 import warnings
 
 import numpy as np
-from common import CHEAP, Arguments, Fits, as_model, needs, value, write
+from common import CHEAP, Arguments, Fits, as_model, needs, value, write, write_seeds
 
 with needs("skmoe"):
     from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
@@ -91,10 +91,14 @@ def main():
         if kind is MixtureOfLinearExperts:
             penalties["noise_prior"] = 0
 
-    def make():
-        return kind(case.n_experts, solver=solver, random_state=0, **penalties)
+    def make(seed=0):
+        return kind(case.n_experts, solver=solver, random_state=seed, **penalties)
 
     warnings.simplefilter("ignore")
+    if arguments.n_seeds:
+        fit = lambda seed: make(seed).fit(X, y)  # noqa: E731
+        write_seeds(arguments, fit, lambda fitted: model_of(case, fitted))
+        return
     fits, trace = run(arguments, X, y, make)
     fitted = fits.result
     write(

@@ -9,7 +9,7 @@ evaluation and its time make the trace; the best parameters visited are the resu
 import math
 import time
 
-from common import Arguments, Fits, as_model, needs, write
+from common import Arguments, Fits, as_model, needs, write, write_seeds
 
 with needs("torch"):
     import torch
@@ -28,14 +28,14 @@ class OutOfTime(Exception):
 class Objective:
     """Mean negative log-likelihood plus the case's penalty, with a trace."""
 
-    def __init__(self, case, X, y, limit):
+    def __init__(self, case, X, y, limit, seed=0):
         self.case, self.limit = case, limit
         self.start, self.times, self.values = time.perf_counter(), [], []
         self.best, self.best_parameters = math.inf, None
         X = torch.from_numpy(X)
         self.X = torch.cat([X, torch.ones_like(X[:, :1])], dim=1)
         self.y = torch.from_numpy(y)
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         width, n_experts = case.n_features + 1, case.n_experts
         n_outputs = case.n_classes if case.family == "multiclass" else 1
         self.gate = self._parameter(n_experts, width)
@@ -119,27 +119,36 @@ def main():
         torch.set_num_threads(int(n_threads))
     notes = set()
 
-    def fit():
-        objective = Objective(arguments.case, arguments.X, arguments.y, arguments.limit)
+    def fit(seed=0):
+        case, X, y, limit = arguments.case, arguments.X, arguments.y, arguments.limit
+        objective = Objective(case, X, y, limit, seed)
         try:
             run(objective)
         except OutOfTime:
             notes.add("stopped at the time limit")
         return objective
 
+    if arguments.n_seeds:
+        write_seeds(arguments, fit, lambda found: model_of(arguments.case, found))
+        return
     fits = Fits(fit, arguments.repeats)
     objective = fits.result
-    gate, experts, *log_std = (p.numpy() for p in objective.best_parameters)
-    variance = [math.exp(2 * s) for s in log_std[0]] if log_std else ()
     write(
         arguments,
         fits,
-        as_model(arguments.case, gate, experts, variance),
+        model_of(arguments.case, objective),
         n_iter=len(objective.values),
         note=", ".join(notes),
         trace_time=objective.times,
         trace_value=objective.values,
     )
+
+
+def model_of(case, objective):
+    """The best parameters visited as `score` wants them."""
+    gate, experts, *log_std = (p.numpy() for p in objective.best_parameters)
+    variance = [math.exp(2 * s) for s in log_std[0]] if log_std else ()
+    return as_model(case, gate, experts, variance)
 
 
 if __name__ == "__main__":
