@@ -237,3 +237,26 @@ def test_lasso_step_is_the_minimum(seed):
     for _ in range(200):
         other = step + rng.standard_normal(8) * 10.0 ** rng.uniform(-5, 0)
         assert value(other) >= value(step) - 1e-12
+
+
+def wide_lasso(n=60, p=200, strength=5e-4):
+    """Matrix, score, lasso and coefficients of a wide weighted regression."""
+    rng = np.random.default_rng(0)
+    X, weight = rng.standard_normal((n, p)), rng.exponential(size=n) / n
+    y = X[:, :5].sum(axis=1) + rng.standard_normal(n)
+    lasso = np.append(np.full(p - 1, strength), 0.0)
+    return X.T @ (weight[:, None] * X), X.T @ (weight * y), lasso, np.zeros(p)
+
+
+@pytest.mark.parametrize("strength", [5e-4, 5e-2, 5.0])
+def test_lasso_step_of_many_columns_meets_the_optimality_conditions(strength):
+    """Also where many more columns than rows leave nearly no residual."""
+    matrix, score, lasso, coef = wide_lasso(strength=strength)
+    for _ in range(2):  # from zero, and from another optimum
+        value = coef + lasso_step(matrix, score - matrix @ coef, lasso, coef)
+        slope = matrix @ value - score
+        kink = np.abs(slope) - lasso
+        smooth = np.abs(slope + lasso * np.sign(value))
+        assert np.where(value == 0, kink, smooth).max() < 1e-12
+        assert np.count_nonzero(value) <= 61
+        coef, score = value, score + 0.1 * matrix @ np.ones(200)
