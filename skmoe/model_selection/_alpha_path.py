@@ -84,7 +84,7 @@ class AlphaPath(Generic[_Mixture]):
         References
         ----------
         Breiman, Friedman, Olshen, Stone, "Classification and regression trees", 1984,
-        section 3.4.3; `lambda.1se` and `lambda.min` of glmnet.
+        section 3.4.3; ``lambda.1se`` and ``lambda.min`` of glmnet.
         """
         if rule not in _RULES:
             raise ValueError(f"rule={rule!r} is unknown; give one of {list(_RULES)}.")

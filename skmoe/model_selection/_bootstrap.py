@@ -160,7 +160,7 @@ def bootstrap_lr_test(
     Notes
     -----
     All fits maximise the penalised likelihood that `estimator` stands for, but the
-    statistic is of the likelihood alone, that of :meth:`log_likelihood`.  Set `alpha`,
+    statistic is of the likelihood alone, that of ``log_likelihood``.  Set `alpha`,
     `gate_alpha` and `noise_prior` to 0 for maximum likelihood; without a
     `noise_prior` that of linear experts has no bound, which costs power.  What noise
     the prior expects is learned from each data set.
