@@ -276,6 +276,8 @@ def test_bad_input_is_an_error(poisson, linear):
     for method in ("predictions", "average_predictions", "average_effects"):
         with pytest.raises(ValueError, match="of='odds' is unknown; give one of 'mean"):
             getattr(result, method)(X, of="odds")
+        with pytest.raises(ValueError, match="of=\\['mean'\\] is unknown"):
+            getattr(result, method)(X, of=["mean"])
         with pytest.raises(ValueError, match="features"):
             getattr(result, method)(X[:, :2])
         with pytest.raises(ValueError, match="trials"):
@@ -284,6 +286,8 @@ def test_bad_input_is_an_error(poisson, linear):
         result.average_effects(X, np.ones(3))
     with pytest.raises(ValueError, match="level=95 is no coverage"):
         result.predictions(X).confidence_interval(95)
+    with pytest.raises(ValueError, match="level=None is no coverage"):
+        result.predictions(X).confidence_interval(None)
     with pytest.raises(ValueError, match="names \\['mean: x9'\\]"):
         result.average_effects(X).wald_test({"mean: x9": 1})
 
@@ -313,3 +317,46 @@ def test_an_expert_that_died_counts_where_it_has_a_say():
     errors = result.predictions([[0.0], far]).standard_error
     assert np.isfinite(errors[0]) and np.isnan(errors[1])
     assert np.isnan(result.predictions([[0.0]], of="experts").standard_error[0, 1])
+
+
+def test_intervals_of_all_but_certain_experts_are_those_of_the_others(linear):
+    far = np.array([[0.0, scale, 0.0] for scale in (5, 20, 30, 60)])
+    predicted = linear.result.predictions(far, of="gate")
+    assert (predicted.estimate[1:].max(axis=1) == 1).any()
+    assert (predicted.standard_error > 0).all()
+    lower, upper = np.moveaxis(predicted.confidence_interval(), 2, 0)
+    np.testing.assert_allclose(lower, 1 - upper[:, ::-1], atol=1e-12)
+    share = linear.result.average_predictions(far[-1:], of="gate")
+    lower, upper = share.confidence_interval().T
+    np.testing.assert_allclose(lower, 1 - upper[::-1], atol=1e-12)
+
+
+def test_lists_have_tables_and_frames_keep_all_levels_of_their_index(linear):
+    pd = pytest.importorskip("pandas")
+    rows = linear.X[:2]
+    table = linear.result.predictions(rows.tolist()).table()
+    assert table.index.tolist() == [0, 1]
+    levels = pd.MultiIndex.from_tuples([(1, "a"), (1, "b")], names=["who", "when"])
+    frame = pd.DataFrame(rows, index=levels)
+    table = linear.result.predictions(frame, of="experts").table()
+    assert table.index.equals(levels.repeat(2))
+    assert table.index.names == levels.names
+
+
+def test_rows_without_weight_do_not_say_what_is_binary(poisson):
+    weight = np.ones(N)
+    weight[0] = 0
+    X = poisson.X.copy()
+    X[0, 2] = 7
+    found = poisson.result.average_effects(X, weight)
+    expected = poisson.result.average_effects(X[1:])
+    np.testing.assert_allclose(found.estimate, expected.estimate, rtol=1e-10)
+    assert list(found.table()["contrast"]) == list(expected.table()["contrast"])
+
+
+def test_what_cannot_vary_is_not_tested():
+    X, y, _ = rows()
+    result = inference(LINEAR(1, random_state=0).fit(X, y), X, y)
+    share = result.average_predictions(X, of="gate")
+    with pytest.raises(ValueError, match="nothing to test"):
+        share.wald_test({"gate 0": 1})

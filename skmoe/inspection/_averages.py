@@ -4,6 +4,7 @@ import numpy as np
 
 from skmoe._validation import check_weights
 from skmoe.inspection._estimates import Estimates
+from skmoe.inspection._intervals import rest_of
 from skmoe.inspection._predictions import check_of, value_labels
 
 
@@ -15,8 +16,12 @@ def average_predictions(delta, covariance, inputs, sample_weight, of):
     has_counts = inputs.trials is not None and (inputs.trials != 1).any()
     if has_counts and scale == "logit" and of != "gate":
         scale = "log"
-    labels = value_labels(delta, of)
-    return _estimates(delta, covariance, numbers, _names(labels, of), labels, scale)
+    labels, rest = value_labels(delta, of), None
+    if delta.sums_to_one(of):
+        n_each = len(delta.experts if of == "gate" else delta.outputs)
+        rest = rest_of(numbers.value.reshape(-1, n_each)).ravel()
+    names = _names(labels, of)
+    return _estimates(delta, covariance, numbers, names, labels, scale, rest)
 
 
 def average_effects(delta, covariance, inputs, sample_weight, of):
@@ -28,7 +33,8 @@ def average_effects(delta, covariance, inputs, sample_weight, of):
         raise ValueError(
             f"of={of!r} sees no column, so that none has an effect; give another one."
         )
-    is_binary = np.array([_is_binary(inputs.X[:, [j]]) for j in columns])
+    counted = inputs.X[np.flatnonzero(weight)]
+    is_binary = np.array([_is_binary(counted[:, [j]]) for j in columns])
     numbers = delta.average_effects(inputs, weight, of, is_binary)
     labels = value_labels(delta, of)
     features = [delta.feature_names[j] for j in columns]
@@ -70,9 +76,9 @@ def _names(labels, of):
     return [f"{owner}, {output}" for owner, output in zip(owners, outputs)]
 
 
-def _estimates(delta, covariance, numbers, names, labels, scale):
+def _estimates(delta, covariance, numbers, names, labels, scale, rest=None):
     """`Estimates` of `Numbers`, whose axes lie one after the other."""
     gradient = numbers.gradient.reshape(len(names), -1)
     scales = np.full(len(names), scale)
     found = delta.covariance(gradient, covariance)
-    return Estimates(names, labels, numbers.value.ravel(), found, scales)
+    return Estimates(names, labels, numbers.value.ravel(), found, scales, rest)

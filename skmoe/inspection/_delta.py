@@ -82,12 +82,16 @@ class DeltaMethod:
     def scale(self, of):
         """Scale on which intervals of values are normal, see `intervals`."""
         fixed = self._model.fixed
-        if of == "gate" or self.is_classifier:
+        if self.sums_to_one(of):
             return "logit"
         if fixed is not None and (fixed.moments(len(self.outputs))[0] < 0).any():
             return "identity"
         scales = {"identity": "identity", "exp": "log", "sigmoid": "logit"}
         return scales[self._model.distribution.inverse_link]
+
+    def sums_to_one(self, of):
+        """Whether values are probabilities of all experts or classes."""
+        return of == "gate" or self.is_classifier
 
     def by_rows(self, inputs, of, covariance):
         """Values of the rows and their standard errors, two arrays (o, n)."""

@@ -51,11 +51,12 @@ class Estimates:
         estimate: FloatArray,
         covariance: FloatArray,
         scales: NDArray[Any],
+        rest: FloatArray | None = None,
     ) -> None:
         self.names, self._labels = names, labels
         self.estimate, self.covariance = estimate, covariance
-        # Scales that intervals are normal on, see `intervals`, (R,).
-        self._scales = scales
+        # Scales that intervals are normal on, and what is left to 1, see `intervals`.
+        self._scales, self._rest = scales, rest
         self.standard_error = np.sqrt(np.maximum(covariance.diagonal(), 0))
         with np.errstate(divide="ignore", invalid="ignore"):
             z = estimate / self.standard_error
@@ -83,7 +84,8 @@ class Estimates:
         ValueError
             If `level` is not between 0 and 1, both excluded.
         """
-        return intervals(self.estimate, self.standard_error, self._scales, level)
+        known = self.estimate, self.standard_error, self._scales
+        return intervals(*known, level, self._rest)
 
     def wald_test(
         self,
@@ -111,7 +113,7 @@ class Estimates:
         ------
         ValueError
             If a name is unknown, the shape does not fit, or the data does not
-            determine a contrast.
+            determine a contrast, or no contrast can vary.
         """
         weights = self._weights(contrast)
         used = np.flatnonzero(weights.any(axis=0))
@@ -122,6 +124,11 @@ class Estimates:
                 "contrast uses entries without a standard error: "
                 f"{[self.names[j] for j in used if np.isnan(self.standard_error[j])]}; "
                 "the data does not determine them."
+            )
+        if not covariance.any():
+            raise ValueError(
+                "contrast has no variance, such as the share of a single expert, so "
+                "that there is nothing to test; leave it out."
             )
         value = np.asarray(value, dtype=np.float64)
         if value.shape not in ((), (len(weights),)):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skmoe._tables import table_of
 from skmoe._typing import FloatArray
 from skmoe.inspection._delta import KINDS
-from skmoe.inspection._intervals import intervals
+from skmoe.inspection._intervals import intervals, rest_of
 
 
 class Predictions:
@@ -37,11 +37,12 @@ class Predictions:
         standard_error: FloatArray,
         scale: str,
         unit: FloatArray,
+        rest: FloatArray | None,
     ) -> None:
         self._labels, self._rows = labels, rows
         self.estimate, self.standard_error = estimate, standard_error
         # Intervals are those of estimates in these units, see `intervals`.
-        self._scale, self._unit = scale, unit
+        self._scale, self._unit, self._rest = scale, unit, rest
 
     def confidence_interval(self, level: float = 0.95) -> FloatArray:
         """Confidence intervals, normal on a scale that keeps them in range.
@@ -67,7 +68,8 @@ class Predictions:
         """
         unit = self._unit
         estimate, error = self.estimate / unit, self.standard_error / unit
-        return intervals(estimate, error, self._scale, level) * unit[..., None]
+        found = intervals(estimate, error, self._scale, level, self._rest)
+        return found * unit[..., None]
 
     def table(self, level: float = 0.95) -> Any:
         """One row for each prediction, with the columns of statsmodels' summary_frame.
@@ -95,17 +97,17 @@ class Predictions:
             "mean_ci_lower": interval[:, 0],
             "mean_ci_upper": interval[:, 1],
         }
-        return table_of(columns, np.repeat(self._rows, n_each))
+        return table_of(columns, self._rows[np.repeat(range(len(self._rows)), n_each)])
 
 
-def row_labels(X):
-    """Labels of rows: those of a data frame, or numbers; an array (n,)."""
-    return np.asarray(getattr(X, "index", np.arange(np.shape(X)[0])))
+def row_labels(X, n_rows):
+    """Labels of rows: the index of a pandas data frame, or numbers; (n,)."""
+    return X.index if hasattr(X, "iloc") else np.arange(n_rows)
 
 
 def check_of(of):
     """Raise an error if it is nothing that can be asked for."""
-    if of not in KINDS:
+    if not (isinstance(of, str) and of in KINDS):
         names = ", ".join(map(repr, KINDS))
         raise ValueError(f"of={of!r} is unknown; give one of {names}.")
 
@@ -139,5 +141,7 @@ def predictions_of(delta, covariance, inputs, of, rows):
     unit = np.ones(1)
     if inputs.trials is not None and of != "gate":
         unit = inputs.trials.reshape(-1, *[1] * (len(shape) - 1))
-    found = (values.T.reshape(shape) for values in (value, error))
-    return Predictions(value_labels(delta, of), rows, *found, delta.scale(of), unit)
+    value, error = (values.T.reshape(shape) for values in (value, error))
+    rest = rest_of(value) if delta.sums_to_one(of) else None
+    found = value, error, delta.scale(of), unit, rest
+    return Predictions(value_labels(delta, of), rows, *found)

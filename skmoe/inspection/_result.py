@@ -134,7 +134,8 @@ class Inference(Estimates):
         True
         """
         inputs = self._delta.inputs(X, offset, trials)
-        return predictions_of(self._delta, self.covariance, inputs, of, row_labels(X))
+        rows = row_labels(X, inputs.X.shape[0])
+        return predictions_of(self._delta, self.covariance, inputs, of, rows)
 
     def average_predictions(
         self,
