@@ -384,6 +384,31 @@ def test_what_is_wrong_is_told(options, message):
         alpha_path(MODEL, X, Y, **options)
 
 
+@pytest.mark.filterwarnings("ignore:The least populated class")
+def test_a_class_in_one_fold_alone_is_told_before_any_fit(monkeypatch):
+    monkeypatch.setattr(MixtureOfLogisticExperts, "fit", None)
+    model = MixtureOfLogisticExperts(l1_ratio=1)
+    y = (Y > 0).astype(int)
+    y[5] = 7
+    with pytest.raises(ValueError, match="all rows of class 7 in one fold"):
+        alpha_path(model, X, y)
+    y = np.array(["no", "yes"])[y % 2]
+    folds = KFold(2)
+    with pytest.raises(ValueError, match="all rows of class '.*' in one fold"):
+        alpha_path(model, X, np.sort(y), cv=folds)
+
+
+def test_lists_have_the_path_of_arrays():
+    found = alpha_path(MODEL, X.tolist(), Y.tolist(), n_alphas=2, cv=2)
+    expected = alpha_path(MODEL, X, Y, n_alphas=2, cv=2)
+    np.testing.assert_array_equal(found.mean, expected.mean)
+
+
+def test_wrong_parameters_are_told_as_fit_does():
+    with pytest.raises(ValueError, match="'alpha' parameter"):
+        alpha_path(MixtureOfLinearExperts(alpha="strong"), X, Y, alphas=[1.0])
+
+
 def test_the_ratio_of_penalties_must_be_known():
     with pytest.raises(ValueError, match="alpha=0: a path changes"):
         alpha_path(clone(MODEL).set_params(alpha=0), X, Y)

@@ -398,9 +398,7 @@ def test_errors_name_the_parameter(display_class, options, message):
         display_class.from_estimator(model, X, y, **options)
 
 
-@pytest.mark.parametrize(
-    "display_class", [EffectDisplay, ExpertCurvesDisplay, GateRegionsDisplay]
-)
+@pytest.mark.parametrize("display_class", [ExpertCurvesDisplay, GateRegionsDisplay])
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_pictures_over_features_name_columns_of_text(display_class, library):
     frames = pytest.importorskip(library)
@@ -476,6 +474,35 @@ def test_effects_of_a_pipeline_are_those_of_its_columns(ax):
     rows = X.copy()
     rows[:, 0] = display.grid[1]
     assert_allclose(display.estimate[1, 0], scaled.predict(rows).mean())
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_effects_leave_columns_of_text_as_they_are(library, ax):
+    frames = pytest.importorskip(library)
+    X, y = make_data()
+    kind = np.where(X[:, 1] > np.median(X[:, 1]), "a", "b")
+    frame = frames.DataFrame({"size": X[:, 0], "kind": kind})
+    one_hot = make_column_transformer(
+        (OneHotEncoder(drop="first"), ["kind"]), remainder="passthrough"
+    )
+    model = MixtureOfLinearExperts(gate_alpha=0.1, tol=1e-10, random_state=0)
+    model = make_pipeline(one_hot, model).fit(frame, y)
+    display = EffectDisplay.from_estimator(
+        model, frame, y, feature="size", grid_resolution=2, ax=ax
+    )
+    at_first = {"size": np.full(len(y), display.grid[0]), "kind": kind}
+    expected = model.predict(frames.DataFrame(at_first)).mean()
+    assert_allclose(display.estimate[0, 0], expected)
+    # Two points of a feature that is not 0 or 1 are a line.
+    assert display.deciles_ is not None and display.lines_[0].get_linestyle() == "-"
+    with pytest.raises(ValueError, match="feature='kind' has values that are no"):
+        EffectDisplay.from_estimator(model, frame, y, feature="kind")
+
+
+def test_effects_of_what_is_no_result_are_refused():
+    model, X, _ = fitted("regressor")
+    with pytest.raises(TypeError, match="result is a MixtureOfLinearExperts"):
+        EffectDisplay.from_inference(model, X)
 
 
 @pytest.mark.filterwarnings("ignore:The optimum may be")

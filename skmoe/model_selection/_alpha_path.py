@@ -17,7 +17,7 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
 from skmoe._pipeline import check_mixture
-from skmoe._sklearn import safe_indexing
+from skmoe._sklearn import safe_indexing, validate_parameters
 from skmoe._tables import table_of
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe._validation import as_numbers, check_count, check_weights
@@ -235,6 +235,7 @@ def alpha_path(
     check_mixture(estimator, remedy=": of a pipeline the last step, and transformed X")
     known = Known(sample_weight, groups, offset, expert_labels, trials, y_upper, entry)
     _check_penalties(estimator, alphas)
+    split = _splits(estimator, X, y, known, cv)
     fits, factor = PenalisedFits(estimator, X, y, known), None
     if alphas is None:
         check_count("n_alphas", n_alphas, "penalties", least=2)
@@ -243,7 +244,6 @@ def alpha_path(
         grid = _checked(alphas)
     grid, found = fits.along(grid, is_quiet=False, factor=factor)
     n_nonzero = n_coefs(found, X, y, known)
-    split = _splits(estimator, X, y, known, cv)
     for_folds = clone(estimator)
     if estimator.class_weight is not None:
         weight = class_weighted(found[0], y, sample_weight)
@@ -262,6 +262,7 @@ def alpha_path(
 
 def _check_penalties(estimator, alphas):
     """Raise an error if the penalties leave the path open."""
+    validate_parameters(estimator)
     if not estimator.alpha > 0:
         raise ValueError(
             f"alpha={estimator.alpha!r}: a path changes alpha and gate_alpha in the "
@@ -306,11 +307,26 @@ def _splits(estimator, X, y, known, cv):
     for train, test in splits if groups is not None else []:
         if (parted := np.intersect1d(groups[train], groups[test])).size:
             raise ValueError(
-                f"cv={cv!r} parts groups, such as {parted[0]!r}, whose rows share an "
-                "expert; give a number of folds, or a splitter that keeps groups, such "
-                "as GroupKFold(5)." + see("Selecting columns")
+                f"cv={cv!r} parts groups, such as {parted.tolist()[0]!r}, whose rows "
+                "share an expert; give a number of folds, or a splitter that keeps "
+                "groups, such as GroupKFold(5)." + see("Selecting columns")
             )
+    if is_classifier(estimator):
+        _check_classes(np.asarray(y), known, splits, cv)
     return splits
+
+
+def _check_classes(y, known, splits, cv):
+    """Raise an error if a class is in one fold alone."""
+    is_seen = check_weights(known.sample_weight, y) > 0
+    for train, test in splits:
+        without = y[train][is_seen[train]]
+        if missing := set(y[test][is_seen[test]].tolist()) - set(without.tolist()):
+            raise ValueError(
+                f"cv={cv!r} has all rows of class {missing.pop()!r} in one fold, so "
+                "that the fit without it does not know the class; give fewer or "
+                "shuffled folds, or merge rare classes." + see("Selecting columns")
+            )
 
 
 def _scored(estimator, X, y, known, alphas, train, test):

@@ -86,7 +86,7 @@ class PenalisedFits:
         At the optimum without them no slope of the likelihood exceeds the lasso; of one
         expert as in LassoCV and l1_min_c.  Several may have other optima.
         """
-        alpha = _STRONG * self.data[0].shape[0]
+        alpha = _STRONG * np.shape(self.data[0])[0]
         while n_selected(fit := self.first(alpha)):
             alpha *= _FACTOR
         problem, theta, _ = fit._fitted_problem(*self.data)

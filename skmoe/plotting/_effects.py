@@ -123,7 +123,8 @@ class EffectDisplay:
         ----------
         estimator : estimator
             A fitted mixture, or a pipeline that ends in one; then the feature is one of
-            X, and all that the pipeline makes of it changes with it.
+            X, and all that the pipeline makes of it changes with it.  Other columns of
+            a data frame may be text.
         X : {array-like, data frame} of shape (n_samples, n_features)
             Data of the fit.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -181,7 +182,7 @@ class EffectDisplay:
         """
         mixture, transform = _model.fitted_mixture(estimator)
         _model.require_y(y)
-        _model.checked_features(estimator, X)
+        _columns(estimator, X)
         result = inference(
             mixture,
             transform(X),
@@ -238,10 +239,17 @@ class EffectDisplay:
 
         Raises
         ------
+        TypeError
+            If `result` is none of :func:`skmoe.inspection.inference`.
         ValueError
             If X does not fit the estimator, or `feature`, `of`, `target` or `level` is
             invalid.
         """
+        if not isinstance(result, Inference):
+            raise TypeError(
+                f"result is a {type(result).__name__}; give what "
+                "skmoe.inspection.inference returns, or call from_estimator."
+            )
         mixture = result._delta.estimator
         rows = _Rows(result, mixture, lambda X: X, X, sample_weight, offset)
         display = cls(*rows.curves(feature, of, target, level, grid_resolution))
@@ -272,7 +280,7 @@ class EffectDisplay:
             If matplotlib is not installed.
         """
         ax = axes_for(ax, type(self).__name__, figsize=(6, 4))
-        n_lines, is_binary = self.estimate.shape[1], len(self.grid) == 2
+        n_lines, is_binary = self.estimate.shape[1], _is_binary(self.grid)
         colors = ["black"] if n_lines == 1 else expert_colors(n_lines)
         draw = _draw_points if is_binary else _draw_line
         parts = zip(self.estimate.T, np.moveaxis(self.interval, 1, 0), colors)
@@ -324,16 +332,16 @@ class _Rows:
         self.result, self.transform = result, transform
         self.mixture = result._delta.estimator
         self.X, self.weight, self.offset, self.trials = X, sample_weight, offset, trials
-        self.values, self.names = _model.checked_features(estimator, X)
+        self.columns, self.names = _columns(estimator, X)
         if "trials" in self.mixture._fitted["known"]:
-            self.trials = np.ones(len(self.values))
+            self.trials = np.ones(np.shape(X)[0])
 
     def curves(self, feature, of, target, level, grid_resolution):
         """What a display shows, a tuple of its parameters."""
         column = _model.feature_index(feature, self.names, "feature")
-        values = self.values[:, column]
+        values = self._values(column)
         grid = _model.axis_grid(values, grid_resolution, margin=0.0)
-        if np.isin(values, (0, 1)).all():
+        if _is_binary(values):
             grid = np.array([0.0, 1.0])
         chosen, target_name = self._chosen(of, target)
         averages = [self._average(column, value, of) for value in grid]
@@ -361,11 +369,51 @@ class _Rows:
         name = delta.target_name if name is None else str(name)
         return slice(position, None, len(delta.outputs)), name
 
+    def _values(self, column):
+        """Values of a feature, (n,)."""
+        if not isinstance(self.columns, list):
+            return self.columns[:, column]
+        try:
+            found = np.asarray(self.X[self.columns[column]], dtype=np.float64)
+        except (TypeError, ValueError):
+            found = np.array(np.nan)
+        if not np.isfinite(found).all():
+            raise ValueError(
+                f"feature={self.names[column]!r} has values that are no finite "
+                "numbers, so that it has no axis; give another feature."
+            )
+        return found
+
+    def _rows_at(self, column, value):
+        """X where a feature has a value in all rows."""
+        rows = self.columns
+        if not isinstance(rows, list):
+            rows = rows.copy()
+            rows[:, column] = value
+            return rows
+        rows, name = self.X, self.columns[column]
+        if hasattr(rows, "with_columns"):  # polars
+            one = frame_like(rows[[name]], np.full((len(rows), 1), value))
+            return rows.with_columns(one[name])
+        rows = rows.copy()
+        rows[name] = value
+        return rows
+
     def _average(self, column, value, of):
         """Averages where a feature has a value in all rows, `Estimates`."""
-        rows = self.values.copy()
-        rows[:, column] = value
-        rows = frame_like(self.X, rows) if hasattr(self.X, "columns") else rows
+        rows = self._rows_at(column, value)
         return self.result.average_predictions(
             self.transform(rows), self.weight, self.offset, self.trials, of=of
         )
+
+
+def _columns(estimator, X):
+    """Columns of a data frame, a list, or X as numbers (n, p); and their names."""
+    if hasattr(X, "columns"):
+        return list(X.columns), list(map(str, X.columns))
+    return _model.checked_features(estimator, X)
+
+
+def _is_binary(values):
+    """Whether values are none but 0 and 1."""
+    return bool(np.isin(values, (0, 1)).all())
