@@ -343,20 +343,48 @@ def test_lists_have_tables_and_frames_keep_all_levels_of_their_index(linear):
     assert table.index.names == levels.names
 
 
-def test_rows_without_weight_do_not_say_what_is_binary(poisson):
-    weight = np.ones(N)
-    weight[0] = 0
-    X = poisson.X.copy()
-    X[0, 2] = 7
-    found = poisson.result.average_effects(X, weight)
-    expected = poisson.result.average_effects(X[1:])
-    np.testing.assert_allclose(found.estimate, expected.estimate, rtol=1e-10)
-    assert list(found.table()["contrast"]) == list(expected.table()["contrast"])
-
-
 def test_what_cannot_vary_is_not_tested():
     X, y, _ = rows()
     result = inference(LINEAR(1, random_state=0).fit(X, y), X, y)
     share = result.average_predictions(X, of="gate")
     with pytest.raises(ValueError, match="nothing to test"):
         share.wald_test({"gate 0": 1})
+
+
+def test_the_rows_of_the_fit_say_what_is_binary(poisson):
+    few = poisson.X[:5].copy()
+    few[:, 0], few[:, 2] = [0, 1, 1, 0, 1], 0.4
+    effects = poisson.result.average_effects(few)
+    assert list(effects.table()["contrast"]) == ["dy/dx", "dy/dx", "1 - 0"]
+    assert "mean: x2  1 - 0" in repr(effects)
+    sure = np.ones(N)
+    sure[0], other = 0, poisson.X.copy()
+    other[0, 2] = 7
+    model = GLM(2, random_state=0).fit(other, poisson.y, sure)
+    effects = inference(model, other, poisson.y, sure).average_effects(poisson.X)
+    assert list(effects.table()["contrast"]) == ["dy/dx", "dy/dx", "1 - 0"]
+
+
+@pytest.mark.parametrize("of", ["mean", "experts", "gate"])
+def test_differences_are_those_of_averages_and_of_a_binary_column(poisson, of):
+    one, zero = poisson.X.copy(), poisson.X.copy()
+    one[:, 2], zero[:, 2] = 1, 0
+    found = poisson.result.average_differences(one, zero, of=of)
+    averages = [
+        poisson.result.average_predictions(X, of=of).estimate for X in (one, zero)
+    ]
+    np.testing.assert_allclose(found.estimate, averages[0] - averages[1], rtol=1e-10)
+    effects = poisson.result.average_effects(poisson.X, of=of).table()
+    effects = effects[effects["feature"] == "x2"]
+    np.testing.assert_allclose(found.estimate, effects["estimate"], rtol=1e-10)
+    np.testing.assert_allclose(found.standard_error, effects["std_error"], rtol=1e-8)
+    weight = np.arange(N) % 3
+    weighted = poisson.result.average_differences(one, zero, weight, of=of)
+    kept = np.repeat(np.arange(N), weight)
+    repeated = poisson.result.average_differences(one[kept], zero[kept], of=of)
+    np.testing.assert_allclose(weighted.covariance, repeated.covariance, rtol=1e-10)
+
+
+def test_differences_are_of_the_same_rows(poisson):
+    with pytest.raises(ValueError, match="X has 120 rows, X_base 119"):
+        poisson.result.average_differences(poisson.X, poisson.X[1:])

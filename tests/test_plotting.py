@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -408,6 +409,27 @@ def test_pictures_over_features_name_columns_of_text(display_class, library):
     model = make_pipeline(one_hot, MixtureOfLinearExperts(random_state=0)).fit(X, y)
     with pytest.raises(ValueError, match=r"no numbers, \['kind'\], .* transformed X"):
         display_class.from_estimator(model, X, y)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_effects_leave_missing_values_to_the_pipeline(library):
+    frames = pytest.importorskip(library)
+    X, y = make_data()
+    size = np.where(np.arange(len(y)) % 9 == 0, np.nan, X[:, 0])
+    kind = np.where(X[:, 1] > 3, "a", "b")
+    X = frames.DataFrame({"size": size, "kind": kind})
+    encode = make_column_transformer(
+        (OneHotEncoder(drop="first"), ["kind"]), (SimpleImputer(), ["size"])
+    )
+    model = make_pipeline(encode, MixtureOfLinearExperts(random_state=0)).fit(X, y)
+    display = EffectDisplay.from_estimator(model, X, y, feature="size")
+    assert np.isfinite(display.interval).all()
+    is_b = (kind == "b").astype(float)
+    ends = [
+        model[-1].predict(np.column_stack([is_b, np.full(len(y), value)])).mean()
+        for value in display.grid[[0, -1]]
+    ]
+    np.testing.assert_allclose(display.estimate[[0, -1], 0], ends)
 
 
 def test_curves_need_a_class_or_output_where_there_are_several():

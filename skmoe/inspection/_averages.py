@@ -33,8 +33,7 @@ def average_effects(delta, covariance, inputs, sample_weight, of):
         raise ValueError(
             f"of={of!r} sees no column, so that none has an effect; give another one."
         )
-    counted = inputs.X[np.flatnonzero(weight)]
-    is_binary = np.array([_is_binary(counted[:, [j]]) for j in columns])
+    is_binary = delta.is_binary[columns]
     numbers = delta.average_effects(inputs, weight, of, is_binary)
     labels = value_labels(delta, of)
     features = [delta.feature_names[j] for j in columns]
@@ -57,10 +56,21 @@ def _shares(sample_weight, inputs):
     return weight / weight.sum()
 
 
-def _is_binary(column):
-    """Whether a column of X has no values but 0 and 1."""
-    values = column.data if hasattr(column, "nnz") else column
-    return bool(np.isin(values, (0, 1)).all())
+def average_differences(delta, covariance, inputs, others, sample_weight, of):
+    """Weighted means at some rows less those at as many others, `Estimates`."""
+    check_of(of)
+    if inputs.X.shape[0] != others.X.shape[0]:
+        raise ValueError(
+            f"X has {inputs.X.shape[0]} rows, X_base {others.X.shape[0]}; give the "
+            "same rows with other values."
+        )
+    weight = _shares(sample_weight, inputs)
+    numbers = delta.averages(inputs, weight, of)
+    numbers = numbers.minus(delta.averages(others, weight, of))
+    labels = value_labels(delta, of)
+    return _estimates(
+        delta, covariance, numbers, _names(labels, of), labels, "identity"
+    )
 
 
 def _names(labels, of):

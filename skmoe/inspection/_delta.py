@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.base import is_classifier
 
 from skmoe.data.design import block_rows, blocks_of, is_constant
+from skmoe.data.rows import rows_like_fit
 from skmoe.engine.derivatives import ExpertMeanRows, GateProbabilityRows, MeanRows
 from skmoe.inspection._names import feature_names, name_of, outputs_of
 
@@ -39,8 +40,8 @@ class DeltaMethod:
     Parameters
     ----------
     estimator : BaseMixtureOfExperts
-    y : array-like
-        Targets of the fit, which may name outputs.
+    X, y : array-like
+        Rows of the fit, and their targets, which may name outputs.
     expansion : sparse matrix of shape (entries, R)
         From the entries that are listed to all of the fitted attributes.
 
@@ -51,14 +52,16 @@ class DeltaMethod:
     outputs : list, outputs or classes of means; [None] for one
     target_name : str, of y
     feature_names : list of str, of all columns of X
+    is_binary : ndarray of bool, columns that had no values but 0 and 1
     is_classifier : bool
     """
 
-    def __init__(self, estimator, y, expansion):
+    def __init__(self, estimator, X, y, expansion):
         # A later fit, or parameters that are set, must not change it.
         self.estimator, self._model = copy.copy(estimator), estimator._model()
         self._expansion = expansion
         self.is_classifier = is_classifier(estimator)
+        self.is_binary = _are_binary(rows_like_fit(estimator, X))
         self.experts = self._model.gate.names
         self.outputs = outputs_of(estimator, y)
         self.feature_names = feature_names(estimator)
@@ -234,6 +237,15 @@ class DeltaMethod:
         parts = [by_gate.reshape(*shape, -1), by_experts.reshape(*shape, -1)]
         n_noises = self._units.size - sum(part.shape[-1] for part in parts)
         return np.concatenate([*parts, np.zeros((*shape, n_noises))], axis=-1)
+
+
+def _are_binary(X):
+    """Which columns have no values but 0 and 1, (d,)."""
+    if not sparse.issparse(X):
+        return ((X == 0) | (X == 1)).all(axis=0)
+    other = sparse.csc_array(X)
+    other.data = ~np.isin(other.data, (0, 1))
+    return np.asarray(other.sum(axis=0)).ravel() == 0
 
 
 def _blocks(inputs, size):

@@ -175,7 +175,9 @@ class Estimates:
 
     def _lines(self, level):
         """The numbers of the table as text, with a line of headings."""
-        width = max(map(len, self.names))
+        kinds = self._labels.get("contrast", [""] * len(self.names))
+        names = [f"{name}  {kind}".rstrip() for name, kind in zip(self.names, kinds)]
+        width = max(map(len, names))
         ends = f"[{(1 - level) / 2:.3g}", f"{(1 + level) / 2:.3g}]"
         heading = ("estimate", "std_error", "z", "p_value", *ends)
         lines = [" " * width + "".join(f"{name:>11}" for name in heading)]
@@ -184,7 +186,7 @@ class Estimates:
         )
         values = np.column_stack([values, self.confidence_interval(level)])
         formats = (".4g", ".3g", ".2f", ".3g", ".4g", ".4g")
-        for name, row in zip(self.names, values):
+        for name, row in zip(names, values):
             cells = (
                 "" if np.isnan(value) else format(value, spec)
                 for value, spec in zip(row, formats)

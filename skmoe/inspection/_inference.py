@@ -11,7 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
+from skmoe._sklearn import safe_indexing
 from skmoe._typing import MatrixLike
+from skmoe._validation import check_weights
 from skmoe.data.sample import Known
 from skmoe.inspection._delta import DeltaMethod
 from skmoe.inspection._fit import inspect_fit
@@ -162,6 +164,8 @@ def inference(
     bias = scale * (reported @ shift) / np.sqrt(covariance.diagonal())
     mean = float(fit.state.stats.log_likelihood) - mixture.constant
     title = f"{type(estimator).__name__}, {estimator.n_experts} experts"
+    counted = _counted(X, sample_weight)
+    delta = DeltaMethod(estimator, counted, y, fit.coordinates.expansion)
     result = Inference(
         title,
         entries,
@@ -171,10 +175,17 @@ def inference(
         bool(robust),
         n_samples,
         n_samples * mean,
-        DeltaMethod(estimator, y, fit.coordinates.expansion),
+        delta,
     )
     _warn_of_penalties(result)
     return result
+
+
+def _counted(X, sample_weight):
+    """Rows of X that have weight."""
+    if sample_weight is None:
+        return X
+    return safe_indexing(X, np.flatnonzero(check_weights(sample_weight, X)))
 
 
 def _warn_of_penalties(result):
@@ -215,7 +226,8 @@ def _covariance(matrices, gradient, score, meat, n_samples):
         raise ValueError(
             "The objective has no minimum at the fitted parameters: its Hessian is not "
             "positive definite. Fit with a smaller tol, raise alpha and gate_alpha "
-            "(collinear columns, separable classes), or lower n_experts."
+            "(collinear columns, separable classes), or lower n_experts; give X, y and "
+            "what goes with them as in the fit."
             + see("Standard errors and convergence rates")
         ) from None
     # No coefficient, and no contrast, is farther from the optimum than this.
@@ -223,8 +235,8 @@ def _covariance(matrices, gradient, score, meat, n_samples):
     if distance > _FAR:
         warnings.warn(
             f"The optimum may be {distance:.2g} standard errors away from the fitted "
-            "parameters; fit with a smaller tol."
-            + see("Standard errors and convergence rates"),
+            "parameters; fit with a smaller tol, and give X, y and what goes with them "
+            "as in the fit." + see("Standard errors and convergence rates"),
             ConvergenceWarning,
             stacklevel=3,
         )

@@ -99,6 +99,9 @@ class Predictions:
         }
         return table_of(columns, self._rows[np.repeat(range(len(self._rows)), n_each)])
 
+    def __repr__(self) -> str:
+        return str(self.table())
+
 
 def row_labels(X, n_rows):
     """Labels of rows: the index of a pandas data frame, or numbers; (n,)."""

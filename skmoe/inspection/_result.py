@@ -9,7 +9,11 @@ from numpy.typing import ArrayLike
 
 from skmoe._tables import table_of
 from skmoe._typing import FloatArray, MatrixLike
-from skmoe.inspection._averages import average_effects, average_predictions
+from skmoe.inspection._averages import (
+    average_differences,
+    average_effects,
+    average_predictions,
+)
 from skmoe.inspection._delta import DeltaMethod
 from skmoe.inspection._estimates import Estimates
 from skmoe.inspection._names import Entry, labels_of
@@ -212,9 +216,9 @@ class Inference(Estimates):
         """What predictions change by with each column of X, averaged over rows.
 
         Gate and experts together: the average of the derivative of the mean by the
-        column (average marginal effect) or, of a column that has no values but 0 and 1,
-        of the difference between the mean at 1 and that at 0, all others as they are.
-        The rows are taken as they are.
+        column (average marginal effect) or, of a column that had no values but 0 and 1
+        in the fit, of the difference between the mean at 1 and that at 0, all others as
+        they are.  The rows are taken as they are.
 
         Parameters
         ----------
@@ -249,8 +253,8 @@ class Inference(Estimates):
         Notes
         -----
         A column counts as independent of the others.  Where several are made of one,
-        such as x and its square, compare :meth:`predictions` or
-        :class:`skmoe.plotting.EffectDisplay` of a pipeline instead.
+        such as x and its square, or the levels of a factor, compare rows by
+        :meth:`average_differences`.
 
         Examples
         --------
@@ -269,6 +273,71 @@ class Inference(Estimates):
         """
         inputs = self._delta.inputs(X, offset, trials, is_sample=True)
         return average_effects(self._delta, self.covariance, inputs, sample_weight, of)
+
+    def average_differences(
+        self,
+        X: MatrixLike,
+        X_base: MatrixLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        trials: ArrayLike | None = None,
+        *,
+        of: Literal["mean", "experts", "gate"] = "mean",
+    ) -> Estimates:
+        """What predictions change by from some rows to others, averaged over rows.
+
+        For columns that change together: levels of a factor, x and its square, what a
+        pipeline makes of one column.
+
+        Parameters
+        ----------
+        X, X_base : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The same rows with other values, of which the second are subtracted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows in the average.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors, of both; needed after a fit
+            with one, zeros for none.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; needed after a fit
+            with them, ones for differences of probabilities.
+        of : {'mean', 'experts', 'gate'}, default='mean'
+            As of :meth:`predictions`.
+
+        Returns
+        -------
+        differences : Estimates
+
+        Raises
+        ------
+        ValueError
+            If X or X_base does not fit the estimator, they have not as many rows,
+            weights are invalid, `of` is unknown, or offset or trials are missing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MixtureOfLinearExperts
+        >>> from skmoe.inspection import inference
+        >>> rng = np.random.default_rng(0)
+        >>> level = rng.integers(0, 3, 600)  # of a factor of three
+        >>> X = np.column_stack([rng.uniform(-2, 2, 600), level == 1, level == 2])
+        >>> y = np.abs(X[:, 0]) + level + 0.3 * rng.standard_normal(600)
+        >>> model = MixtureOfLinearExperts(gate_alpha=0.01, random_state=0).fit(X, y)
+        >>> first, last = X.copy(), X.copy()
+        >>> first[:, 1:], last[:, 1:] = [1, 0], [0, 1]
+        >>> change = inference(model, X, y).average_differences(last, first)
+        >>> bool(abs(change.estimate[0] - 1) < 0.1)
+        True
+        """
+        inputs, others = (
+            self._delta.inputs(rows, offset, trials, is_sample=True)
+            for rows in (X, X_base)
+        )
+        return average_differences(
+            self._delta, self.covariance, inputs, others, sample_weight, of
+        )
 
     def table(self, level: float = 0.95, penalty_bias: bool = False) -> Any:
         """One row for each entry of the fitted attributes.

@@ -30,7 +30,7 @@ _Mixture = TypeVar("_Mixture", bound=BaseMixtureOfExperts)
 _RULES = "one_standard_error", "max"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AlphaPath(Generic[_Mixture]):
     """Fits under penalties of decreasing strength, made by :func:`alpha_path`.
 
@@ -58,6 +58,9 @@ class AlphaPath(Generic[_Mixture]):
     cv_log_likelihood: FloatArray
     mean: FloatArray
     standard_error: FloatArray
+
+    def __repr__(self) -> str:
+        return str(self.table())
 
     def best(
         self, rule: Literal["one_standard_error", "max"] = "one_standard_error"

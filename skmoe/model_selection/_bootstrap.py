@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic
 
 import numpy as np
@@ -61,11 +61,11 @@ class BootstrapLRTest(Generic[Mixture]):
 
     statistic: float
     pvalue: float
-    null_distribution: FloatArray
+    null_distribution: FloatArray = field(repr=False)
     n_not_converged: int
     n_not_fitted: int
-    null: Mixture
-    alternative: Mixture
+    null: Mixture = field(repr=False)
+    alternative: Mixture = field(repr=False)
 
 
 def bootstrap_lr_test(

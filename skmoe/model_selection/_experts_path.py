@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Literal
 
 import numpy as np
@@ -24,7 +24,7 @@ from skmoe.model_selection._split_fits import (
     fit_split,
 )
 
-_CRITERIA = ("aic", "bic", "icl")
+_CRITERIA = ("aic", "bic", "sabic", "caic", "icl")
 # Columns of a path's table, see `FitToData`.
 _STATISTICS = (
     "n_parameters",
@@ -40,7 +40,7 @@ _STATISTICS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExpertsPath(Generic[Mixture]):
     """Fits with 1, 2, ... experts, made by :func:`n_experts_path`.
 
@@ -50,17 +50,22 @@ class ExpertsPath(Generic[Mixture]):
         Numbers of experts.
     estimators : list of estimators
         The fits.
-    aic, bic, icl : ndarray of shape (max_experts,)
-        Criteria on the data of the fits; lower is better.
+    aic, bic, sabic, caic, icl : ndarray of shape (max_experts,)
+        Criteria on the data of the fits, see :meth:`table`; lower is better.
     """
 
     n_experts: NDArray[np.integer]
     estimators: list[Mixture]
     aic: FloatArray
     bic: FloatArray
+    sabic: FloatArray
+    caic: FloatArray
     icl: FloatArray
-    _statistics: dict[str, Any] = field(repr=False)
-    _classifications: list[FloatArray] = field(repr=False)
+    _statistics: dict[str, Any]
+    _classifications: list[FloatArray]
+
+    def __repr__(self) -> str:
+        return str(self.table())
 
     def table(self) -> Any:
         """Fit statistics of latent class analysis, one row for each number of experts.
@@ -116,12 +121,14 @@ class ExpertsPath(Generic[Mixture]):
             )
         return self._classifications[found[0]]
 
-    def best(self, criterion: Literal["aic", "bic", "icl"] = "bic") -> Mixture:
+    def best(
+        self, criterion: Literal["aic", "bic", "sabic", "caic", "icl"] = "bic"
+    ) -> Mixture:
         """The fit with the lowest value of a criterion.
 
         Parameters
         ----------
-        criterion : {'aic', 'bic', 'icl'}, default='bic'
+        criterion : {'aic', 'bic', 'sabic', 'caic', 'icl'}, default='bic'
 
         Returns
         -------

@@ -80,8 +80,8 @@ def refit_on_support(
     Raises
     ------
     ValueError
-        If there is no L1 penalty, parameters were set since the fit, or the data is
-        invalid.
+        If there is no L1 penalty, parameters were set since the fit, the data is
+        invalid, or groups or the like are missing where the fit had them.
     TypeError
         If `estimator` is no mixture of experts.
 
@@ -129,6 +129,7 @@ def refit_on_support(
             "selected; fit with a positive l1_ratio." + see("Selecting columns")
         )
     known = Known(sample_weight, groups, offset, expert_labels, trials, y_upper, entry)
+    estimator._require(**known._asdict())
     start = estimator.responsibilities(X, y, **known.given())
     refit = clone(estimator).set_params(
         **_selection(estimator),

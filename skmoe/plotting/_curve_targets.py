@@ -70,7 +70,7 @@ def _class_index(classes, target):
     found = [j for j, label in enumerate(classes) if target == label]
     if not found:
         raise ValueError(
-            f"target={target!r} is no class of the estimator; give one of "
+            f"target={target!r} is no class of the estimator; give one of its classes, "
             f"{classes.tolist()}."
         )
     return found[0]

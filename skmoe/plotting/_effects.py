@@ -370,14 +370,15 @@ class _Rows:
         return slice(position, None, len(delta.outputs)), name
 
     def _values(self, column):
-        """Values of a feature, (n,)."""
+        """Known values of a feature, (n,)."""
         if not isinstance(self.columns, list):
             return self.columns[:, column]
         try:
             found = np.asarray(self.X[self.columns[column]], dtype=np.float64)
         except (TypeError, ValueError):
-            found = np.array(np.nan)
-        if not np.isfinite(found).all():
+            found = np.array([np.nan])
+        found = found[~np.isnan(found)]  # a pipeline may know what to do with others
+        if not (found.size and np.isfinite(found).all()):
             raise ValueError(
                 f"feature={self.names[column]!r} has values that are no finite "
                 "numbers, so that it has no axis; give another feature."
