@@ -8,9 +8,16 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, LogisticRegression
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
+from skmoe.data.design import DenseBlock, make_design
+from skmoe.engine.curvature import ImplicitCurvature
 from skmoe.engine.descent import minimise
 from skmoe.engine.lasso import lasso_step
+from skmoe.engine.softmax import class_contrasts
 from skmoe.inspection import inference
 from skmoe.solvers import make_solver
 
@@ -260,3 +267,65 @@ def test_lasso_step_of_many_columns_meets_the_optimality_conditions(strength):
         assert np.where(value == 0, kink, smooth).max() < 1e-12
         assert np.count_nonzero(value) <= 61
         coef, score = value, score + 0.1 * matrix @ np.ones(200)
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+@pytest.mark.parametrize("n_classes", [None, 2, 3])
+def test_curvature_that_is_not_stored_has_the_same_lasso_step(n_classes, is_sparse):
+    rng = np.random.default_rng(0)
+    X = np.where(rng.uniform(size=(50, 80)) < 0.3, rng.standard_normal((50, 80)), 0)
+    rows = csr_array(X) if is_sparse else X
+    design = make_design(rows, None, np.zeros(80), np.full(80, 0.5), True)
+    mass, probability, contrasts = rng.exponential(size=50) / 50, None, None
+    if n_classes:
+        probability = rng.dirichlet(np.ones(n_classes), 50).T
+        contrasts = class_contrasts(n_classes, smooth=False)
+    implicit = ImplicitCurvature(design, mass, probability, contrasts)
+    stored = implicit.on(np.arange(81), 81)
+    shape = 1 if n_classes in (None, 2) else n_classes, 81
+    step = rng.standard_normal(shape)
+    np.testing.assert_allclose(stored.dot(step), implicit.dot(step), rtol=1e-10)
+    lasso = np.append(np.full(80, 0.15), 0.0)
+    ridge, coef = np.full(81, 1e-3), np.zeros(shape)
+    for score in rng.standard_normal((2, *shape)) * 0.1:
+        found, expected = (
+            curvature.solve_lasso(score, ridge, lasso, coef)
+            for curvature in (implicit, stored)
+        )
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+        coef = coef + found
+        assert (coef[:, :80] != 0).any() and (coef[:, :80] == 0).any()
+
+
+@pytest.mark.parametrize("name", ["linear", "logistic", "poisson"])
+def test_fits_of_many_columns_are_those_of_stored_systems(monkeypatch, name):
+    kind = {
+        "linear": MixtureOfLinearExperts,
+        "logistic": MixtureOfLogisticExperts,
+        "poisson": MixtureOfGLMExperts,
+    }[name]
+    X, y = two_regimes(kind)
+    options = {"l1_ratio": 0.9, "gate_l1_ratio": 1, "alpha": 20, "gate_alpha": 10}
+    model = kind(random_state=0, tol=1e-9, **options)
+    stored = clone(model).fit(X, y)
+    monkeypatch.setattr("skmoe.engine.mixture.DENSE_LIMIT", 0)
+    found = clone(model).fit(X, y)
+    assert found.objective_curve_[-1] < stored.objective_curve_[-1] + 1e-8
+    np.testing.assert_allclose(found.coef_, stored.coef_, atol=1e-4)
+
+
+def test_no_matrix_of_all_columns_is_made_where_they_are_many(monkeypatch):
+    sizes, gram_of = [], DenseBlock.gram
+
+    def gram(block, weights):
+        sizes.append(len(block.values) if len(weights) else 0)
+        return gram_of(block, weights)
+
+    monkeypatch.setattr(DenseBlock, "gram", gram)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 400))
+    y = rng.poisson(np.exp(np.clip(X[:, 0], None, 2)))
+    strength = {"alpha": 20, "gate_alpha": 20, "l1_ratio": 1, "gate_l1_ratio": 1}
+    model = MixtureOfGLMExperts(random_state=0, **strength).fit(X, y)
+    assert model.coef_[:, 0].any() and np.count_nonzero(model.coef_) < 60
+    assert max(sizes) < 200

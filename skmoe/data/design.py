@@ -220,6 +220,10 @@ class DenseBlock:
         """Some of the rows (index array)."""
         return DenseBlock(self.values.take(rows, axis=1), _of_rows(self.offset, rows))
 
+    def columns(self, chosen):
+        """The same rows with some columns (index array) alone."""
+        return DenseBlock(self.values[chosen])
+
     def dot(self, coef):
         """Features times coefficients, (..., p) -> (..., b)."""
         return coef @ self.values
@@ -300,6 +304,13 @@ class SparseBlock:
         """Some of the rows (index array)."""
         offset = _of_rows(self.offset, rows)
         return SparseBlock(self.X[rows], self.scale, self.intercept, offset)
+
+    def columns(self, chosen):
+        """The same rows with some columns (rising index array) alone, not sparse."""
+        d = self.scale.shape[0]
+        own = chosen[chosen < d]
+        has_ones = self.intercept and own.size < chosen.size
+        return SparseBlock(self.X[:, own], self.scale[own], has_ones)._dense()
 
     def dot(self, coef):
         """Features times coefficients, (..., p) -> (..., b)."""

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import block_diag, lapack
 
 from skmoe.data.design import block_rows, blocks_of
-from skmoe.engine.lasso import lasso_step
+from skmoe.engine.lasso import by_working_sets, lasso_step
 from skmoe.engine.softmax import free_variance, join_pairs, pair_weights
 
 # Relative damping of Newton systems: keeps collinear columns finite, and leaves the
@@ -69,6 +69,14 @@ class DenseCurvature:
         return lasso_step(matrix, score.ravel(), lasso, coef.ravel()).reshape(
             coef.shape
         )
+
+    def on(self, columns, n_columns):
+        """Curvature of some columns (index array) of `n_columns`, stored."""
+        predictors = np.arange(self.matrix.shape[0] // n_columns)
+        rows = (n_columns * predictors[:, None] + columns).ravel()
+        part = DenseCurvature(self.matrix[np.ix_(rows, rows)])
+        part.floor = self.floor
+        return part
 
     def _with_ridge(self, shape, ridge):
         """A copy of the matrix with the ridge added, and a view of its diagonal."""
@@ -148,6 +156,42 @@ class ImplicitCurvature:
             direction = conditioned + energy / previous * direction
         return step
 
+    def solve_lasso(self, score, ridge, lasso, coef):
+        """As of `DenseCurvature`; no more is stored than of a working set."""
+        shape, n_columns = coef.shape, coef.shape[1]
+        damped = np.broadcast_to(ridge + self.floor, shape)
+        lasso = np.broadcast_to(lasso, shape)
+
+        def product(step):
+            step = step.reshape(shape)
+            return (self.dot(step) + damped * step).ravel()
+
+        def solve(chosen, score, coef):
+            columns = np.unique(chosen % n_columns)
+            parts = score.reshape(shape), lasso, coef.reshape(shape)
+            score, own, coef = (part[:, columns] for part in parts)
+            step = np.zeros(shape)
+            curvature = self.on(columns, n_columns)
+            step[:, columns] = curvature.solve_lasso(score, ridge[columns], own, coef)
+            return step.ravel()
+
+        given = score.ravel(), lasso.ravel(), coef.ravel()
+        return by_working_sets(product, solve, *given).reshape(shape)
+
+    def on(self, columns, n_columns):
+        """As of `DenseCurvature`; a pass over the rows."""
+        grams = 0.0
+        for rows in self.blocks:
+            weights = self.mass[rows][None]
+            if self.probability is not None:
+                own = pair_weights(self.probability[:, rows], self.contrasts)
+                weights = weights * own
+            grams = grams + self.design.block(rows).columns(columns).gram(weights)
+        n_free = 1 if self.probability is None else self.contrasts.shape[1]
+        part = DenseCurvature(join_pairs(grams, n_free))
+        part.floor = self.floor
+        return part
+
     def _preconditioner(self, ridge):
         """Approximate inverse of curvature + diag(ridge), (q, p) -> (q, p).
 
@@ -203,6 +247,10 @@ class BlockCurvature:
     def solve_lasso(self, score, ridge, lasso, coef):
         """As of `DenseCurvature`, block by block."""
         return self._each("solve_lasso", score, ridge, lasso, coef)
+
+    def on(self, columns, n_columns):
+        """As of `DenseCurvature`, block by block."""
+        return BlockCurvature([block.on(columns, n_columns) for block in self.blocks])
 
     def _each(self, method, *arguments):
         """Results of a method of every block on its rows of the arguments.

@@ -29,19 +29,37 @@ def lasso_step(matrix, score, lasso, coef):
     matrix : ndarray of shape (P, P), positive semidefinite
     score, lasso, coef : ndarray of shape (P,)
     """
-    scale = _TOL * max(np.abs(score).max(), lasso.max())
     if coef.size <= _SMALL:
-        return _step_within(matrix, score, lasso, coef, scale)
-    value, slope = coef.copy(), -score
+        return _step_within(matrix, score, lasso, coef, _least(score, lasso))
+
+    def solve(chosen, score, before):
+        own = matrix[np.ix_(chosen, chosen)], score[chosen], lasso[chosen]
+        step = np.zeros_like(before)
+        step[chosen] = _step_within(*own, before[chosen], _least(score, lasso))
+        return step
+
+    return by_working_sets(lambda step: matrix @ step, solve, score, lasso, coef)
+
+
+def by_working_sets(product, solve, score, lasso, coef):
+    """As `lasso_step`, of a matrix that is known by its products with steps (P,).
+
+    `solve(chosen, score, coef)` gives the step from `coef` of some coefficients
+    (index array), the others being zero.
+    """
+    step, slope, least = np.zeros_like(coef), -score, _least(score, lasso)
     for _ in range(_MAX_SETS):
-        chosen = _working_set(value, slope, lasso, scale)
+        chosen = _working_set(coef + step, slope, lasso, least)
         if chosen is None:
             break
-        own = matrix[np.ix_(chosen, chosen)]
-        before = value[chosen]
-        value[chosen] += _step_within(own, -slope[chosen], lasso[chosen], before, scale)
-        slope += matrix[:, chosen] @ (value[chosen] - before)
-    return value - coef
+        step = step + solve(chosen, -slope, coef + step)
+        slope = product(step) - score
+    return step
+
+
+def _least(score, lasso):
+    """Slope that counts as none."""
+    return _TOL * max(np.abs(score).max(), lasso.max())
 
 
 def _working_set(value, slope, lasso, scale):

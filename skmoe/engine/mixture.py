@@ -88,12 +88,11 @@ class Mixture:
             self.gate_design,
             self.units.weight,
             gate,
-            _is_stored(gate.n_coupled * p_gate, self.gate_penalty),
+            gate.n_coupled * p_gate <= DENSE_LIMIT,
         )
         # Experts that share coefficients have one system, of all of them.
-        self.experts_are_dense = not experts.sharing.is_separate or _is_stored(
-            experts.curvature_size, experts.penalty
-        )
+        is_small = experts.curvature_size <= DENSE_LIMIT
+        self.experts_are_dense = is_small or not experts.sharing.is_separate
         # Targets below and above entries, where rows are seen only above theirs.
         self.unseen = experts.distribution.unseen(self.target)
         self.experts_are_dense |= self.unseen is not None
@@ -266,8 +265,3 @@ class Mixture:
             weights = expand_adjoint(experts.tie**2, mass)
         design = self.expert_design
         return experts.implicit_curvatures(design, weights, rows.expert, exact)
-
-
-def _is_stored(size, penalty):
-    """Whether a Newton system of so many coefficients is stored; a lasso needs it."""
-    return size <= DENSE_LIMIT or not penalty.is_smooth

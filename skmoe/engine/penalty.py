@@ -60,8 +60,12 @@ class Penalty:
         """Curvature to the -1, times a gradient, on the face of `coef`."""
         if self.is_smooth:
             return curvature.solve(gradient, self.ridge)
-        held = self._held(coef)
-        step = curvature.solve(gradient, np.where(held, _STIFF, self.ridge))
+        held, step = self._held(coef), np.zeros_like(gradient)
+        free = np.flatnonzero(~held.all(axis=0))
+        ridge = np.where(held, _STIFF, self.ridge)[:, free]
+        step[:, free] = curvature.on(free, coef.shape[1]).solve(
+            gradient[:, free], ridge
+        )
         return np.where(held, 0.0, step)
 
     def shrunk(self, coef, length):
