@@ -280,6 +280,19 @@ def test_an_optimum_far_away_is_a_warning():
         inference(model, X, y)
 
 
+@pytest.mark.filterwarnings("ignore:The optimum may be")
+def test_rows_or_weights_that_are_not_those_of_the_fit_are_told():
+    X, y = piecewise(n=200)
+    weight = np.full(200, 3.0)
+    model = MixtureOfLinearExperts(gate_alpha=0.1, tol=1e-10, random_state=0)
+    model.fit(X, y, weight)
+    with pytest.warns(UserWarning, match="rows weigh 200 .* of the fit 600"):
+        inference(model, X, y)
+    with pytest.warns(UserWarning, match="rows weigh 300 .* of the fit 600"):
+        information(model, X[:100], y[:100], weight[:100])
+    inference(model, X, y, weight)
+
+
 def test_no_minimum_is_an_error():
     X, y = piecewise()
     X = np.column_stack([X, X[:, 0]])

@@ -1,5 +1,7 @@
 """A fitted estimator on the data of its fit, as the engine sees it."""
 
+import warnings
+from math import isclose
 from typing import NamedTuple
 
 from skmoe._base import BaseMixtureOfExperts
@@ -45,6 +47,7 @@ def inspect_fit(estimator, X, y, known):
     """Everything that inspection needs of a fitted estimator and its data."""
     check_estimator(estimator)
     problem, theta, n_samples = estimator._fitted_problem(X, y, known)
+    _warn_of_other_rows(n_samples, estimator.n_samples_seen_)
     if not problem.mixture.penalties.is_smooth:
         raise ValueError(
             f"l1_ratio={estimator.l1_ratio} and gate_l1_ratio="
@@ -63,3 +66,14 @@ def inspect_fit(estimator, X, y, known):
     matrices = matrices_of(problem.mixture, state)
     matrices = matrices.of_free(where.copies).take(where.learnt)
     return Fit(problem, state, where, matrices, n_samples)
+
+
+def _warn_of_other_rows(n_samples, n_seen):
+    """Warn where the data cannot be that of the fit."""
+    if not isclose(n_samples, n_seen, rel_tol=1e-6):
+        warnings.warn(
+            f"The rows weigh {n_samples:g} in all, those of the fit {n_seen:g}; give "
+            "X, y, sample_weight and the like as in the fit, or take what follows as "
+            "that of other rows." + see("Standard errors and convergence rates"),
+            stacklevel=4,
+        )

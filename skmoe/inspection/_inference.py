@@ -101,7 +101,7 @@ def inference(
         If the optimum may be more than a quarter of a standard error away.
     UserWarning
         If penalties or the prior on noise move an estimate by more than a quarter of a
-        standard error.
+        standard error, or the rows weigh more or less than those of the fit.
 
     See Also
     --------

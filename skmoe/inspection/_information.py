@@ -193,6 +193,11 @@ def information(
     TypeError
         If `estimator` is no mixture of experts.
 
+    Warns
+    -----
+    UserWarning
+        If the rows weigh more or less than those of the fit.
+
     See Also
     --------
     inference : Standard errors and tests from the observed information.
