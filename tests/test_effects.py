@@ -388,3 +388,19 @@ def test_differences_are_those_of_averages_and_of_a_binary_column(poisson, of):
 def test_differences_are_of_the_same_rows(poisson):
     with pytest.raises(ValueError, match="X has 120 rows, X_base 119"):
         poisson.result.average_differences(poisson.X, poisson.X[1:])
+
+
+def test_errors_stay_where_columns_are_far_from_zero(linear):
+    X = linear.X + [1e8, 0, 0]
+    options = {"tol": 1e-9, "gate_alpha": 0.1, "random_state": 0}
+    near, far = (
+        inference(LINEAR(2, **options).fit(rows, linear.y), rows, linear.y)
+        for rows in (linear.X, X)
+    )
+    for of in ("mean", "experts", "gate"):
+        expected = near.predictions(linear.X, of=of).standard_error
+        found = far.predictions(X, of=of).standard_error
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+        expected = near.average_effects(linear.X, of=of).standard_error
+        found = far.average_effects(X, of=of).standard_error
+        np.testing.assert_allclose(found, expected, rtol=1e-4)

@@ -8,7 +8,7 @@ from skmoe.inspection._intervals import rest_of
 from skmoe.inspection._predictions import check_of, value_labels
 
 
-def average_predictions(delta, covariance, inputs, sample_weight, of):
+def average_predictions(delta, inputs, sample_weight, of):
     """Weighted means of what is asked for, `Estimates`, by a `DeltaMethod`."""
     check_of(of)
     numbers = delta.averages(inputs, _shares(sample_weight, inputs), of)
@@ -21,10 +21,10 @@ def average_predictions(delta, covariance, inputs, sample_weight, of):
         n_each = len(delta.experts if of == "gate" else delta.outputs)
         rest = rest_of(numbers.value.reshape(-1, n_each)).ravel()
     names = _names(labels, of)
-    return _estimates(delta, covariance, numbers, names, labels, scale, rest)
+    return _estimates(delta, numbers, names, labels, scale, rest)
 
 
-def average_effects(delta, covariance, inputs, sample_weight, of):
+def average_effects(delta, inputs, sample_weight, of):
     """Weighted means of changes along the columns, `Estimates`."""
     check_of(of)
     weight = _shares(sample_weight, inputs)
@@ -47,7 +47,7 @@ def average_effects(delta, covariance, inputs, sample_weight, of):
     }
     labels["feature"] = np.tile(features, n_values)
     labels["contrast"] = np.tile(np.where(is_binary, "1 - 0", "dy/dx"), n_values)
-    return _estimates(delta, covariance, numbers, names, labels, "identity")
+    return _estimates(delta, numbers, names, labels, "identity")
 
 
 def _shares(sample_weight, inputs):
@@ -56,7 +56,7 @@ def _shares(sample_weight, inputs):
     return weight / weight.sum()
 
 
-def average_differences(delta, covariance, inputs, others, sample_weight, of):
+def average_differences(delta, inputs, others, sample_weight, of):
     """Weighted means at some rows less those at as many others, `Estimates`."""
     check_of(of)
     if inputs.X.shape[0] != others.X.shape[0]:
@@ -68,9 +68,7 @@ def average_differences(delta, covariance, inputs, others, sample_weight, of):
     numbers = delta.averages(inputs, weight, of)
     numbers = numbers.minus(delta.averages(others, weight, of))
     labels = value_labels(delta, of)
-    return _estimates(
-        delta, covariance, numbers, _names(labels, of), labels, "identity"
-    )
+    return _estimates(delta, numbers, _names(labels, of), labels, "identity")
 
 
 def _names(labels, of):
@@ -86,9 +84,9 @@ def _names(labels, of):
     return [f"{owner}, {output}" for owner, output in zip(owners, outputs)]
 
 
-def _estimates(delta, covariance, numbers, names, labels, scale, rest=None):
+def _estimates(delta, numbers, names, labels, scale, rest=None):
     """`Estimates` of `Numbers`, whose axes lie one after the other."""
     gradient = numbers.gradient.reshape(len(names), -1)
     scales = np.full(len(names), scale)
-    found = delta.covariance(gradient, covariance)
+    found = delta.covariance(gradient)
     return Estimates(names, labels, numbers.value.ravel(), found, scales, rest)

@@ -44,6 +44,10 @@ class DeltaMethod:
         Rows of the fit, and their targets, which may name outputs.
     expansion : sparse matrix of shape (entries, R)
         From the entries that are listed to all of the fitted attributes.
+    root : ndarray of shape (R or more, P)
+        A root of the covariance of the entries that are listed, ``root @ root.T``; NaN
+        for those without one.  Of columns far from 0 the covariance alone would not do:
+        that of intercepts is so large that what is left of the rows is rounding.
 
     Attributes
     ----------
@@ -56,10 +60,10 @@ class DeltaMethod:
     is_classifier : bool
     """
 
-    def __init__(self, estimator, X, y, expansion):
+    def __init__(self, estimator, X, y, expansion, root):
         # A later fit, or parameters that are set, must not change it.
         self.estimator, self._model = copy.copy(estimator), estimator._model()
-        self._expansion = expansion
+        self._expansion, self._root = expansion, root[: expansion.shape[1]]
         self.is_classifier = is_classifier(estimator)
         self.is_binary = _are_binary(rows_like_fit(estimator, X))
         self.experts = self._model.gate.names
@@ -96,7 +100,7 @@ class DeltaMethod:
         """Whether values are probabilities of all experts or classes."""
         return of == "gate" or self.is_classifier
 
-    def by_rows(self, inputs, of, covariance):
+    def by_rows(self, inputs, of):
         """Values of the rows and their standard errors, two arrays (o, n)."""
         values, errors = [], []
         n_values = len(self.outputs) * len(self.experts)
@@ -104,7 +108,7 @@ class DeltaMethod:
             parts = KINDS[of](self._model, rows).derivatives()
             numbers = Numbers(parts.value, self._by_entries(parts, rows))
             values.append(numbers.value)
-            errors.append(self._errors(numbers, covariance))
+            errors.append(self._errors(numbers))
         return np.concatenate(values, axis=1), np.concatenate(errors, axis=1)
 
     def averages(self, inputs, weight, of):
@@ -131,14 +135,13 @@ class DeltaMethod:
 
         return self._total(inputs, weight, of_block)
 
-    def covariance(self, gradient, covariance):
+    def covariance(self, gradient):
         """Covariance of numbers with these derivatives (N, entries), (N, N).
 
-        By that of the entries that are listed, (R, R); NaN for numbers that change with
-        entries which have none.
+        NaN for numbers that change with entries which have none.
         """
-        gradient, known, unknown = self._listed(gradient, covariance)
-        found = gradient @ known @ gradient.T
+        root, unknown = self._root_of(gradient)
+        found = root @ root.T
         found[unknown] = found[:, unknown] = np.nan
         return found
 
@@ -151,28 +154,25 @@ class DeltaMethod:
         n_noises = self._expansion.shape[0] - sum(map(len, found))
         return np.concatenate([*found, np.ones(n_noises)])
 
-    def _errors(self, numbers, covariance):
+    def _errors(self, numbers):
         """Standard errors of `Numbers` (...), (...)."""
         flat = numbers.gradient.reshape(numbers.value.size, -1)
-        gradient, known, unknown = self._listed(flat, covariance)
-        variance = ((gradient @ known) * gradient).sum(axis=1)
-        variance[unknown] = np.nan
-        return np.sqrt(np.maximum(variance, 0)).reshape(numbers.value.shape)
+        root, unknown = self._root_of(flat)
+        errors = np.sqrt(np.square(root).sum(axis=1))
+        errors[unknown] = np.nan
+        return errors.reshape(numbers.value.shape)
 
-    def _listed(self, gradient, covariance):
-        """Derivatives (N, entries) by the entries that have a covariance, and that.
+    def _root_of(self, gradient):
+        """A root (N, P) of the covariance of numbers with derivatives (N, entries).
 
-        And which numbers change with others, (N,).
+        And which of them change with entries that have no covariance, (N,).
         """
-        n_listed = self._expansion.shape[1]
-        covariance = covariance[:n_listed, :n_listed]
-        has_none = np.isnan(covariance.diagonal())
+        has_none = np.isnan(self._root).any(axis=1)
         size = np.abs(gradient) / self._units
         least = _NEGLIGIBLE * size.max(axis=1, initial=0.0, keepdims=True)
         unknown = (size[:, self._expansion @ has_none > 0] > least).any(axis=1)
         known = np.flatnonzero(~has_none)
-        gradient = (gradient @ self._expansion)[:, known]
-        return gradient, covariance[np.ix_(known, known)], unknown
+        return (gradient @ self._expansion)[:, known] @ self._root[known], unknown
 
     def _total(self, inputs, weight, numbers_of):
         """Sum of `numbers_of(rows, weight)` over all parts."""

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import LinAlgError, block_diag, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, block_diag, cho_factor, cho_solve, eigh
 from sklearn.exceptions import ConvergenceWarning
 
 from skmoe._base import BaseMixtureOfExperts
@@ -158,14 +158,15 @@ def inference(
     score = gradient - penalty_gradient
     meat = _score_covariance(fit, score) if robust else None
     covariance, shift = _covariance(matrices, gradient, score, meat, n_samples)
+    root = scale[:, None] * (reported @ _root(covariance))
     covariance = scale[:, None] * (reported @ covariance @ reported.T) * scale
     unknown = ~reported.any(axis=1)
-    covariance[unknown] = covariance[:, unknown] = np.nan
+    covariance[unknown] = covariance[:, unknown] = root[unknown] = np.nan
     bias = scale * (reported @ shift) / np.sqrt(covariance.diagonal())
     mean = float(fit.state.stats.log_likelihood) - mixture.constant
     title = f"{type(estimator).__name__}, {estimator.n_experts} experts"
     counted = _counted(X, sample_weight)
-    delta = DeltaMethod(estimator, counted, y, fit.coordinates.expansion)
+    delta = DeltaMethod(estimator, counted, y, fit.coordinates.expansion, root)
     result = Inference(
         title,
         entries,
@@ -179,6 +180,14 @@ def inference(
     )
     _warn_of_penalties(result)
     return result
+
+
+def _root(covariance):
+    """A matrix whose product with its transpose is a covariance (P, P)."""
+    size = np.sqrt(covariance.diagonal())
+    size[size == 0] = 1.0
+    values, vectors = eigh(covariance / np.outer(size, size))
+    return size[:, None] * vectors * np.sqrt(np.maximum(values, 0))
 
 
 def _counted(X, sample_weight):

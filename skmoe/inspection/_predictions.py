@@ -129,10 +129,10 @@ def value_labels(delta, of):
     return labels
 
 
-def predictions_of(delta, covariance, inputs, of, rows):
+def predictions_of(delta, inputs, of, rows):
     """`Predictions` by a `DeltaMethod`."""
     check_of(of)
-    value, error = delta.by_rows(inputs, of, covariance)
+    value, error = delta.by_rows(inputs, of)
     n_rows, n_outputs = value.shape[1], len(delta.outputs)
     shape = {
         "mean": (n_rows, n_outputs),

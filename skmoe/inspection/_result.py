@@ -139,7 +139,7 @@ class Inference(Estimates):
         """
         inputs = self._delta.inputs(X, offset, trials)
         rows = row_labels(X, inputs.X.shape[0])
-        return predictions_of(self._delta, self.covariance, inputs, of, rows)
+        return predictions_of(self._delta, inputs, of, rows)
 
     def average_predictions(
         self,
@@ -200,9 +200,7 @@ class Inference(Estimates):
         array([0.7, 0.3])
         """
         inputs = self._delta.inputs(X, offset, trials, is_sample=True)
-        return average_predictions(
-            self._delta, self.covariance, inputs, sample_weight, of
-        )
+        return average_predictions(self._delta, inputs, sample_weight, of)
 
     def average_effects(
         self,
@@ -272,7 +270,7 @@ class Inference(Estimates):
         True
         """
         inputs = self._delta.inputs(X, offset, trials, is_sample=True)
-        return average_effects(self._delta, self.covariance, inputs, sample_weight, of)
+        return average_effects(self._delta, inputs, sample_weight, of)
 
     def average_differences(
         self,
@@ -335,9 +333,7 @@ class Inference(Estimates):
             self._delta.inputs(rows, offset, trials, is_sample=True)
             for rows in (X, X_base)
         )
-        return average_differences(
-            self._delta, self.covariance, inputs, others, sample_weight, of
-        )
+        return average_differences(self._delta, inputs, others, sample_weight, of)
 
     def table(self, level: float = 0.95, penalty_bias: bool = False) -> Any:
         """One row for each entry of the fitted attributes.
