@@ -7,8 +7,8 @@ from skmoe.engine.descent import minimise
 from skmoe.engine.m_step import first_step
 from skmoe.engine.starts import short_run, ways_out
 
-# Steps by which starts are told apart, and starts that go on.
-_FEW_STEPS, _N_KEPT = 8, 2
+# Steps by which starts are told apart, and starts that go on to the end.
+_FEW_STEPS, _N_KEPT = 3, 2
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -42,7 +42,8 @@ def split_starts(mixture, two, posterior):
 def best_of_starts(mixture, starts, solver):
     """Parameters that the best of some starts leads to, or near them.
 
-    A few steps tell which start is promising.
+    After a few steps the better half goes on, a few more tell the best two, and these
+    go on as short runs.
 
     Parameters
     ----------
@@ -50,11 +51,16 @@ def best_of_starts(mixture, starts, solver):
     starts : list of Parameters
     solver : callable, as of `starting_point`
     """
-    runs = [minimise(mixture, theta, solver(1), _FEW_STEPS, 0.0) for theta in starts]
-    runs.sort(key=lambda run: run.objective_curve[-1])
+    for n_kept in (max(_N_KEPT, -(-len(starts) // 2)), _N_KEPT):
+        if len(starts) > n_kept:
+            runs = [
+                minimise(mixture, theta, solver(1), _FEW_STEPS, 0.0) for theta in starts
+            ]
+            runs.sort(key=lambda run: run.objective_curve[-1])
+            starts = [run.theta for run in runs[:n_kept]]
     best = None
-    for run in runs[:_N_KEPT]:
-        found = short_run(mixture, run.theta, solver, best)
+    for theta in starts:
+        found = short_run(mixture, theta, solver, best)
         if best is None or found.objective < best.objective:
             best = found
     return best.theta

@@ -99,8 +99,8 @@ def bootstrap_lr_test(
             MixtureOfGLMExperts
         Its parameters are those of all fits, but for `n_experts` and `warm_start`; it
         is not changed.  The K + 1 experts of the data start as its `init` and `n_init`
-        say (as 'short_runs' if `init` is an array) and from a split of the K, as in
-        :func:`n_experts_path`; the fit of lower objective counts.
+        say (as 'short_runs' if `init` is an array) and, beside short runs of two, from
+        a split of the K as in :func:`n_experts_path`; the lower objective counts.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     n_experts : int, default=None
@@ -252,9 +252,12 @@ def _fits(estimator, X, y, known, n_experts):
     init = estimator.init if is_own else name
     null = fit_copy(estimator, X, y, known, n_experts, init, is_quiet=True)
     _check_alive(null, X, y, known)
-    split = fit_split(null, X, y, known, is_quiet=True)
-    other = fit_copy(estimator, X, y, known, n_experts + 1, name, is_quiet=True)
-    alternative = min(split, other, key=lambda fit: fit.objective_curve_[-1])
+    alternative = fit_copy(estimator, X, y, known, n_experts + 1, name, is_quiet=True)
+    # Short runs of two experts are how one is split.
+    if n_experts > 1 or name != "short_runs":
+        split = fit_split(null, X, y, known, is_quiet=True)
+        both = alternative, split
+        alternative = min(both, key=lambda fit: fit.objective_curve_[-1])
     for fit in (null, alternative):
         if not fit.converged_:
             warnings.warn(
