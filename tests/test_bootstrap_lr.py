@@ -78,8 +78,8 @@ def test_result_says_what_was_done(tests_of_one):
         X, y = data(kind)
         assert (test.null.n_experts, test.alternative.n_experts) == (1, 2)
         gain = test.alternative.log_likelihood(X, y) - test.null.log_likelihood(X, y)
-        assert test.statistic == pytest.approx(2 * gain)
-        larger = (test.null_distribution >= test.statistic).sum()
+        assert test.statistic == pytest.approx(max(2 * gain, 0), abs=1e-9)
+        larger = (test.null_distribution > test.statistic - 1e-4).sum()
         assert test.pvalue == (1 + larger) / 4
         assert test.null_distribution.shape == (3,)
         assert (test.null_distribution >= 0).all()
@@ -196,7 +196,7 @@ def test_progress_is_printed(capfd):
         (MixtureOfLinearExperts(2, background=True), ()),
         (MixtureOfLinearExperts(2, shared_features=[0]), ()),
         (MixtureOfLinearExperts(1, solver="md", max_iter=500), ()),
-        (MixtureOfLinearExperts(3, top_k=2), ()),
+        (MixtureOfLinearExperts(2, top_k=2), ()),
         (MixtureOfGLMExperts(1, family="negative_binomial"), ("offset",)),
         (MixtureOfGLMExperts(1, point_mass=0), ()),
         (MixtureOfGLMExperts(1, family="binomial"), ("trials",)),
@@ -239,7 +239,7 @@ def test_data_sets_of_one_class_are_left_out_and_counted():
     test = bootstrap_lr_test(MODELS["logistic"], X, y, n_resamples=8, random_state=0)
     assert 0 < test.n_not_fitted < 8
     assert test.null_distribution.size == 8 - test.n_not_fitted
-    larger = (test.null_distribution >= test.statistic).sum()
+    larger = (test.null_distribution > test.statistic - 1e-4).sum()
     assert test.pvalue == (1 + larger) / (1 + test.null_distribution.size)
 
 

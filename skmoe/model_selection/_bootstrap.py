@@ -34,6 +34,8 @@ _SEEDS = 2**31 - 1
 _LEAST_ROWS = 0.5
 # Of F, in nats per row: what is no better than one expert.
 _SAME = 1e-8
+# Statistics that differ by less are the same: fits end near their optimum.
+_SAME_STATISTIC = 1e-4
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class BootstrapLRTest(Generic[Mixture]):
         0 where K + 1 experts were found to be no better than K.
     pvalue : float
         ``(1 + m) / (1 + B)``, with m of the B statistics of `null_distribution` at
-        least as large as `statistic`.
+        least as large as `statistic`, to 1e-4.
     null_distribution : ndarray of shape (B,)
         Statistics of the data sets that were drawn from `null`, in the order drawn.
     n_not_converged : int
@@ -90,8 +92,8 @@ def bootstrap_lr_test(
     The likelihood ratio of mixtures has no chi squared distribution, so its
     distribution is that of data sets whose y is drawn from the fit with K experts, at
     the same X.  To each both models are fitted: K experts from the parameters of the
-    data's fit; K + 1 from theirs, and from each of the K experts split in two, in every
-    way that ``init='short_runs'`` knows, of which the best go on.
+    data's fit; K + 1 from theirs, as `init` and `n_init` say and, of more than two,
+    from each of the K experts split in two, so that the search is that of the data.
 
     Parameters
     ----------
@@ -207,7 +209,7 @@ def bootstrap_lr_test(
     )
     fitted = [resample for resample in found if not np.isnan(resample.statistic)]
     null_distribution = np.array([resample.statistic for resample in fitted])
-    n_larger = int((null_distribution >= statistic).sum())
+    n_larger = int((null_distribution > statistic - _SAME_STATISTIC).sum())
     return BootstrapLRTest(
         statistic,
         (1 + n_larger) / (1 + len(fitted)),

@@ -9,6 +9,7 @@ from skmoe.data.sample import Inputs, Known, Sample
 from skmoe.data.scaling import Scaling
 from skmoe.engine.fitted import draw_categories
 from skmoe.engine.splitting import best_of_starts, split_starts
+from skmoe.engine.starts import starting_point
 from skmoe.engine.threads import block_map
 from skmoe.solvers import AcceleratedEM
 
@@ -76,6 +77,7 @@ class NullResamples(NamedTuple):
         """Fits of both models to a `Sample`, as a `Resample`."""
         problem = self.null._problem_like_fit(sample, scaling=self.scaling)
         start = self.null._fitted_theta(problem)
+        problem.learn_noise_prior(AcceleratedEM, [start])
         below = _refitted(self.null, problem, [start])
         above = self._above(sample, below)
         gain = _log_likelihood(*above) - _log_likelihood(*below)
@@ -87,23 +89,24 @@ class NullResamples(NamedTuple):
         """Task and descent of one expert more than a task and descent had."""
         estimator, scaling = self.alternative, below[0].problem.scaling
         problem = estimator._problem_like_fit(sample, scaling=scaling)
-        two = problem.mixture
-        if two.n_experts > 2:
+        starts = [estimator._fitted_theta(problem)]
+        if problem.mixture.n_experts > 2:  # short runs of two are a split
             two = estimator._problem_like_fit(sample, 2, scaling=scaling).mixture
-        posterior = below[0].mixture.row_moments(below[1].theta).posterior
-        starts = split_starts(problem.mixture, two, posterior)
-        starts.append(estimator._fitted_theta(problem))
+            posterior = below[0].mixture.row_moments(below[1].theta).posterior
+            starts += split_starts(problem.mixture, two, posterior)
+        problem.learn_noise_prior(AcceleratedEM)
+        # As the data's fit: a lesser search would reject too often.
+        rng, name = np.random.RandomState(0), estimator.init
+        for _ in range(estimator.n_init):
+            found = starting_point(problem.mixture, name, rng, AcceleratedEM)
+            starts.append(found)
         return _refitted(estimator, problem, starts)
 
 
 def _refitted(estimator, problem, starts):
     """Task and descent of a fit from the best of some starts, a list."""
-    problem.learn_noise_prior(AcceleratedEM, starts)
-    mixture = problem.mixture
-    if mixture.equal_noise_start is not None:
-        starts = [*starts, mixture.equal_noise_start]
-    start = best_of_starts(mixture, starts, AcceleratedEM)
-    task = FitTask(estimator, problem, mixture, start)
+    start = best_of_starts(problem.mixture, starts, AcceleratedEM)
+    task = FitTask(estimator, problem, problem.mixture, start)
     return estimator._refined(task, descent_from(task, start))
 
 
