@@ -67,7 +67,7 @@ def _working_set(value, slope, lasso, scale):
     excess = _excesses(value, slope, lasso)
     if excess.max(initial=0.0) <= scale:
         return None
-    is_in = (value != 0) | (lasso == 0)
+    is_in = value != 0
     joining = np.flatnonzero(~is_in & (excess > scale))
     room = max(_LEAST, int(_GROWTH * np.count_nonzero(is_in)))
     if joining.size > room:
