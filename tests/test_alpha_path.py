@@ -398,6 +398,12 @@ def test_a_class_in_one_fold_alone_is_told_before_any_fit(monkeypatch):
         alpha_path(model, X, np.sort(y), cv=folds)
 
 
+@pytest.mark.parametrize("y", [None, Y])
+def test_what_is_no_classes_is_told_as_fit_does(y):
+    with pytest.raises(ValueError, match="y to be passed|Unknown label type"):
+        alpha_path(MixtureOfLogisticExperts(l1_ratio=1), X, y)
+
+
 def test_lists_have_the_path_of_arrays():
     found = alpha_path(MODEL, X.tolist(), Y.tolist(), n_alphas=2, cv=2)
     expected = alpha_path(MODEL, X, Y, n_alphas=2, cv=2)

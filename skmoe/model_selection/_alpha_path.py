@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
+from sklearn.utils.multiclass import type_of_target
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
@@ -314,8 +315,10 @@ def _splits(estimator, X, y, known, cv):
                 "share an expert; give a number of folds, or a splitter that keeps "
                 "groups, such as GroupKFold(5)." + see("Selecting columns")
             )
-    if is_classifier(estimator):
-        _check_classes(np.asarray(y), known, splits, cv)
+    # What is no classes is for fit to refuse.
+    kind = "" if y is None or not is_classifier(estimator) else type_of_target(y)
+    if kind in ("binary", "multiclass"):
+        _check_classes(np.ravel(y), known, splits, cv)
     return splits
 
 
