@@ -1,12 +1,13 @@
 """Coverage of the confidence intervals of `skmoe.inspection.inference`.
 
     python benchmarks/interval_coverage.py [--fits 1000] [--cases linear,logistic]
-        [--rows 500,5000,50000] [--defaults] [--out FILE]
+        [--rows 500,5000,50000] [--defaults] [--bootstrap 99] [--out FILE]
 
 Each case draws data from a known mixture, fits it without penalties and prior, or with
 those of the defaults, and counts how often the intervals at 95 percent hold the true
 values.  The fits start from the true experts' labels, so that experts keep their order.
-Prints a Markdown table: coverage of
+With `--bootstrap` standard errors are those of so many refits to rows drawn
+anew.  Prints a Markdown table: coverage of
 each part of the model, averaged over its entries, the entries that are covered worst
 and best, and the ratio of the mean standard error to the spread of the estimates.
 """
@@ -95,7 +96,7 @@ def seen(case, X, y, expert, rng):
     return X, y, expert, known
 
 
-def one_fit(case, seed, has_penalties):
+def one_fit(case, seed, has_penalties, n_resamples):
     """Whether intervals hold the truth, estimates and standard errors, (R,) each."""
     rng = np.random.default_rng(seed)
     X, y, expert, known = seen(case, *draw(case, rng), rng)
@@ -107,7 +108,10 @@ def one_fit(case, seed, has_penalties):
         names = {"alpha", "gate_alpha", "noise_prior"} & set(model.get_params())
         model.set_params(**dict.fromkeys(names, 0.0))
     model.fit(X, y, **known)
-    result = inference(model, X, y, robust=case.robust, **known)
+    how = {"robust": case.robust}
+    if n_resamples:
+        how = {"method": "bootstrap", "n_resamples": n_resamples, "random_state": seed}
+    result = inference(model, X, y, **how, **known)
     truth = [case.gate.ravel(), case.experts.ravel()]
     if case.noise is not None:
         truth.append(np.square(case.noise))
@@ -116,9 +120,9 @@ def one_fit(case, seed, has_penalties):
     return (lower <= truth) & (truth <= upper), result.estimate, result.standard_error
 
 
-def row(name, case, n_fits, has_penalties):
+def row(name, case, n_fits, *how):
     """A row of the table."""
-    fits = [one_fit(case, seed, has_penalties) for seed in range(n_fits)]
+    fits = [one_fit(case, seed, *how) for seed in range(n_fits)]
     hits, estimates, errors = map(np.array, zip(*fits))
     covered = hits.mean(axis=0)
     ratio = errors.mean(axis=0) / estimates.std(axis=0)
@@ -146,6 +150,7 @@ def main():
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--rows", help="in place of those of the case")
     parser.add_argument("--defaults", action="store_true", help="their penalties")
+    parser.add_argument("--bootstrap", type=int, default=0, help="number of refits")
     parser.add_argument("--out")
     options = parser.parse_args()
     heading = (
@@ -165,8 +170,10 @@ def main():
         for n in sizes:
             with warnings.catch_warnings():
                 # Small penalised sets have what `inference` warns of.
-                warnings.simplefilter("ignore" if options.defaults else "error")
-                cells = row(name, case._replace(n=n), options.fits, options.defaults)
+                is_small = options.defaults or options.bootstrap or n < case.n
+                warnings.simplefilter("ignore" if is_small else "error")
+                how = options.defaults, options.bootstrap
+                cells = row(name, case._replace(n=n), options.fits, *how)
             lines.append("| " + " | ".join(map(str, cells)) + " |")
             print(lines[-1], flush=True)
     if options.out:

@@ -114,7 +114,7 @@ def test_largest_statistics_are_those_of_whole_fits(kind):
     resamples = NullResamples.of(test.null, test.alternative, X, y, Known())
     whole = []
     for seed in np.random.RandomState(1).randint(2**31 - 1, size=4):
-        again = resamples._drawn_y(np.random.RandomState(seed))
+        again = resamples.drawn_y(np.random.RandomState(seed))
         likelihoods = [
             clone(model).set_params(n_experts=k).fit(X, again).log_likelihood(X, again)
             for k in (1, 2)
@@ -133,7 +133,7 @@ def test_y_is_drawn_from_the_null():
     null = model.fit(X, y, offset=offset)
     resamples = NullResamples.of(null, null, X, y, Known(offset=offset))
     draws = np.stack(
-        [resamples._drawn_y(np.random.RandomState(seed)) for seed in range(2000)]
+        [resamples.drawn_y(np.random.RandomState(seed)) for seed in range(2000)]
     )
     mean = null.predict(X, offset=offset)
     assert np.abs((draws.mean(axis=0) - mean) / np.sqrt(mean / 2000)).max() < 4
@@ -149,7 +149,7 @@ def test_rows_of_a_group_share_the_expert_that_is_drawn():
     null = model.fit(x[:, None], y, groups=groups)
     known = Known(groups=groups)
     resamples = NullResamples.of(null, null, x[:, None], y, known)
-    drawn = np.sign([resamples._drawn_y(np.random.RandomState(s)) for s in range(50)])
+    drawn = np.sign([resamples.drawn_y(np.random.RandomState(s)) for s in range(50)])
     drawn = drawn.reshape(50, 30, 4)
     assert (drawn == drawn[:, :, :1]).all()
     assert 0.4 < (drawn > 0).mean() < 0.6

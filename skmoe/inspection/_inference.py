@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import warnings
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError, block_diag, cho_factor, cho_solve, eigh
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
 from skmoe._sklearn import safe_indexing
-from skmoe._typing import MatrixLike
+from skmoe._typing import MatrixLike, RandomState
 from skmoe._validation import check_weights
 from skmoe.data.sample import Known
+from skmoe.inspection._bootstrap import bootstrapped
 from skmoe.inspection._delta import DeltaMethod
-from skmoe.inspection._fit import inspect_fit
-from skmoe.inspection._names import Entry, noise_of, reported_entries
+from skmoe.inspection._fit import check_estimator, inspect_fit
+from skmoe.inspection._names import Entry, noise_of, reported_entries, values_of
 from skmoe.inspection._noise_df import learned_df, with_df
 from skmoe.inspection._result import Inference
 
 # Standard errors between a fit and the optimum that are worth a warning, and between
 # the optimum and that without penalties.
 _FAR = 0.25
+# Share of the refits of a bootstrap that are left out which is worth a warning.
+_MANY = 0.1
 
 
 def inference(
@@ -39,6 +44,11 @@ def inference(
     y_upper: ArrayLike | None = None,
     entry: ArrayLike | None = None,
     robust: bool = False,
+    method: Literal["information", "bootstrap"] = "information",
+    n_resamples: int = 200,
+    parametric: bool = False,
+    n_jobs: int | None = None,
+    random_state: RandomState = None,
 ) -> Inference:
     """Standard errors, tests and confidence intervals of a fitted mixture.
 
@@ -81,6 +91,21 @@ def inference(
         infinity for nothing.  Likewise.
     robust : bool, default=False
         Whether to use the sandwich.
+    method : {'information', 'bootstrap'}, default='information'
+        'bootstrap' takes the covariance of refits to data drawn anew, each started from
+        the fit, whose experts are those of the fit by their responsibilities.
+    n_resamples : int, default=200
+        Refits of the bootstrap, 2 or more.
+    parametric : bool, default=False
+        Whether the bootstrap draws y from the fit, at the same X (with the groups,
+        offset, trials and whole weights of the fit).  Else it draws rows with
+        replacement, each with its weight, or whole groups where the fit had some.
+    n_jobs : int, default=None
+        Refits at once, by joblib; None means 1 unless in a
+        :func:`joblib.parallel_config` context, -1 all processors.  The result is the
+        same for any number.
+    random_state : int, RandomState instance or None, default=None
+        Of what the bootstrap draws.
 
     Returns
     -------
@@ -91,7 +116,8 @@ def inference(
     Raises
     ------
     ValueError
-        If the data is invalid, or F has no minimum at the fitted parameters.
+        If the data is invalid, F has no minimum at the fitted parameters (the bootstrap
+        does not ask), or the bootstrap can draw no data or match no refit.
     TypeError
         If `estimator` is no mixture of experts.
 
@@ -101,7 +127,8 @@ def inference(
         If the optimum may be more than a quarter of a standard error away.
     UserWarning
         If penalties or the prior on noise move an estimate by more than a quarter of a
-        standard error, or the rows weigh more or less than those of the fit.
+        standard error, the rows weigh more or less than those of the fit, or more than
+        a tenth of the refits are left out.
 
     See Also
     --------
@@ -110,7 +137,8 @@ def inference(
     References
     ----------
     Louis, "Finding the observed information matrix when using the EM algorithm", 1982;
-    White, "Maximum likelihood estimation of misspecified models", 1982.
+    White, "Maximum likelihood estimation of misspecified models", 1982; Davison and
+    Hinkley, "Bootstrap Methods and their Application", 1997.
 
     Examples
     --------
@@ -133,52 +161,45 @@ def inference(
     True
     """
     known = Known(sample_weight, groups, offset, expert_labels, trials, y_upper, entry)
+    _check_method(estimator, method, robust)
     fit = inspect_fit(estimator, X, y, known)
-    mixture, n_samples = fit.problem.mixture, fit.n_samples
-    learnt = fit.coordinates.learnt
-    gradient = fit.of_learnt(mixture.gradient(fit.state))
-    penalty_gradient = fit.of_learnt(mixture.penalties.gradient(fit.state.theta))
-    reported, matrices = fit.coordinates.reported[:, learnt], fit.matrices
     is_listed = fit.coordinates.is_listed
     estimate, scale = (
         values[is_listed] for values in _estimates(estimator, fit.intercepts)
     )
-    entries = reported_entries(estimator, y, fit)
-    if df := learned_df(estimator):
-        if robust:
-            raise ValueError(
-                f"robust=True with noise_df='estimate': fit with noise_df={df:.4g}, "
-                "which was learned, for the sandwich." + see("Outliers")
-            )
-        matrices, gradient = with_df(fit, df, gradient)
-        penalty_gradient = np.append(penalty_gradient, 0.0)
-        reported = block_diag(reported, 1.0)
-        estimate, scale = np.append(estimate, df), np.append(scale, df)
-        entries = [*entries, Entry("noise", "all", None, "(degrees of freedom)")]
-    score = gradient - penalty_gradient
-    meat = _score_covariance(fit, score) if robust else None
-    covariance, shift = _covariance(matrices, gradient, score, meat, n_samples)
-    root = scale[:, None] * (reported @ _root(covariance))
-    covariance = scale[:, None] * (reported @ covariance @ reported.T) * scale
-    unknown = ~reported.any(axis=1)
+    entries, resamples = reported_entries(estimator, y, fit), None
+    if method == "bootstrap":
+        how = n_resamples, parametric, n_jobs, random_state
+        resamples = bootstrapped(estimator, X, y, known, fit, *how)
+        root = resamples.root()
+        covariance = root @ root.T
+        unknown = ~fit.coordinates.reported[:, fit.coordinates.learnt].any(axis=1)
+        shift = np.full(estimate.size, np.nan)
+    else:
+        if df := learned_df(estimator):
+            estimate, scale = np.append(estimate, df), np.append(scale, df)
+            entries = [*entries, Entry("noise", "all", None, "(degrees of freedom)")]
+        covariance, root, shift, unknown = _by_information(fit, df, scale, robust)
     covariance[unknown] = covariance[:, unknown] = root[unknown] = np.nan
-    bias = scale * (reported @ shift) / np.sqrt(covariance.diagonal())
-    mean = float(fit.state.stats.log_likelihood) - mixture.constant
-    title = f"{type(estimator).__name__}, {estimator.n_experts} experts"
+    bias = shift / np.sqrt(covariance.diagonal())
+    mean = float(fit.state.stats.log_likelihood) - fit.problem.mixture.constant
     counted = _counted(X, sample_weight)
     delta = DeltaMethod(estimator, counted, y, fit.coordinates.expansion, root)
     result = Inference(
-        title,
+        f"{type(estimator).__name__}, {estimator.n_experts} experts",
         entries,
         estimate,
         covariance,
         bias,
         bool(robust),
-        n_samples,
-        n_samples * mean,
+        fit.n_samples,
+        fit.n_samples * mean,
         delta,
+        resamples,
     )
     _warn_of_penalties(result)
+    if resamples is not None:
+        _warn_of_left_out(resamples)
     return result
 
 
@@ -188,6 +209,51 @@ def _root(covariance):
     size[size == 0] = 1.0
     values, vectors = eigh(covariance / np.outer(size, size))
     return size[:, None] * vectors * np.sqrt(np.maximum(values, 0))
+
+
+def _check_method(estimator, method, robust):
+    """Raise an error if there are no such standard errors."""
+    if method not in ("information", "bootstrap"):
+        raise ValueError(
+            f"method={method!r} is unknown; give 'information' or 'bootstrap'."
+        )
+    if robust and method == "bootstrap":
+        raise ValueError(
+            "robust=True with method='bootstrap': rows that are drawn anew are as "
+            "robust as the sandwich; set robust=False."
+        )
+    if not (robust or method == "bootstrap"):
+        return
+    check_estimator(estimator)
+    check_is_fitted(estimator)
+    if df := learned_df(estimator):
+        what = "robust=True" if robust else "method='bootstrap'"
+        raise ValueError(
+            f"{what} with noise_df='estimate': fit with noise_df={df:.4g}, which was "
+            "learned." + see("Outliers")
+        )
+
+
+def _by_information(fit, df, scale, robust):
+    """Covariance (R, R) by curvature and its root, shift by penalties, what is unknown.
+
+    `df` are degrees of freedom that were learned, if any, the last entry.
+    """
+    mixture, learnt = fit.problem.mixture, fit.coordinates.learnt
+    gradient = fit.of_learnt(mixture.gradient(fit.state))
+    penalty_gradient = fit.of_learnt(mixture.penalties.gradient(fit.state.theta))
+    reported, matrices = fit.coordinates.reported[:, learnt], fit.matrices
+    if df:
+        matrices, gradient = with_df(fit, df, gradient)
+        penalty_gradient = np.append(penalty_gradient, 0.0)
+        reported = block_diag(reported, 1.0)
+    score = gradient - penalty_gradient
+    meat = _score_covariance(fit, score) if robust else None
+    covariance, shift = _covariance(matrices, gradient, score, meat, fit.n_samples)
+    root = scale[:, None] * (reported @ _root(covariance))
+    covariance = scale[:, None] * (reported @ covariance @ reported.T) * scale
+    unknown = ~reported.any(axis=1)
+    return covariance, root, scale * (reported @ shift), unknown
 
 
 def _counted(X, sample_weight):
@@ -206,6 +272,21 @@ def _warn_of_penalties(result):
             f"The penalties move estimates by up to {size[worst]:.2g} standard errors "
             f"({result.names[worst]!r}), so intervals may miss; see penalty_bias of "
             "the result, and fit with smaller alpha, gate_alpha or noise_prior."
+            + see("Standard errors and convergence rates"),
+            stacklevel=3,
+        )
+
+
+def _warn_of_left_out(resamples):
+    """Warn where many refits do not count."""
+    n_left_out = resamples.n_unmatched + resamples.n_not_fitted
+    n_all = n_left_out + len(resamples.estimates)
+    if n_left_out > _MANY * n_all:
+        warnings.warn(
+            f"{n_left_out} of {n_all} refits are left out: experts of "
+            f"{resamples.n_unmatched} are not those of the fit, and "
+            f"{resamples.n_not_fitted} data sets have no fit. Standard errors are of "
+            "the rest, and too small; lower n_experts."
             + see("Standard errors and convergence rates"),
             stacklevel=3,
         )
@@ -247,7 +328,7 @@ def _covariance(matrices, gradient, score, meat, n_samples):
             "parameters; fit with a smaller tol, and give X, y and what goes with them "
             "as in the fit." + see("Standard errors and convergence rates"),
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     shift = cho_solve(factor, score - gradient)
     inverse = cho_solve(factor, np.eye(gradient.size))
@@ -261,19 +342,10 @@ def _estimates(estimator, intercepts):
 
     The scale is the derivative by what `Coordinates.reported` leads to.
     """
-    gate = _beside(estimator.gate_coef_, estimator.gate_intercept_, intercepts[0])
-    experts = _beside(estimator.coef_, estimator.intercept_, intercepts[1])
-    parts = [
-        np.asarray(part, dtype=np.float64).ravel()
-        for part in (gate, experts, noise_of(estimator)[1])
-    ]
-    scale = np.ones(sum(part.size for part in parts))
-    scale[scale.size - parts[2].size :] = parts[2]
-    return np.concatenate(parts), scale
-
-
-def _beside(coef, intercept, has_intercept):
-    """Coefficients with the intercept last, where there is one, (..., p)."""
-    if not has_intercept:
-        return coef
-    return np.concatenate([coef, intercept[..., None]], axis=-1)
+    kind, noise = noise_of(estimator)
+    names = "gate_coef_", "gate_intercept_", "coef_", "intercept_"
+    attributes = {name: getattr(estimator, name) for name in names}
+    values = values_of(attributes | {kind: noise}, kind, intercepts)
+    scale = np.ones(values.size)
+    scale[scale.size - np.size(noise) :] = np.ravel(noise)
+    return values, scale

@@ -46,6 +46,27 @@ def noise_of(estimator):
     )
 
 
+def values_of(attributes, noise_name, intercepts):
+    """All fitted attributes in the order of `reported_entries`, (entries,).
+
+    Of a dict that holds the noise by its name, where there is one.
+    """
+    parts = [
+        _beside(attributes["gate_coef_"], attributes["gate_intercept_"], intercepts[0]),
+        _beside(attributes["coef_"], attributes["intercept_"], intercepts[1]),
+        attributes.get(noise_name, np.zeros(0)),
+    ]
+    flat = [np.asarray(part, dtype=np.float64).ravel() for part in parts]
+    return np.concatenate(flat)
+
+
+def _beside(coef, intercept, has_intercept):
+    """Coefficients with the intercept last, where there is one, (..., p)."""
+    if not has_intercept:
+        return coef
+    return np.concatenate([coef, intercept[..., None]], axis=-1)
+
+
 def feature_names(estimator):
     """Names of all columns that a fitted estimator has seen, a list."""
     names = getattr(estimator, "feature_names_in_", None)

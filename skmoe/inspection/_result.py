@@ -14,6 +14,7 @@ from skmoe.inspection._averages import (
     average_effects,
     average_predictions,
 )
+from skmoe.inspection._bootstrap import Resamples
 from skmoe.inspection._delta import DeltaMethod
 from skmoe.inspection._estimates import Estimates
 from skmoe.inspection._names import Entry, labels_of
@@ -47,9 +48,13 @@ class Inference(Estimates):
     penalty_bias : ndarray of shape (R,)
         How far penalties and the prior on noise move each estimate, to first order and
         in standard errors: ``-H^-1 grad`` of these, with H the Hessian of F.  The
-        fit without them is about so much lower.
+        fit without them is about so much lower.  NaN for the bootstrap.
     robust : bool
         Whether the covariance is the sandwich.
+    resamples : Resamples or None
+        Of the bootstrap: the `estimates` of the refits that count, (B, R), and
+        `n_unmatched`, refits left out since their experts are not those of the fit,
+        `n_not_fitted`, data sets drawn that have no fit, and `n_not_converged`.
     n_samples : float
         Number of rows, or sum of weights.
     log_likelihood : float
@@ -67,6 +72,7 @@ class Inference(Estimates):
         n_samples: float,
         log_likelihood: float,
         delta: DeltaMethod,
+        resamples: Resamples | None = None,
     ) -> None:
         self._title, self._entries = title, entries
         names = [str(entry) for entry in entries]
@@ -75,7 +81,7 @@ class Inference(Estimates):
         super().__init__(names, labels_of(entries), estimate, covariance, scales)
         self.robust, self.penalty_bias = robust, penalty_bias
         self.n_samples, self.log_likelihood = n_samples, log_likelihood
-        self._delta = delta
+        self._delta, self.resamples = delta, resamples
 
     def predictions(
         self,
@@ -371,6 +377,8 @@ class Inference(Estimates):
         text : str
         """
         kind = "sandwich" if self.robust else "observed information"
+        if self.resamples is not None:
+            kind = f"bootstrap, {len(self.resamples.estimates)} refits"
         lines = [
             self._title,
             f"{self.n_samples:g} samples, log-likelihood {self.log_likelihood:.6g} "

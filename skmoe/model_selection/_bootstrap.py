@@ -197,7 +197,7 @@ def bootstrap_lr_test(
     known = Known(
         sample_weight, groups, offset, trials=trials, y_upper=y_upper, entry=entry
     )
-    _check_can_draw(estimator, y, known)
+    check_can_draw(estimator, y, known)
     null, alternative = _fits(estimator, X, y, known, n_experts)
     statistic = alternative.log_likelihood(X, y, **known.given())
     statistic -= null.log_likelihood(X, y, **known.given())
@@ -221,7 +221,7 @@ def bootstrap_lr_test(
     )
 
 
-def _check_can_draw(estimator, y, known):
+def check_can_draw(estimator, y, known):
     """Raise an error if the model does not say how y comes about."""
     if known.bounds_y:
         raise ValueError(

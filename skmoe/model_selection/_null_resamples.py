@@ -53,7 +53,7 @@ class NullResamples(NamedTuple):
     def drawn(self, seed):
         """What one expert more gains on the data set of a seed, a `Resample`."""
         rng = np.random.RandomState(seed)
-        sample = self.sample._replace(y=self._drawn_y(rng))
+        sample = self.sample._replace(y=self.drawn_y(rng))
         encoder = self.null._fitted_encoder()
         try:
             encoder.learn(encoder.summary(sample.y))
@@ -62,7 +62,7 @@ class NullResamples(NamedTuple):
         with block_map(1):
             return self._compared(sample)
 
-    def _drawn_y(self, rng):
+    def drawn_y(self, rng):
         """y as observed; rows of a group share one expert."""
         null, inputs, group = self.null, self.inputs, self.sample.group
         if group is not None:
