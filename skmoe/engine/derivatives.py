@@ -24,10 +24,6 @@ class Derivatives(NamedTuple):
     by_gate: np.ndarray  # by the logits of all branches, (o, R, b)
     by_experts: np.ndarray  # by the reported predictors, (o, K, q, b)
 
-    def minus(self, other):
-        """Differences from those of other values."""
-        return Derivatives(*(own - less for own, less in zip(self, other)))
-
 
 class MeanRows:
     """The mixture's mean of y, or class probabilities, of a block.

@@ -33,27 +33,21 @@ def average_effects(delta, inputs, sample_weight, of):
         raise ValueError(
             f"of={of!r} sees no column, so that none has an effect; give another one."
         )
-    is_binary = delta.is_binary[columns]
-    numbers = delta.average_effects(inputs, weight, of, is_binary)
+    numbers = delta.average_effects(inputs, weight, of)
     labels = value_labels(delta, of)
     features = [delta.feature_names[j] for j in columns]
     names = [
         f"{name}: {feature}" for name in _names(labels, of) for feature in features
     ]
+    contrasts = np.where(delta.is_binary[columns], "1 - 0", "dy/dx")
     n_values = len(numbers.value)
     labels = {
         name: np.repeat(np.array(values, dtype=object), len(features))
         for name, values in labels.items()
     }
     labels["feature"] = np.tile(features, n_values)
-    labels["contrast"] = np.tile(np.where(is_binary, "1 - 0", "dy/dx"), n_values)
+    labels["contrast"] = np.tile(contrasts, n_values)
     return _estimates(delta, numbers, names, labels, "identity")
-
-
-def _shares(sample_weight, inputs):
-    """Weights that sum to 1, (n,)."""
-    weight = check_weights(sample_weight, inputs.X)
-    return weight / weight.sum()
 
 
 def average_differences(delta, inputs, others, sample_weight, of):
@@ -69,6 +63,12 @@ def average_differences(delta, inputs, others, sample_weight, of):
     numbers = numbers.minus(delta.averages(others, weight, of))
     labels = value_labels(delta, of)
     return _estimates(delta, numbers, _names(labels, of), labels, "identity")
+
+
+def _shares(sample_weight, inputs):
+    """Weights that sum to 1, (n,)."""
+    weight = check_weights(sample_weight, inputs.X)
+    return weight / weight.sum()
 
 
 def _names(labels, of):

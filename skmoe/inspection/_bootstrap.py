@@ -124,10 +124,9 @@ class _Refits(NamedTuple):
         order = self._matched(attributes)
         if order is None:
             return _Refit(None, descent.converged)
-        n_experts = order.size
-        for value in attributes.values():
-            if not problem.experts.is_numbered and self.estimator.depth == 1:
-                value[:n_experts] = value[:n_experts][order]
+        if (order != np.arange(order.size)).any():
+            for value in attributes.values():
+                value[: order.size] = value[order]
         name = problem.specification.distribution.dispersion_name
         values = values_of(attributes, name, self.fit.intercepts)
         return _Refit(values[self.fit.coordinates.is_listed], descent.converged)

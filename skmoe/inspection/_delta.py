@@ -115,7 +115,7 @@ class DeltaMethod:
         """Means of values over rows whose weights (n,) sum to 1, `Numbers` (o,)."""
         return self._total(inputs, weight, lambda *rows: self._averages_of(*rows, of))
 
-    def average_effects(self, inputs, weight, of, is_binary):
+    def average_effects(self, inputs, weight, of):
         """Means of changes along each of `columns`, `Numbers` (o, columns).
 
         Derivatives, and of columns that are binary differences between 1 and 0.
@@ -126,9 +126,9 @@ class DeltaMethod:
             here = local.derivatives()
             effects = [
                 self._difference(rows, weight, of, column)
-                if binary
+                if self.is_binary[column]
                 else self._slope(local, here, rows, weight, column)
-                for column, binary in zip(self.columns(of), is_binary)
+                for column in self.columns(of)
             ]
             values, gradients = zip(*effects)
             return Numbers(np.stack(values, axis=1), np.stack(gradients, axis=1))
