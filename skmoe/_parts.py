@@ -11,6 +11,7 @@ import numpy as np
 
 from skmoe._callbacks import with_callbacks
 from skmoe._fit import fit_task, task_of, warn_of
+from skmoe._fitted import settings_of
 from skmoe._sklearn import validate_parameters
 from skmoe._validation import check_enough, check_init_is_named
 from skmoe.data.canonical import canonical_rows
@@ -68,8 +69,7 @@ def _task(estimator, source, passes):
         gate_sample = None
         if gate_rows is not None:
             gate_sample = model.problem(gate_rows, problem.scaling).mixture
-        experts = problem.experts
-        parts = rows.map(_mixture_of, model, problem.scaling, experts)
+        parts = rows.map(_mixture_of, problem.without_rows())
         return on_parts(problem.mixture, parts, gate_sample)
 
     how = {"over": over, "scaling": scaling, "passes": passes, "data": _UNSEEN}
@@ -79,7 +79,7 @@ def _task(estimator, source, passes):
 def _read(estimator, source):
     """Model, source of Rows and summaries: a pass, and two for weights of classes."""
     bare = type(estimator)(**estimator.get_params(deep=False))
-    source = source.map(checked, bare)
+    source = source.map(checked, bare, settings_of(bare))
     found = source.collect(summary, bare)
     filled = [number for number, part in enumerate(found) if part.n_rows]
     source, found = source.select(filled), [found[number] for number in filled]
@@ -180,9 +180,8 @@ def _gathered(rows, share, origin, encoder):
     return squares, share.of(rows)
 
 
-def _mixture_of(rows, model, scaling, experts):
-    """A part as a mixture of the experts on its rows, for the pass over the parts."""
-    mixture = model.problem(rows, scaling).mixture.replaced(experts=experts)
-    mixture = mixture.with_stored_curvature()
+def _mixture_of(rows, problem):
+    """A part as a mixture on its rows, for the pass over the parts."""
+    mixture = problem.mixture_of(rows).with_stored_curvature()
     mixture.gate_curvature = None  # that of the sample serves
     return mixture

@@ -13,10 +13,12 @@ import pytest
 from _data import MODELS
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
-from skmoe.data import design
+from skmoe.data import design, part_checks
 from skmoe.engine.descent import minimise
+from skmoe.engine.problem import Problem
 from skmoe.engine.starts import starting_point
 from skmoe.solvers import MirrorDescent, make_solver
+from skmoe.streaming import array_batches, fit_batches
 
 N = 20_000
 
@@ -117,3 +119,27 @@ def test_acceleration_saves_iterations_where_experts_overlap(name):
     assert ends["md"].n_iter <= ends["plain"].n_iter
     lowest = min(end.objective_curve[-1] for end in ends.values())
     assert ends["em"].objective_curve[-1] <= lowest + 1e-6
+
+
+def test_passes_over_batches_validate_and_set_up_once(monkeypatch):
+    """Later passes are sums: what a part needs of the problem is known from the first."""
+    X, y = linear_data(5, 2)
+    calls = []
+
+    def counted(module, name):
+        function = getattr(module, name)
+
+        def counting(*args, **kwargs):
+            calls.append(name)
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, counting)
+
+    counted(Problem, "__init__")
+    counted(part_checks, "rows_to_fit")
+    counted(MixtureOfLinearExperts, "get_params")
+    model = MixtureOfLinearExperts(random_state=0, gate_alpha=1.0)
+    fit_batches(model, array_batches(X, y, batch_size=2000))
+    assert model.n_iter_ > 3
+    assert calls.count("rows_to_fit") == 10  # one for each batch
+    assert calls.count("__init__") <= 2 and calls.count("get_params") <= 3

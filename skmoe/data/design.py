@@ -182,6 +182,13 @@ class DenseDesign:
             taken.X, taken._kept = self.X[rows], None
         return taken
 
+    def on(self, X):
+        """Design of other rows (n, d), with the same standardisation and no offset."""
+        other = copy.copy(self)
+        other.X, other.n_rows = X, X.shape[0]
+        other._kept = other.offset = None
+        return other
+
     def block(self, rows):
         """Block of a slice of rows."""
         if self._kept is None and self._is_kept(self.n_rows):

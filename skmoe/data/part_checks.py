@@ -56,8 +56,11 @@ class Summary(NamedTuple):
     known: tuple = ()  # what goes with its rows, see `Sample`
 
 
-def checked(given, estimator):
-    """Validated part; names and columns of it only where it is the first time."""
+def checked(given, estimator, settings):
+    """Validated part; names and columns of it only where it is the first time.
+
+    `settings` are parameters of the model, `settings_of`.
+    """
     names = columns = None
     with _named(given.label):
         rows = _as_before(given, estimator) if given.is_known else None
@@ -76,7 +79,7 @@ def checked(given, estimator):
             X, y = rows
         sample = sample_of(
             estimator._target_encoder(),
-            estimator.get_params(deep=False),
+            settings,
             X,
             y,
             given.known(),

@@ -16,7 +16,7 @@ from skmoe.engine.sharing import numbered
 from skmoe.engine.state import Parameters
 from skmoe.engine.sweep import IN_MEMORY
 from skmoe.engine.tie import is_tied
-from skmoe.engine.units import Groups
+from skmoe.engine.units import Groups, SingleRows
 
 # Rows of less weight in all are no reason for penalties that overflow.
 _LEAST_SEEN = 1e-100
@@ -119,8 +119,7 @@ class Problem:
                 scaling = scaling.of_target(values, own_weight, centred)
             self.target_mean = scaling.target_mean
             self.target_scale = scaling.target_scale
-            target = target - self.target_mean[:, None]
-            target /= self.target_scale[:, None]
+            target = self._standardised(target)
             if scaling.noise_floor is None:
                 floor = experts.distribution.noise_floor(target[:, own], own_weight)
                 scaling = scaling._replace(noise_floor=floor)
@@ -134,11 +133,7 @@ class Problem:
             self.experts.learn_target_mean(float(scaling.target_mean[0]))
         self.scaling = scaling
         if fixed is not None:
-            # A point mass is one in any units; F is in the user's by a constant.
-            fixed = FixedRows(fixed + constant, closed, spec.fixed.first_shares)
-            if closed.any():
-                # Others cannot have these rows; they need not bear their targets.
-                target = np.where(closed, self.experts.target_mean, target)
+            target, fixed = self._beside_fixed(target, fixed, closed, constant)
         penalty = _penalty(gate_design, spec.gate_alpha / n_seen, spec.gate_l1_ratio)
         gate = spec.gate(penalty.is_smooth)
         self.mixture = Mixture(
@@ -171,6 +166,57 @@ class Problem:
             noise, start = equal_noise(self.mixture, self.scaling.total, solver, starts)
             self._take_prior(noise)
             self.mixture.equal_noise_start = start
+
+    def mixture_of(self, rows):
+        """The mixture on other `Rows`, dense and without groups, in the same units."""
+        mixture, (target, fixed) = self.mixture, (rows.target, rows.fixed)
+        gate_design = expert_design = mixture.gate_design.on(rows.X)
+        if mixture.expert_design is not mixture.gate_design:
+            expert_design = mixture.expert_design.on(rows.X)
+        if rows.offset is not None:
+            expert_design = with_offset(expert_design, rows.offset)
+        if self.target_scale is not None:
+            target = self._standardised(target)
+        if fixed is not None:
+            closed = self.specification.fixed.closed(fixed)
+            target, fixed = self._beside_fixed(target, fixed, closed, mixture.constant)
+        weight = rows.weight / self.scaling.total
+        return mixture.replaced(
+            experts=self.experts,
+            gate_design=gate_design,
+            expert_design=expert_design,
+            target=target,
+            weight=weight,
+            units=SingleRows(weight),
+            known=rows.expert,
+            passes=IN_MEMORY,
+            fixed=fixed,
+        )
+
+    def without_rows(self):
+        """The same problem on no rows, for `mixture_of` in other processes."""
+        bare = copy.copy(self)
+        mixture = self.mixture.take(np.arange(0), np.empty(0))
+        bare.mixture = mixture.replaced(passes=IN_MEMORY)
+        bare.gate_design = mixture.gate_design
+        bare.expert_design = mixture.expert_design
+        return bare
+
+    def _standardised(self, target):
+        """Real outputs (m, n) in units of their scale, from their mean."""
+        target = target - self.target_mean[:, None]
+        target /= self.target_scale[:, None]
+        return target
+
+    def _beside_fixed(self, target, fixed, closed, constant):
+        """Targets for experts with parameters, and `FixedRows`; see `__init__`."""
+        # A point mass is one in any units; F is in the user's by a constant.
+        shares = self.specification.fixed.first_shares
+        fixed = FixedRows(fixed + constant, closed, shares)
+        if closed.any():
+            # Others cannot have these rows; they need not bear their targets.
+            target = np.where(closed, self.experts.target_mean, target)
+        return target, fixed
 
     def with_distribution(self, distribution):
         """The same problem where y has another distribution with as many predictors."""
