@@ -122,7 +122,7 @@ def test_acceleration_saves_iterations_where_experts_overlap(name):
 
 
 def test_passes_over_batches_validate_and_set_up_once(monkeypatch):
-    """Later passes are sums: what a part needs of the problem is known from the first."""
+    """Later passes are sums: what a part needs beside its rows is known before."""
     X, y = linear_data(5, 2)
     calls = []
 
