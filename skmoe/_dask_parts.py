@@ -248,7 +248,9 @@ def _like(name, data, X):
 def _pieces(data):
     """Delayed partitions, each with all columns."""
     if not isinstance(data, da.Array):
-        return list(data.to_delayed())
+        # Dask reads small files together, of y others than of X, if it may optimise
+        # the rest; what is read are the columns that are asked for all the same.
+        return list(data.simplify().to_delayed(optimize_graph=False))
     if data.ndim == 2 and data.numblocks[1] > 1:
         data = data.rechunk({1: -1})
     return list(data.to_delayed().ravel())

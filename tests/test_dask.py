@@ -67,6 +67,18 @@ def test_fit_is_the_plain_one(name, client):
     assert type(found.to_local()) is type(estimator)
 
 
+def test_small_files_are_as_many_partitions_of_y_as_of_x(client, tmp_path):
+    """Of one column Dask would read several files at once."""
+    X, y, _, estimator = drawn("linear-3", 2000)
+    names = [f"x{j}" for j in range(X.shape[1])]
+    table = pd.DataFrame(X, columns=names).assign(y=y.ravel())
+    for part, rows in enumerate(np.split(np.arange(2000), 4)):
+        table.iloc[rows].to_parquet(tmp_path / f"{part}.parquet")
+    frame = dd.read_parquet(tmp_path)
+    found = DaskMixture(estimator).fit(frame[names], frame["y"])
+    assert_same_fit(found.to_local(), estimator.fit(table[names], table["y"]))
+
+
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["linear-3", "three-class", "poisson-3"])
 @pytest.mark.parametrize("solver", ["em", "md", "gd"])
