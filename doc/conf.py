@@ -4,7 +4,10 @@ import importlib
 import inspect
 import re
 from functools import cached_property, reduce
+from posixpath import dirname, join, normpath
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx_gallery.sorting import ExplicitOrder
 
 import skmoe
@@ -24,12 +27,16 @@ extensions = [
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["skmoe.css"]
 html_title = f"skmoe {version}"
 html_show_sourcelink = False
 html_sidebars = {"*": []}  # only pages in folders have neighbours to list
 toc_object_entries_show_parents = "hide"
 highlight_language = "none"  # of indented blocks, which are formulas and commands
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath"]
+html_math_renderer = "mathml"  # which browsers draw without a script or a network
 autodoc_typehints = "none"  # the docstrings say more
 
 # A class page lists the methods itself, see _templates/autosummary/class.rst.
@@ -70,20 +77,37 @@ PAGES = {
 }
 
 
-def site_link(match):
-    """Target on the site of a link to a path in the repository."""
-    path = match["path"].rstrip("/")
-    if example := re.fullmatch(r"examples/(plot_\w+)\.py", path):
-        return f"](auto_examples/{example[1]}.rst)"
-    # MyST offers what follows "path:" as a download.
-    return f"]({PAGES.get(path, f'path:../{path}')})"
-
-
 def adapt_links(app, docname, source):
     """Keep links that leave doc/, which are right on a code host, on the site."""
-    text = re.sub(r"\]\(\.\./(?P<path>[^)]+)\)", site_link, source[0])
+    folder = dirname(docname)
+    up = "../" * (1 + docname.count("/"))
+
+    def site_link(match):
+        """Target on the site of a link to a path, or the link as it is."""
+        path = normpath(join("doc", folder, match["path"]))
+        if path.startswith("doc/"):
+            return match[0]
+        if example := re.fullmatch(r"examples/(plot_\w+)\.py", path):
+            return f"](/auto_examples/{example[1]}.rst)"
+        # MyST offers what follows "path:" as a download.
+        return f"](/{PAGES[path]})" if path in PAGES else f"](path:{up}{path})"
+
+    text = re.sub(r"\]\((?P<path>\.\./[^)]+)\)", site_link, source[0])
     script = r"Script: [\1](path:../examples/paper/\1)"
     source[0] = re.sub(r"<!-- output: (\w+\.py) -->", script, text)
+
+
+def inline_math(writer, node):
+    """Write a formula of a line as MathML."""
+    writer.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def block_math(writer, node):
+    """Write a displayed formula as MathML."""
+    formula = tex2mathml(node.astext(), as_block=True)
+    writer.body.append(f'<div class="formula">{formula}</div>\n')
+    raise nodes.SkipNode
 
 
 def skip_member(app, what, name, obj, skip, options):
@@ -107,6 +131,8 @@ def source_module(app, modname, attribute):
 
 
 def setup(app):
+    renderers = (inline_math, None), (block_math, None)
+    app.add_html_math_renderer("mathml", *renderers)
     app.connect("source-read", adapt_links)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("viewcode-follow-imported", source_module)

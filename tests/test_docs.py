@@ -33,6 +33,7 @@ from skmoe.streaming import array_batches, fit_batches
 
 ROOT = Path(__file__).parents[1]
 DOC = ROOT / "doc"
+GUIDE = DOC / "guide"
 
 
 PUBLIC = [
@@ -96,9 +97,9 @@ def test_the_tutorials_solver_is_gradient_descent(extending):
     assert curves[0][-1] < curves[0][0]
 
 
-def test_the_parquet_code_of_large_data_runs(tmp_path, monkeypatch):
-    page = (DOC / "large_data.md").read_text(encoding="utf-8")
-    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+def test_the_parquet_code_of_the_guide_fits_as_fit_does(tmp_path, monkeypatch):
+    blocks = code_blocks("doc/guide/scale.md")
+    code = next(code for _, code in blocks if "pyarrow.dataset" in code)
     data = MODELS["linear-3"].data(600, d=3)
     columns = {f"x{j}": column for j, column in enumerate(data.X.T)}
     table = pa.table({**columns, "y": data.target[0]})
@@ -165,7 +166,7 @@ def code_blocks(page):
 
 PAGES = [
     "README.md",
-    "doc/user_guide.md",
+    *(f"doc/guide/{path.name}" for path in sorted(GUIDE.glob("*.md"))),
     "doc/coming_from_lcmm_and_lrmoe.md",
     "doc/coming_from_stata_fmm.md",
 ]
@@ -223,20 +224,39 @@ def test_without_a_site_diagrams_have_no_link(set_site, monkeypatch):
     assert "href" not in MixtureOfLinearExperts()._repr_html_()
 
 
-def named_sections():
-    """Sections of the user guide that messages name, with the file that does."""
+def sources():
+    """Pairs of name and text of the package's modules, but for that of the titles."""
     for path in sorted((ROOT / "skmoe").rglob("*.py")):
-        for name in re.findall(r'\bsee\("(.*?)"', path.read_text(encoding="utf-8")):
-            yield pytest.param(name, id=f"{path.stem}: {name}")
+        if path.name != "_docs.py":
+            yield path.stem, path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("section", named_sections())
-def test_sections_that_messages_name_are_in_the_user_guide(set_site, section):
-    guide = (DOC / "user_guide.md").read_text(encoding="utf-8")
-    assert f"\n## {section}\n" in guide
+def named_sections():
+    """Sections of the user guide that messages name, with the module that does."""
+    named = r'(?:\bsee\(|\b_SECTION = )"(.*?)"'
+    return {
+        (name, title) for name, text in sources() for title in re.findall(named, text)
+    }
+
+
+SECTIONS = [(page, title) for page, titles in _docs.PAGES.items() for title in titles]
+
+
+def test_every_section_that_a_message_names_is_known():
+    known = {title for _, title in SECTIONS}
+    assert {pair for pair in named_sections() if pair[1] not in known} == set()
+
+
+@pytest.mark.parametrize(("page", "section"), SECTIONS)
+def test_a_known_section_is_on_its_page_and_named(set_site, page, section):
+    text = (GUIDE / f"{page}.md").read_text(encoding="utf-8")
+    assert f"\n## {section}\n" in text
+    assert any(f'"{section}"' in source for _, source in sources())
     set_site("Documentation, https://a.invalid")
-    address = _docs.see(section).partition("https://a.invalid/user_guide.html")[2]
-    assert f"- [{section}]({address})\n" in guide
+    address = f"https://a.invalid/guide/{page}.html#"
+    anchor = _docs.see(section).partition(address)[2]
+    overview = (GUIDE / "index.md").read_text(encoding="utf-8")
+    assert f"[{section}]({page}.md#{anchor})" in overview
 
 
 def test_messages_name_a_section_and_its_address_if_there_is_one(set_site):
@@ -247,7 +267,8 @@ def test_messages_name_a_section_and_its_address_if_there_is_one(set_site):
     with pytest.raises(ValueError, match=rf"^gate_features=.* frame\. {section}\.$"):
         model.fit(X, y)
     set_site("Documentation, https://a.invalid")
-    address = "https://a.invalid/user_guide.html#columns-of-the-gate-and-of-the-experts"
+    page = "https://a.invalid/guide/structure.html"
+    address = f"{page}#columns-of-the-gate-and-of-the-experts"
     with pytest.raises(ValueError, match=f"{section}: {address}$"):
         model.fit(X, y)
     section = "See 'When a fit stops' in the user guide"
