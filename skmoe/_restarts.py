@@ -12,7 +12,7 @@ from skmoe._callbacks import FitProgress, print_iteration
 from skmoe.engine.descent import minimise
 from skmoe.engine.m_step import project_responsibilities
 from skmoe.engine.mixture import Mixture
-from skmoe.engine.one_expert import OneExpert
+from skmoe.engine.one_expert import one_expert
 from skmoe.engine.problem import Problem
 from skmoe.engine.starts import as_labelled, of_labels, starting_point, ways_out
 from skmoe.engine.state import Parameters
@@ -101,7 +101,7 @@ def _escaped(best, plan, report):
         return min(best, other, key=_last_objective)
     if sample.n_experts == 1 or not best.converged or sample.known is not None:
         return best
-    one, margin = OneExpert(sample), np.clip(plan.tol, _ROUNDING, _CLEAR)
+    one, margin = one_expert(sample), np.clip(plan.tol, _ROUNDING, _CLEAR)
     if not one.is_as_good(sample, best.theta, margin):
         return best
     if not isinstance(plan.start, Parameters):

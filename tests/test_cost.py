@@ -15,8 +15,10 @@ from _data import MODELS
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.data import design, part_checks
 from skmoe.engine.descent import minimise
+from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.problem import Problem
 from skmoe.engine.starts import starting_point
+from skmoe.engine.sweep import InMemory
 from skmoe.solvers import MirrorDescent, make_solver
 from skmoe.streaming import array_batches, fit_batches
 
@@ -143,3 +145,42 @@ def test_passes_over_batches_validate_and_set_up_once(monkeypatch):
     assert model.n_iter_ > 3
     assert calls.count("rows_to_fit") == 10  # one for each batch
     assert calls.count("__init__") <= 2 and calls.count("get_params") <= 3
+
+
+@pytest.fixture
+def count_passes(monkeypatch):
+    """A function that runs a fit and returns its passes, and fits of one expert."""
+    passes, ones = [], []
+    total, init = InMemory.total, OneExpert.__init__
+
+    def counted_total(self, *arguments):
+        passes.append(1)
+        return total(self, *arguments)
+
+    def counted_init(self, mixture):
+        ones.append(1)
+        init(self, mixture)
+
+    monkeypatch.setattr(InMemory, "total", counted_total)
+    monkeypatch.setattr(OneExpert, "__init__", counted_init)
+
+    def cost_of(model, X, y):
+        passes.clear(), ones.clear()
+        model.fit(X, y)
+        return len(passes), len(ones)
+
+    return cost_of
+
+
+@pytest.mark.parametrize(("n_init", "bound"), [(1, 165), (10, 880)])
+def test_small_fits(count_passes, n_init, bound):
+    """What starts need of rows and model alone is made once, however many they are."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 10, 200)
+    mean = np.where(np.arange(200) % 2, 5 * x, 40 - (x - 5) ** 2)
+    y = mean + 3 * rng.normal(size=200)
+    model = MixtureOfLinearExperts(2, n_init=n_init, random_state=0)
+    passes, ones = count_passes(model, np.column_stack([x, x**2]), y)
+    assert passes <= bound
+    # Of experts with equal noise, and of those that have their own.
+    assert ones == 2

@@ -30,8 +30,8 @@ _LOCAL = threading.local()
 
 def block_rows(n_columns):
     """Rows per block for a design of `n_columns` columns."""
-    fitting = _BLOCK_BYTES // (8 * max(n_columns, 1))
-    return int(np.clip(2 ** int(np.log2(max(fitting, 1))), _MIN_ROWS, _MAX_ROWS))
+    fitting = max(_BLOCK_BYTES // (8 * max(n_columns, 1)), 1)
+    return min(max(2 ** (fitting.bit_length() - 1), _MIN_ROWS), _MAX_ROWS)
 
 
 def blocks_of(n_rows, size):
@@ -249,6 +249,8 @@ class DenseBlock:
         grams = np.zeros((n_grams, p, p))
         row_bytes = 8 * p * max(min(b, _GRAM_ROWS), 1)
         at_once = max(1, min(n_grams, _GRAM_BYTES // row_bytes))
+        if n_grams <= at_once and b <= _GRAM_ROWS:
+            return np.matmul(self.values * weights[:, None], self.values.T)
         weighted = _scratch((at_once, p, min(b, _GRAM_ROWS)))
         for rows in blocks_of(b, _GRAM_ROWS):
             values = self.values[:, rows]

@@ -217,6 +217,10 @@ class LinearExperts:
         )
         return self.sharing.has_rows(coefs), noises
 
+    def all_learn(self, mass):
+        """Whether all experts have rows to learn from, by their mass, (K,) or more."""
+        return bool(mass.min() > DEAD_MASS)
+
     def gradient(self, theta, stats):
         """Gradient of the mean loss in coefficients and log-dispersions."""
         score = -self.precision(theta.log_variance)[:, :, None] * stats.expert_score
@@ -228,21 +232,34 @@ class LinearExperts:
         return score, slope * self._of_noises(expected - stats.deviance)
 
     def prior_loss(self, log_variance):
-        """Minus the log-density of the prior on noise, its first two derivatives.
+        """Minus the log-density of the prior on noise, in the user's units, (S, q)."""
+        if not self.has_prior:
+            return np.zeros_like(log_variance)
+        dispersion, prior = np.exp(log_variance), self.noise_prior
+        value = 0.5 * (prior.log_unit + self.prior_deviance / dispersion)
+        return prior.rows * (value - self.distribution.log_normaliser(dispersion))
 
-        By log-dispersions, three arrays (S, q); in the user's units.
-        """
-        rows = self.noise_prior.rows if self.n_noises else 0.0
-        if not rows:
-            return np.zeros((3, *log_variance.shape))
-        distribution, dispersion = self.distribution, np.exp(log_variance)
-        prior = self.prior_deviance
-        expected = distribution.expected_deviance(dispersion)
-        value = 0.5 * (self.noise_prior.log_unit + prior / dispersion)
-        slope = 0.5 * (expected - prior) / dispersion
-        curvature = 0.5 * distribution.deviance_slope(dispersion) / dispersion - slope
-        value = value - distribution.log_normaliser(dispersion)
-        return rows * np.stack([value, slope, curvature])
+    def prior_slope(self, log_variance):
+        """Derivative of `prior_loss` by log-dispersions, (S, q)."""
+        if not self.has_prior:
+            return np.zeros_like(log_variance)
+        dispersion = np.exp(log_variance)
+        excess = self.distribution.expected_deviance(dispersion) - self.prior_deviance
+        return 0.5 * self.noise_prior.rows * excess / dispersion
+
+    def prior_curvature(self, log_variance):
+        """Second derivative of `prior_loss`, (S, q)."""
+        if not self.has_prior:
+            return np.zeros_like(log_variance)
+        dispersion = np.exp(log_variance)
+        bend = self.distribution.deviance_slope(dispersion) / dispersion
+        slope = self.prior_slope(log_variance)
+        return 0.5 * self.noise_prior.rows * bend - slope
+
+    @property
+    def has_prior(self):
+        """Whether there is a prior on noise."""
+        return self.n_noises > 0 and self.noise_prior.rows > 0
 
     @property
     def prior_deviance(self):
@@ -358,11 +375,10 @@ class LinearExperts:
         alive = (mass + prior_mass > DEAD_MASS) & (behind > 0)
         if step_size > 1 and not is_scoring and (deviance[alive] <= 0).any():
             raise InfeasibleStep("a blended dispersion is not positive")
-        found = self.distribution.dispersion_of(deviance[alive] / behind[alive])
-        low, high = (np.broadcast_to(b, mass.shape)[alive] for b in self.noise_bounds)
-        log_variance = theta.log_variance.copy()
-        log_variance[alive] = np.log(np.clip(found, low, high))
-        return log_variance
+        mean = np.divide(deviance, behind, out=np.ones_like(deviance), where=alive)
+        low, high = self.noise_bounds
+        found = np.minimum(np.maximum(self.distribution.dispersion_of(mean), low), high)
+        return np.where(alive, np.log(found), theta.log_variance)
 
     def m_step_exactly(self, theta, stats, rows, step_size, max_iter, tol):
         """As `m_step`, to the end, where predictors enter in another way than squared.
@@ -462,7 +478,9 @@ class LinearExperts:
 
     def _noise_mass(self, mass):
         """Mass (K, 1) or (K, q) behind each dispersion, (S, q)."""
-        return self._of_noises(np.broadcast_to(mass, (len(mass), self.n_free)))
+        if mass.shape[1] != self.n_free:
+            mass = np.broadcast_to(mass, (len(mass), self.n_free))
+        return self._of_noises(mass)
 
     def _of_noises(self, values):
         """Sum (K or J, q) over the experts that share a dispersion, (S, q)."""

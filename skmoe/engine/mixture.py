@@ -75,6 +75,7 @@ class Mixture:
 
     def _arrange(self):
         """What follows from gate, experts and designs."""
+        self.remembered = {}  # what was made of these rows and this model
         gate, experts, p_gate = self.gate, self.experts, self.gate_design.n_columns
         self.n_experts = len(experts.tie)
         self.is_routed = is_worthwhile(gate)
@@ -121,7 +122,10 @@ class Mixture:
         )
 
     def afresh(self, passes):
-        """The same mixture, knowing nothing of other descents on it."""
+        """The same mixture, knowing nothing of other descents on it.
+
+        It remembers what depends on rows and model alone.
+        """
         fresh = copy.copy(self)
         fresh.gate_curvature = self.gate_curvature.afresh()
         fresh.passes = passes

@@ -10,7 +10,7 @@ import numpy as np
 from skmoe.data.design import varying_columns
 from skmoe.engine.draws import sampled
 from skmoe.engine.m_step import completed
-from skmoe.engine.one_expert import OneExpert
+from skmoe.engine.one_expert import one_expert
 from skmoe.engine.splitting import best_of_starts
 from skmoe.engine.starts import best_of_short_runs, converged, for_starts, sample_size
 from skmoe.engine.sweep import sweep
@@ -45,7 +45,7 @@ def equal_noise(mixture, n_rows, solver, starts=None):
         found = [_constant_noise(sample)]
         gate, expert, experts = _n_coefs(sample)
         if n_rows > expert:
-            one = OneExpert(sample)
+            one = one_expert(sample)
             theta = converged(one.mixture, one.theta, solver)
             found.append(_expected(theta, n_rows, expert))
         n_coefs = experts + gate

@@ -18,6 +18,13 @@ _TOL, _MAX_STEPS = 1e-8, 20
 _MAX_EM_STEPS = 50
 
 
+def one_expert(mixture):
+    """`OneExpert` of a mixture, made once for it and those made afresh."""
+    if "one expert" not in mixture.remembered:
+        mixture.remembered["one expert"] = OneExpert(mixture)
+    return mixture.remembered["one expert"]
+
+
 class OneExpert:
     """The best fit of one expert, made once for the starts of a mixture.
 

@@ -26,11 +26,12 @@ class Penalty:
     def __init__(self, ridge, lasso=None):
         self.ridge = ridge
         self.lasso = np.zeros_like(ridge) if lasso is None else lasso
-        self.is_smooth = not self.lasso.any()
+        self.is_smooth = lasso is None or not lasso.any()
 
     def times(self, factor):
         """The penalty times a factor."""
-        return Penalty(factor * self.ridge, factor * self.lasso)
+        lasso = None if self.is_smooth else factor * self.lasso
+        return Penalty(factor * self.ridge, lasso)
 
     def value(self, coef):
         """Penalty of coefficients, a float."""
@@ -38,6 +39,8 @@ class Penalty:
 
     def rough_value(self, coef):
         """The lasso's part of it."""
+        if self.is_smooth:
+            return 0.0
         if self.lasso.ndim > 1:
             return float((np.abs(coef) * self.lasso).sum())
         return float((np.abs(coef) @ self.lasso).sum())
@@ -131,19 +134,19 @@ class Penalties:
 
     def value(self, theta):
         """Their sum, a float."""
-        prior = self.experts.prior_loss(theta.log_variance)[0]
-        return float(prior.sum()) + sum(self._each("value", theta))
+        prior = float(self.experts.prior_loss(theta.log_variance).sum())
+        return prior + sum(self._each("value", theta))
 
     def gradient(self, theta):
         """Their gradient but for the lasso, as Parameters."""
         ridges = (p.ridge * part for p, part in zip(self.of_coefs, theta))
-        return Parameters(*ridges, self.experts.prior_loss(theta.log_variance)[1])
+        return Parameters(*ridges, self.experts.prior_slope(theta.log_variance))
 
     def curvature(self, theta):
         """Diagonal of their Hessian, as Parameters."""
         parts = zip(self.of_coefs, theta)
         ridges = (np.broadcast_to(p.ridge, part.shape) for p, part in parts)
-        return Parameters(*ridges, self.experts.prior_loss(theta.log_variance)[2])
+        return Parameters(*ridges, self.experts.prior_curvature(theta.log_variance))
 
     def slopes(self, theta):
         """Gradients of the elastic nets of gate and experts, a list."""
@@ -161,12 +164,16 @@ class Penalties:
 
     def within_orthant(self, theta, like):
         """Coefficients with a lasso set to zero where signs are not those of `like`."""
+        if self.is_smooth:
+            return theta
         return Parameters(
             *self._each("within_orthant", theta, like), theta.log_variance
         )
 
     def face_gradient(self, state, gradient):
         """Gradient of F on the face of a state, from that of its smooth part."""
+        if self._is_free(state):
+            return gradient
         gate, experts = self._each("face_gradient", gradient, state.theta)
         coefs, noises = self.experts.learning(state.stats.mass)
         experts = np.where(coefs, experts, 0.0)
@@ -179,11 +186,17 @@ class Penalties:
 
     def is_same_face(self, state, other):
         """Whether two states are on the same face."""
+        if self._is_free(state) and self._is_free(other):
+            return True
         one, two = (
             [*self._each("face", at.theta), *self.experts.learning(at.stats.mass)]
             for at in (state, other)
         )
         return all(map(np.array_equal, one, two))
+
+    def _is_free(self, state):
+        """Whether nothing holds a parameter of a state: no lasso, no lack of rows."""
+        return self.is_smooth and self.experts.all_learn(state.stats.mass)
 
     def _each(self, method, *arguments):
         """Results of a method of both elastic nets, a list."""

@@ -44,10 +44,10 @@ def logsumexp(values):
 
 def softmax_in_place(logits):
     """Turn logits into probabilities over the first axis; their logsumexp, (...)."""
-    top = logits.max(axis=0)
+    top = np.maximum.reduce(logits)
     logits -= top
     np.exp(logits, out=logits)
-    total = logits.sum(axis=0)
+    total = np.add.reduce(logits)
     logits /= total
     np.log(total, out=total)
     total += top

@@ -27,7 +27,7 @@ from skmoe.engine.descent import minimise, still_to_come
 from skmoe.engine.draws import Draw, n_coefs, n_units, sampled
 from skmoe.engine.fixed import others_alone
 from skmoe.engine.m_step import first_step, project_responsibilities
-from skmoe.engine.one_expert import OneExpert
+from skmoe.engine.one_expert import one_expert
 from skmoe.engine.state import Parameters
 
 SHORT_RUNS = "short_runs"
@@ -110,6 +110,8 @@ def for_starts(mixture):
         mixture.target, mixture.weight
     )
     gate = mixture.gate.with_all_experts()
+    if gate is mixture.gate and target is mixture.target and mixture.known is None:
+        return mixture
     return mixture.replaced(gate=gate, target=target, known=None)
 
 
@@ -154,9 +156,9 @@ class Starts:
         self.alone, self.units = others_alone(sample)
         self.sample, self.draw, self.known = sample, Draw(self.alone, rng), known
         self.has_equal_noise = one is not None
-        self.one = OneExpert(sample) if one is None else one
+        self.one = one_expert(sample) if one is None else one
         is_whole = self.alone is sample
-        self.one_alone = self.one if is_whole else OneExpert(self.alone)
+        self.one_alone = self.one if is_whole else one_expert(self.alone)
         has_gate = n_varying(sample.gate_design) > 0
         # Nothing but the experts tells units apart, and EM is far from them.
         self.is_hard = not (has_gate or sample.experts.m_step_is_exact)
@@ -178,8 +180,6 @@ class Starts:
 
     def theta(self, kind, number):
         """Parameters of the start of a kind that is the n-th of it, from 0."""
-        if kind == _KNOWN:
-            return self.known
         alone, draw, n_iter = self.alone, self.draw, _SHORT_CLUSTERING_ITER
         if kind == "distance":
             # In one column k-means has few results.
@@ -270,12 +270,23 @@ def _tried(starts, solver):
             if _is_better(starts, runs):
                 break
             kind = "random"
-        theta = starts.theta(kind, counts[kind])
-        rival = None if starts.is_hard else min(runs, key=_objective, default=None)
-        run = short_run(starts.sample, theta, solver, rival)
+        if kind == _KNOWN:
+            run = _known_run(starts, solver)
+        else:
+            theta = starts.theta(kind, counts[kind])
+            rival = None if starts.is_hard else min(runs, key=_objective, default=None)
+            run = short_run(starts.sample, theta, solver, rival)
         runs.append(run._replace(kind=kind))
         counts[kind] += 1
     return runs
+
+
+def _known_run(starts, solver):
+    """The run from the known start, made once where all starts have the same rows."""
+    remembered = starts.sample.remembered
+    if _KNOWN not in remembered:
+        remembered[_KNOWN] = short_run(starts.sample, starts.known, solver)
+    return remembered[_KNOWN]
 
 
 def _is_conclusive(starts, runs):

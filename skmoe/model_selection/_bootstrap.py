@@ -17,7 +17,7 @@ from skmoe._pipeline import check_mixture
 from skmoe._typing import FloatArray, MatrixLike, RandomState
 from skmoe._validation import check_count, check_weights
 from skmoe.data.sample import Known
-from skmoe.engine.one_expert import OneExpert
+from skmoe.engine.one_expert import one_expert
 from skmoe.model_selection._null_resamples import NullResamples
 from skmoe.model_selection._refits import named_init
 from skmoe.model_selection._split_fits import (
@@ -289,7 +289,7 @@ def _check_alive(null, X, y, known):
     n_dead = np.count_nonzero(mass * n_rows < _LEAST_ROWS)
     if n_dead:
         what = f"{n_dead} of them have no rows"
-    elif OneExpert(problem.mixture).is_as_good(problem.mixture, theta, _SAME):
+    elif one_expert(problem.mixture).is_as_good(problem.mixture, theta, _SAME):
         what = "they are no better than one"
     else:
         return
