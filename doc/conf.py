@@ -72,7 +72,7 @@ sphinx_gallery_conf = {
 # What has a page here under another name.
 PAGES = {
     "README.md": "getting_started.md",
-    "CONTRIBUTING.md": "contributing.md",
+    "CONTRIBUTING.md": "contributing/index.md",
     "examples": "auto_examples/index.rst",
 }
 
