@@ -374,12 +374,11 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
             of at most 2.
         """
         inputs, model = self._inputs(X, offset, expert_proba), self._model()
+        if return_std and np.isfinite(model.distribution.variance):
+            both = model.mean_and_std(inputs)
+            return tuple(self._cast(self._like_y(found), inputs) for found in both)
         y_mean = self._cast(self._like_y(model.mean(inputs)), inputs)
-        if not return_std:
-            return y_mean
-        if np.isinf(model.distribution.variance):
-            return y_mean, np.full_like(y_mean, np.inf)
-        return y_mean, self._cast(self._like_y(model.std(inputs)), inputs)
+        return (y_mean, np.full_like(y_mean, np.inf)) if return_std else y_mean
 
     def score(
         self,

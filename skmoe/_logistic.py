@@ -519,9 +519,7 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
 
     def _proba(self, inputs):
         """Class probabilities, (n, C)."""
-        proba = self._model().mean(inputs)
-        # Beside its sum, rounding cannot leave any above 1.
-        return self._cast(proba / proba.sum(axis=1, keepdims=True), inputs)
+        return self._cast(self._model().class_probability(inputs), inputs)
 
     def _drawn(self, inputs, n_samples, rng):
         """Draws of classes, (n, n_samples)."""

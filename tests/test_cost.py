@@ -14,6 +14,7 @@ from _data import MODELS
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.data import design, part_checks
+from skmoe.engine import predictor
 from skmoe.engine.descent import minimise
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.problem import Problem
@@ -99,6 +100,33 @@ def test_logistic_experts(count):
     cost = count(model, X, y)
     assert model.converged_
     assert all(found <= most for found, most in zip(cost, Cost(62, 74, 10)))
+
+
+def test_predictions_multiply_rows_once(monkeypatch):
+    """One product for gate and experts, whatever is asked of them."""
+    multiplied, product = [], predictor._product
+
+    def counted(X, coef, intercept):
+        multiplied.append(len(X))
+        return product(X, coef, intercept)
+
+    monkeypatch.setattr(predictor, "_product", counted)
+    X, y = linear_data(3, 2)
+    options = {"random_state": 0, "n_init": 1}
+    linear = MixtureOfLinearExperts(**options).fit(X[:500], y[:500])
+    logistic = MixtureOfLogisticExperts(**options).fit(X[:500], y[:500] > 0)
+    for ask in (
+        linear.predict,
+        lambda X: linear.predict(X, return_std=True),
+        lambda X: linear.cdf(X, y),
+        lambda X: linear.predict_quantile(X, [0.1, 0.9]),
+        logistic.predict,
+        logistic.predict_proba,
+        logistic.predict_log_proba,
+    ):
+        multiplied.clear()
+        ask(X)
+        assert sum(multiplied) == N
 
 
 @pytest.mark.sampled(1)

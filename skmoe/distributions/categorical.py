@@ -1,10 +1,12 @@
 """Classes: y ~ Categorical(softmax(predictors)); two classes have one predictor."""
 
 import numpy as np
-from scipy.special import log_expit, log_softmax
+from scipy.special import expit, log_expit
 
 from skmoe.engine.softmax import (
     class_contrasts,
+    log_softmax_in_place,
+    normalise_in_place,
     pair_weights,
     positive_probability,
     softmax_in_place,
@@ -47,9 +49,11 @@ class Categorical:
         Those of two classes are (K, 1, b), else (K, C, b).
         """
         if self.n_categories == 2:
-            positive = positive_probability(logits)[0]
-            return np.concatenate([1 - positive, positive], axis=1)
-        softmax_in_place(np.moveaxis(logits, 1, 0))
+            found = np.empty((logits.shape[0], 2, logits.shape[2]))
+            positive = expit(logits, out=found[:, 1:])
+            np.subtract(1, positive, out=found[:, :1])
+            return found
+        normalise_in_place(np.moveaxis(logits, 1, 0))
         return logits
 
     def mean_slope(self, mean):
@@ -71,10 +75,11 @@ class Categorical:
         return slope[:, :, 1:] if self.n_categories == 2 else slope
 
     def log_mean(self, logits):
-        """Logarithms of the class probabilities, (K, C, b)."""
+        """Logarithms of the class probabilities, (K, C, b); may overwrite logits."""
         if self.n_categories == 2:
             return log_expit(np.concatenate([-logits, logits], axis=1))
-        return log_softmax(logits, axis=1)
+        log_softmax_in_place(np.moveaxis(logits, 1, 0))
+        return logits
 
     def bounded(self, predictor):
         """The predictors: no logit is too large."""

@@ -4,14 +4,18 @@ Rows do not see each other.
 """
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy import special
 
 from skmoe.data.design import blocks_of
 from skmoe.engine.gate import GateRows
-from skmoe.engine.predictor import linear_predictor
+from skmoe.engine.predictor import linear_predictor, linear_predictors
 from skmoe.engine.quantiles import OutputMixture, mixture_quantile
 from skmoe.engine.routing import is_worthwhile
-from skmoe.engine.softmax import softmax_in_place
+from skmoe.engine.softmax import (
+    log_softmax_in_place,
+    logsumexp,
+    normalise_in_place,
+)
 
 _BLOCK_ROWS = 8192
 
@@ -41,40 +45,61 @@ class FittedModel:
 
     def gate_probability(self, inputs):
         """Probabilities of the experts, (n, K)."""
-        return _by_blocks(lambda rows: self._gate(rows).T, inputs)
+        if inputs.expert_proba is not None:
+            return inputs.expert_proba
+        return _by_blocks(
+            lambda rows: self._gate(rows, self._gate_predictor(rows)).T, inputs
+        )
 
     def log_joint(self, inputs, target):
         """Logarithms of gate and experts' densities of targets (..., n), two (n, K).
 
         Densities are those of rows that are seen.
         """
-        log_gate = _by_blocks(self._log_gate, inputs)
+        log_gate = _by_blocks(
+            lambda rows: self._log_gate(rows, self._gate_predictor(rows)).T, inputs
+        )
         log_density = _by_blocks(self._log_density, inputs, target)
         unseen = self.distribution.unseen(target)
         if unseen is not None:
             above = log_gate + _by_blocks(self._log_density, inputs, unseen[1])
-            log_density = log_density - logsumexp(above, axis=1, keepdims=True)
+            log_density = log_density - special.logsumexp(above, axis=1, keepdims=True)
         return log_gate, log_density
 
     def mean(self, inputs):
         """Mean of y, or class probabilities, (n, c)."""
-        chooses = is_worthwhile(self.gate) and inputs.expert_proba is None
-        mean_of = _routed_mean if chooses else _dense_mean
-        return _by_blocks(lambda rows: mean_of(self, rows), inputs)
+        return _by_blocks(self._mean_of, inputs)
+
+    def _mean_of(self, rows):
+        """Mean of y, or class probabilities, of a block, (b, c)."""
+        if is_worthwhile(self.gate) and rows.expert_proba is None:
+            return _routed_mean(self, rows)
+        gate, mean = self._gate_and_means(rows)
+        mean = self._with_fixed(mean)
+        mean *= gate[:, None]
+        return mean.sum(axis=0).T
 
     def expert_mean(self, inputs):
-        """Mean of y, or class probabilities, under each expert, (K, c, n)."""
-        found = self._mean_of_others(inputs)
+        """Mean of y, or class probabilities, under each expert, (E, c, n)."""
+        return self._with_fixed(self._means(inputs, self.predictor(inputs)))
+
+    def _with_fixed(self, found):
+        """Means of all experts, (K, c, n) -> (E, c, n)."""
         if self.fixed is None:
             return found
         mean, _ = self.fixed.moments(found.shape[1])
         shape = *mean.shape, found.shape[2]
         return np.concatenate([found, np.broadcast_to(mean[:, :, None], shape)])
 
-    def _mean_of_others(self, inputs):
-        """As `expert_mean`, of the experts that have parameters, (K, c, n)."""
-        mean = self.distribution.mean(self.predictor(inputs))
+    def _means(self, inputs, predictor):
+        """Means under the experts that have parameters, (K, q, n) -> (K, c, n)."""
+        mean = self.distribution.mean(predictor)
         return mean if inputs.trials is None else mean * inputs.trials
+
+    def _gate_and_means(self, rows):
+        """Probabilities of the experts in a block, (E, b), and `_means`."""
+        logits, predictor = self._predictors(rows)
+        return self._gate(rows, logits), self._means(rows, predictor)
 
     def _dispersion_of(self, inputs):
         """Dispersions of the experts, (K, m, 1), or times the trials, (K, m, n)."""
@@ -85,27 +110,41 @@ class FittedModel:
         """Logarithms of class probabilities, (n, C)."""
 
         def of_rows(rows):
-            log_class = self.distribution.log_mean(self.predictor(rows))
-            return logsumexp(self._log_gate(rows).T[:, None] + log_class, axis=0).T
+            logits, predictor = self._predictors(rows)
+            joint = self.distribution.log_mean(predictor)
+            joint += self._log_gate(rows, logits)[:, None]
+            return logsumexp(joint).T
 
         return _by_blocks(of_rows, inputs)
 
-    def std(self, inputs):
-        """Standard deviation of y, (n, m)."""
+    def class_probability(self, inputs):
+        """Class probabilities, (n, C), none of which rounding leaves above 1."""
+
+        def of_rows(rows):
+            found = self._mean_of(rows)
+            found /= found.sum(axis=1, keepdims=True)
+            return found
+
+        return _by_blocks(of_rows, inputs)
+
+    def mean_and_std(self, inputs):
+        """Mean and standard deviation of y, two (n, m)."""
         variance = self.dispersion * self.distribution.variance
         if self.fixed is not None:
             _, own = self.fixed.moments(variance.shape[1])
             variance = np.concatenate([variance, own])
 
         def of_rows(rows):
-            gate, mean = self._gate(rows), self.expert_mean(rows)
+            gate, mean = self._gate_and_means(rows)
+            mean = self._with_fixed(mean)
             noise = np.sqrt(variance.T @ gate)
-            gap = mean - np.einsum("kn,kmn->mn", gate, mean)
+            average = np.einsum("kn,kmn->mn", gate, mean)
             # Squares may overflow.
-            gap = np.hypot.reduce(np.sqrt(gate)[:, None] * gap, axis=0)
-            return np.hypot(noise, gap).T
+            gap = np.hypot.reduce(np.sqrt(gate)[:, None] * (mean - average), axis=0)
+            return np.stack([average, np.hypot(noise, gap)]).T
 
-        return _by_blocks(of_rows, inputs)
+        found = _by_blocks(of_rows, inputs)
+        return found[..., 0], found[..., 1]
 
     def cdf(self, inputs, target):
         """P(Y <= target) of each output, (m, n) -> (n, m).
@@ -115,7 +154,7 @@ class FittedModel:
         target = np.atleast_2d(target)[: self.dispersion.shape[1]]
 
         def of_rows(rows, target):
-            gate, mean = self._gate(rows), self._mean_of_others(rows)
+            gate, mean = self._gate_and_means(rows)
             below = self.distribution.cdf(target, mean, self._dispersion_of(rows))
             if self.fixed is not None:
                 below = np.concatenate([below, self.fixed.cdf(target)])
@@ -129,7 +168,7 @@ class FittedModel:
         fixed = [] if self.fixed is None else self.fixed.experts
 
         def of_rows(rows):
-            gate, mean = self._gate(rows), self._mean_of_others(rows)
+            gate, mean = self._gate_and_means(rows)
             dispersions = np.swapaxes(self._dispersion_of(rows), 0, 1)
             outputs = []
             for j, dispersion in enumerate(dispersions):
@@ -142,16 +181,19 @@ class FittedModel:
 
     def sample(self, inputs, n_samples, rng):
         """Draws of y, (n, n_samples, m)."""
-        expert = draw_categories(self.gate_probability(inputs), n_samples, rng)
-        mean = np.moveaxis(self._mean_of_others(inputs), 2, 0)
-        own = np.minimum(expert, len(self.coef) - 1)
-        mean = mean[np.arange(inputs.X.shape[0])[:, None], own]
-        dispersion = self.dispersion[own]
+        drawn_of = draw_categories(self.gate_probability(inputs), n_samples, rng)
+        own = np.minimum(drawn_of, len(self.coef) - 1)
+
+        def of_rows(rows, own):
+            mean = self._means(rows, self.predictor(rows))
+            return mean[own.T, :, np.arange(own.shape[1])[:, None]]
+
+        mean, dispersion = _by_blocks(of_rows, inputs, own.T), self.dispersion[own]
         if inputs.trials is not None:
             dispersion = dispersion * inputs.trials[:, None, None]
         drawn = self.distribution.sample(mean, dispersion, rng)
         for k, fixed in enumerate([] if self.fixed is None else self.fixed.experts):
-            chosen = expert == len(self.coef) + k
+            chosen = drawn_of == len(self.coef) + k
             drawn[chosen] = fixed.sample((chosen.sum(), mean.shape[2]), rng)
         return drawn
 
@@ -162,17 +204,35 @@ class FittedModel:
         found = linear_predictor(X, *values, self.distribution.is_relative)
         return found if inputs.offset is None else found + inputs.offset
 
+    def _predictors(self, rows):
+        """Logits of all branches of the gate (R, b), and linear predictors (K, q, b).
+
+        One product where gate and experts see the same; no logits if none are asked.
+        """
+        spec = self.specification
+        if rows.expert_proba is not None:
+            return None, self.predictor(rows)
+        if spec.gate_columns is not None or spec.expert_columns is not None:
+            return self._gate_predictor(rows), self.predictor(rows)
+        gate = self.gate_coef, self.gate_intercept, True
+        experts = self.coef, self.intercept, self.distribution.is_relative
+        logits, found = linear_predictors(rows.X, gate, experts)
+        found = found if rows.offset is None else found + rows.offset
+        return logits.reshape(-1, rows.X.shape[0]), found
+
     def gate_rows(self, inputs):
         """Rows of the gate, normalised, see `GateRows`."""
         local = GateRows(self.gate, self._gate_predictor(inputs))
         local.normalise()
         return local
 
-    def _gate(self, rows):
-        """Probabilities of the experts in a block, (K, b)."""
+    def _gate(self, rows, logits):
+        """Probabilities of the experts in a block, (R, b) -> (E, b), in place."""
         if rows.expert_proba is not None:
             return rows.expert_proba.T
-        return self.gate_rows(rows).probability
+        found = GateRows(self.gate, logits).logits
+        normalise_in_place(found)
+        return found
 
     def _gate_predictor(self, rows):
         """Logits of all branches of the gate, (R, b)."""
@@ -180,13 +240,12 @@ class FittedModel:
         values = linear_predictor(X, self.gate_coef, self.gate_intercept, True)
         return values.reshape(-1, X.shape[0])
 
-    def _log_gate(self, rows):
-        """Logarithms of the probabilities of the experts, (b, K)."""
+    def _log_gate(self, rows, logits):
+        """Logarithms of the probabilities of the experts, (R, b) -> (E, b)."""
         if rows.expert_proba is not None:
             with np.errstate(divide="ignore"):
-                return np.log(rows.expert_proba)
-        logits = GateRows(self.gate, self._gate_predictor(rows)).logits
-        return log_softmax(logits.T, axis=1)
+                return np.log(rows.expert_proba).T
+        return log_softmax_in_place(GateRows(self.gate, logits).logits)
 
     def _log_density(self, rows, target):
         """Log-density of targets under each expert, (b, E)."""
@@ -219,25 +278,24 @@ class FittedModel:
 
 def _by_blocks(of_rows, inputs, *target):
     """What a function gives for all rows, block by block, (n, ...)."""
-    blocks = blocks_of(inputs.X.shape[0], _BLOCK_ROWS)
+    n_rows = inputs.X.shape[0]
+    blocks = blocks_of(n_rows, _BLOCK_ROWS)
     if len(blocks) == 1:
         return of_rows(inputs, *target)
-    return np.concatenate(
-        [
-            of_rows(inputs.take(b), *(values[..., b] for values in target))
-            for b in blocks
-        ]
-    )
+    found = None
+    for block in blocks:
+        values = of_rows(inputs.take(block), *(part[..., block] for part in target))
+        if found is None:
+            # In the same order: sums over experts or classes are fast where rows lie
+            # together.
+            found = np.empty_like(values, shape=(n_rows, *values.shape[1:]))
+        found[block] = values
+    return found
 
 
 def _seen(X, columns):
     """Columns of X that a part of the model sees."""
     return X if columns is None else X[:, columns]
-
-
-def _dense_mean(model, rows):
-    """Mean of the values of all experts, (b, c)."""
-    return np.einsum("kb,kcb->bc", model._gate(rows), model.expert_mean(rows))
 
 
 def _routed_mean(model, rows):
@@ -272,18 +330,26 @@ def _best_experts(gate, logits):
         best[:] = logits.argmax(axis=1)
         logit[:] = logits[every, best]
         logits[every, best] = -np.inf
-    softmax_in_place(kept.T)
+    normalise_in_place(kept.T)
     return expert, kept
 
 
 def mixture_log_density(log_gate, log_density):
     """log sum_k pi_k p_k, (n, K), (n, K) -> (n,)."""
-    return logsumexp(log_gate + log_density, axis=1)
+    joint = (log_gate + log_density).T
+    with np.errstate(invalid="ignore"):
+        found = logsumexp(joint)
+    infinite = np.isnan(found)
+    if infinite.any():
+        found[infinite] = special.logsumexp(joint[:, infinite], axis=0)
+    return found
 
 
 def posterior(log_gate, log_density):
     """Responsibilities, (n, K)."""
-    return softmax(log_gate + log_density, axis=1)
+    joint = log_gate + log_density
+    normalise_in_place(joint.T)
+    return joint
 
 
 def draw_categories(probability, n_samples, rng):
@@ -291,5 +357,7 @@ def draw_categories(probability, n_samples, rng):
     cumulated = np.cumsum(probability, axis=1)
     uniform = rng.uniform(size=(probability.shape[0], n_samples))
     uniform *= cumulated[:, -1:]
-    drawn = (uniform[:, :, None] >= cumulated[:, None]).sum(axis=2)
-    return np.minimum(drawn, probability.shape[1] - 1)
+    drawn = np.zeros(uniform.shape, dtype=np.intp)
+    for below in cumulated.T[:-1]:
+        drawn += uniform >= below[:, None]
+    return drawn

@@ -12,15 +12,42 @@ def linear_predictor(X, coef, intercept, is_relative=False):
 
     `is_relative` says that differences count, along the last axis but the rows.
     """
-    flat = coef.reshape(intercept.size, coef.shape[-1])
+    return linear_predictors(X, (coef, intercept, is_relative))[0]
+
+
+def linear_predictors(X, *parts):
+    """As `linear_predictor` of several parts by one product, a list.
+
+    A part is a tuple of its arguments after X.
+    """
+    flat = [
+        coef.reshape(intercept.size, coef.shape[-1]) for coef, intercept, _ in parts
+    ]
+    constant = np.concatenate([intercept.ravel() for _, intercept, _ in parts])
+    joined = _product(X, np.concatenate(flat), constant)
+    found, first = [], 0
+    for coef, (_, intercept, is_relative) in zip(flat, parts):
+        values = joined[first : first + intercept.size]
+        first += intercept.size
+        # Of NaN no comparison holds.
+        if not np.abs(values).max(initial=0.0) <= _LARGEST:
+            far = ~(np.abs(values) <= _LARGEST).all(axis=0)
+            own = coef, intercept, is_relative
+            values[:, far] = _bounded(X[far], *own).reshape(len(values), -1)
+        found.append(values.reshape(*intercept.shape, -1))
+    return found
+
+
+def _product(X, coef, intercept):
+    """coef X' + intercept, (n, d), (q, d), (q,) -> (q, n), which may overflow."""
     with np.errstate(over="ignore", invalid="ignore"):
-        values = np.asarray((X @ flat.T).T) if sparse.issparse(X) else flat @ X.T
-        values = values + intercept.ravel()[:, None]
-    values = values.reshape(intercept.shape + values.shape[1:])
-    far = ~(np.abs(values) <= _LARGEST).reshape(-1, values.shape[-1]).all(axis=0)
-    if far.any():
-        values[..., far] = _bounded(X[far], flat, intercept, is_relative)
-    return values
+        if sparse.issparse(X):
+            found = np.asarray((X @ coef.T).T)
+        else:
+            # Else each product makes a copy of its own, column by column.
+            found = coef @ X.astype(np.float64, copy=False).T
+        found += intercept[:, None]
+    return found
 
 
 def _bounded(X, coef, intercept, is_relative):

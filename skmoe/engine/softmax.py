@@ -42,16 +42,29 @@ def logsumexp(values):
     return top + np.log(np.exp(values - top).sum(axis=0))
 
 
+def log_softmax_in_place(logits):
+    """Turn logits into logarithms of probabilities over the first axis; the same."""
+    logits -= logits.max(axis=0)
+    logits -= np.log(np.exp(logits).sum(axis=0))
+    return logits
+
+
 def softmax_in_place(logits):
     """Turn logits into probabilities over the first axis; their logsumexp, (...)."""
+    top, total = normalise_in_place(logits)
+    np.log(total, out=total)
+    total += top
+    return total
+
+
+def normalise_in_place(logits):
+    """As `softmax_in_place`; their maximum and the sum of exp(logits - maximum)."""
     top = np.maximum.reduce(logits)
     logits -= top
     np.exp(logits, out=logits)
     total = np.add.reduce(logits)
     logits /= total
-    np.log(total, out=total)
-    total += top
-    return total
+    return top, total
 
 
 def positive_probability(logit):
