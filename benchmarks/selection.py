@@ -2,7 +2,7 @@
 
     python benchmarks/selection.py [--sets 40]
 
-Generated sets of 300 rows and 20 columns, as in examples/plot_feature_selection.py: 7
+Generated sets of 300 rows and 20 columns, as in the example of feature selection: 7
 of 60 coefficients are not zero.  `skmoe.model_selection.alpha_path` with five folds;
 then `refit_on_support` on the same rows, and on 300 new ones.  Prints two tables in
 Markdown: coefficients found and errors of the slopes by rule; and how often slopes that

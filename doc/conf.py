@@ -56,10 +56,13 @@ nitpick_ignore_regex = [
     ("std:ref", "accuracy_score|r2_score"),  # in scikit-learn's docstrings of score
 ]
 
+# Folders of the gallery, named as the pages of the guide.
+QUESTIONS = ["estimators", "structure", "understand", "choose", "predict"]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "ignore_pattern": "/paper/",
+    "subsection_order": ExplicitOrder([f"../examples/{name}" for name in QUESTIONS]),
     "within_subsection_order": ExplicitOrder(["plot_quickstart.py", "*"]),
     "backreferences_dir": "generated/examples",
     "doc_module": "skmoe",
@@ -87,7 +90,7 @@ def adapt_links(app, docname, source):
         path = normpath(join("doc", folder, match["path"]))
         if path.startswith("doc/"):
             return match[0]
-        if example := re.fullmatch(r"examples/(plot_\w+)\.py", path):
+        if example := re.fullmatch(r"examples/((?:\w+/)?plot_\w+)\.py", path):
             return f"](/auto_examples/{example[1]}.rst)"
         # MyST offers what follows "path:" as a download.
         return f"](/{PAGES[path]})" if path in PAGES else f"](path:{up}{path})"

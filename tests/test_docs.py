@@ -166,6 +166,7 @@ def code_blocks(page):
 
 PAGES = [
     "README.md",
+    "doc/index.md",
     *(f"doc/guide/{path.name}" for path in sorted(GUIDE.glob("*.md"))),
     "doc/coming_from_lcmm_and_lrmoe.md",
     "doc/coming_from_stata_fmm.md",
@@ -181,6 +182,16 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch)
         if not module or find_spec(module):
             exec(code, names)
     pyplot.close("all")
+
+
+def test_the_tests_that_the_page_of_numbers_cites_are_there():
+    page = (DOC / "same_numbers.md").read_text(encoding="utf-8")
+    cited = re.findall(r"`tests/(\w+\.py)::(?:(\w+)::)?(\w+)`", page)
+    assert len(cited) == page.count("`tests/test_") > 30
+    for module, kind, test in cited:
+        text = (ROOT / "tests" / module).read_text(encoding="utf-8")
+        holder = text.partition(f"\nclass {kind}:\n")[2] if kind else text
+        assert f"def {test}(" in holder
 
 
 @pytest.fixture
