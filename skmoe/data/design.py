@@ -30,7 +30,7 @@ _LOCAL = threading.local()
 
 def block_rows(n_columns):
     """Rows per block for a design of `n_columns` columns."""
-    fitting = max(_BLOCK_BYTES // (8 * max(n_columns, 1)), 1)
+    fitting = int(max(_BLOCK_BYTES // (8 * max(n_columns, 1)), 1))
     return min(max(2 ** (fitting.bit_length() - 1), _MIN_ROWS), _MAX_ROWS)
 
 
