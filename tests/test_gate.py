@@ -7,7 +7,7 @@ from _data import MODELS, flat, random_theta, soft_start
 from skmoe.engine.descent import minimise
 from skmoe.engine.gate_curvature import GateCurvature
 from skmoe.engine.starts import lighter
-from skmoe.solvers import MirrorDescent
+from skmoe.solvers import AcceleratedEM, MirrorDescent
 
 MANY = 40_000
 
@@ -71,6 +71,7 @@ def test_curvature_nearby_is_that_of_a_gate_that_moved_little():
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_fit_on_a_sampled_curvature_ends_at_a_stationary_point():
     mixture, drawn = mixture_of("binary-2", n=MANY)
     theta = soft_start(mixture, drawn.expert)
@@ -87,7 +88,7 @@ def test_natural_step_is_minus_the_em_step_near_a_fixed_point(name):
     # A penalty couples noise and coefficients, which the information leaves out.
     mixture, drawn = mixture_of(name, n=2000, alpha=0.0)
     start = soft_start(mixture, drawn.expert)
-    end = minimise(mixture, start, MirrorDescent(1.0), 5000, 1e-15).theta
+    end = minimise(mixture, start, AcceleratedEM(), 500, 1e-15).theta
     nearby = end.plus(random_theta(mixture, 5), 1e-4)
     state = mixture.evaluate(nearby)
     em_step = flat(mixture.project(state).minus(nearby))
