@@ -3,6 +3,7 @@
 from skmoe._glm import MixtureOfGLMExperts
 from skmoe._linear import MixtureOfLinearExperts
 from skmoe._logistic import MixtureOfLogisticExperts
+from skmoe._predictive import PredictiveDistribution
 
 __version__ = "0.1.0.dev0"
 
@@ -10,6 +11,7 @@ __all__ = [
     "MixtureOfGLMExperts",
     "MixtureOfLinearExperts",
     "MixtureOfLogisticExperts",
+    "PredictiveDistribution",
 ]
 
 for _name in __all__:

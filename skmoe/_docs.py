@@ -29,7 +29,7 @@ PAGES = {
     ),
     "understand": ("Standard errors and convergence rates",),
     "choose": ("How many experts", "Selecting columns", "More parameters than rows"),
-    "predict": ("Groups that are known",),
+    "predict": ("Predictive distribution", "Groups that are known"),
     "scale": ("Batches that arrive one by one",),
     "export": ("Export",),
 }

@@ -374,7 +374,7 @@ class MixtureOfLinearExperts(MultiOutputMixin, MixtureRegressor):
             of at most 2.
         """
         inputs, model = self._inputs(X, offset, expert_proba), self._model()
-        if return_std and np.isfinite(model.distribution.variance):
+        if return_std and np.isfinite(model.distribution.noise_variance):
             both = model.mean_and_std(inputs)
             return tuple(self._cast(self._like_y(found), inputs) for found in both)
         y_mean = self._cast(self._like_y(model.mean(inputs)), inputs)

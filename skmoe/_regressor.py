@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._fixed import with_fixed
 from skmoe._partial import partial_fit
+from skmoe._predictive import PredictiveDistribution
 from skmoe._sklearn import fit_context
 from skmoe._typing import FloatArray, MatrixLike, RandomState, keeps_type
 from skmoe._validation import (
@@ -180,6 +181,54 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         partial_fit(self, X, y, None, known)
         return self
 
+    def predictive(
+        self,
+        X: MatrixLike,
+        *,
+        offset: ArrayLike | None = None,
+        expert_proba: ArrayLike | None = None,
+        trials: ArrayLike | None = None,
+    ) -> PredictiveDistribution:
+        """Distribution of y given x as one object, as SciPy's frozen distributions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), \
+                default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_proba : array-like of shape (n_samples, n_experts), default=None
+            Probabilities of the experts in place of the gate's, such as those of
+            :meth:`expert_proba`.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
+
+        Returns
+        -------
+        distribution : PredictiveDistribution
+            With `mean`, `std`, `var`, `median`, `pdf` or `pmf` and their logarithms,
+            `cdf`, `sf`, `ppf`, `interval` and `rvs`, of each row.
+
+        Raises
+        ------
+        ValueError
+            If the data is invalid.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MixtureOfGLMExperts
+        >>> X, y = np.zeros((40, 1)), np.tile([0, 1, 2, 5], 10)
+        >>> model = MixtureOfGLMExperts(1).fit(X, y)
+        >>> count = model.predictive([[0.0]])
+        >>> count.mean().round(2), count.pmf([[0, 1, 2]]).round(2)
+        (array([2.]), array([[0.14, 0.27, 0.27]]))
+        """
+        inputs = self._inputs(X, offset, expert_proba, trials)
+        own = self._fitted_encoder(), self._fitted["is_flat"]
+        return PredictiveDistribution(self._model(), inputs, *own)
+
     def predict_quantile(
         self,
         X: MatrixLike,
@@ -270,7 +319,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         ValueError
             If `coverage` is not between 0 and 1, both excluded.
         """
-        levels = check_coverage(coverage)
+        levels = check_coverage("coverage", coverage)
         return self.predict_quantile(
             X, levels, offset=offset, expert_proba=expert_proba, trials=trials
         )

@@ -232,12 +232,12 @@ def _shown(values):
     return str(values.tolist()) if few else f"an array of shape {values.shape}"
 
 
-def check_coverage(coverage):
+def check_coverage(name, coverage):
     """Probabilities of the two ends of an interval with some coverage, a list."""
-    level = check_probabilities("coverage", coverage)
+    level = check_probabilities(name, coverage)
     if level.ndim:
         raise ValueError(
-            f"coverage={_shown(level)} is not one number; call "
+            f"{name}={_shown(level)} is not one number; call "
             "predict_quantile for several."
         )
     tail = (1 - level) / 2

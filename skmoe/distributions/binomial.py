@@ -62,6 +62,10 @@ class Binomial:
         """What the slopes change by with the means, (K, 1, b) -> (K, 1, 1, b)."""
         return ((1 - 2 * mean) * change)[:, :, None]
 
+    def variance(self, mean, dispersion):
+        """Variances of y, (K, 1, b); of as many trials as the dispersion."""
+        return mean * (1 - mean / dispersion)
+
     def far_log_density(self, predictor, target, dispersion):
         """As `at(...).log_density`, where it is not finite, (K, b)."""
         return np.fmax(self.at(predictor, target, dispersion).log_density, _LEAST)

@@ -99,6 +99,14 @@ class LogLink:
         """What the slopes change by with the means, (K, 1, b) -> (K, 1, 1, b)."""
         return change[:, :, None]
 
+    def variance(self, mean, dispersion):
+        """Variances of y, (K, 1, b).
+
+        Scores ``(y - mu) mu / (phi V(mu))`` in the predictor have the variance
+        ``mu^2 / (phi V(mu))``, which is the expected curvature over phi.
+        """
+        return dispersion * mean * (mean / self.family.expected_curvature(mean))
+
     def bounded(self, predictor):
         """Predictors whose means can be held: experts may be steep."""
         return np.clip(predictor, *log_bounds(np.float64))

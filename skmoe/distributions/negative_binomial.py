@@ -159,6 +159,10 @@ class NegativeBinomial(LogLink):
         """Rows of predictors (K, 1, b) and targets (b,)."""
         return NegativeBinomialRows(self.family, predictor[:, 0], target, dispersion)
 
+    def variance(self, mean, dispersion):
+        """Variances of y, (K, 1, b)."""
+        return mean + dispersion * np.square(mean)
+
     def natural_slope(self, log_dispersion):
         """Such that the derivative by log(a) is that times (deviance - weight a)."""
         return 0.5 * np.exp(log_dispersion)

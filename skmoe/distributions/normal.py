@@ -33,7 +33,7 @@ class Normal:
     first_predictor = None  # the first step leads to the optimum from anywhere
     is_discrete, is_symmetric, power = False, True, 0
     is_dispersion_model = True
-    variance = 1.0  # of the noise of scale 1
+    noise_variance = 1.0  # of the noise of scale 1
 
     def __init__(self, n_outputs=1, has_outliers=False):
         self.has_outliers = has_outliers
@@ -108,6 +108,10 @@ class Normal:
     def mean_slope_change(self, mean, change):
         """What the slopes change by with the means, (K, m, b) -> (K, m, m, b)."""
         return np.zeros_like(self.mean_slope(mean))
+
+    def variance(self, mean, dispersion):
+        """Variances of y, (K, m, 1) or (K, m, b)."""
+        return dispersion * self.noise_variance
 
     def bounded(self, predictor):
         """Predictors whose means can be held."""

@@ -30,7 +30,7 @@ class StudentT(Normal):
     def __init__(self, df, n_outputs=1):
         super().__init__(n_outputs, has_outliers=True)
         self.df = df
-        self.variance = df / (df - 2) if df > 2 else np.inf
+        self.noise_variance = df / (df - 2) if df > 2 else np.inf
 
     def at(self, predictor, target, dispersion):
         """As of `Normal`."""

@@ -128,23 +128,34 @@ class FittedModel:
         return _by_blocks(of_rows, inputs)
 
     def mean_and_std(self, inputs):
-        """Mean and standard deviation of y, two (n, m)."""
-        variance = self.dispersion * self.distribution.variance
-        if self.fixed is not None:
-            _, own = self.fixed.moments(variance.shape[1])
-            variance = np.concatenate([variance, own])
+        """Mean and standard deviation of y, two (n, m).
+
+        The second is infinite where an expert has none.
+        """
 
         def of_rows(rows):
-            gate, mean = self._gate_and_means(rows)
-            mean = self._with_fixed(mean)
-            noise = np.sqrt(variance.T @ gate)
+            gate, own = self._gate_and_means(rows)
+            mean, variance = self._with_fixed(own), self._variances(rows, own)
+            has_none = np.isinf(variance).any(axis=0)
+            noise = np.where(has_none, 0.0, variance) * gate[:, None]
             average = np.einsum("kn,kmn->mn", gate, mean)
             # Squares may overflow.
             gap = np.hypot.reduce(np.sqrt(gate)[:, None] * (mean - average), axis=0)
-            return np.stack([average, np.hypot(noise, gap)]).T
+            std = np.hypot(np.sqrt(noise.sum(axis=0)), gap)
+            return np.stack([average, np.where(has_none, np.inf, std)]).T
 
         found = _by_blocks(of_rows, inputs)
         return found[..., 0], found[..., 1]
+
+    def _variances(self, rows, mean):
+        """Variances of y under each expert, (E, m, 1 or b), of own means (K, m, b)."""
+        with np.errstate(over="ignore"):
+            found = self.distribution.variance(mean, self._dispersion_of(rows))
+        if self.fixed is None:
+            return found
+        _, fixed = self.fixed.moments(mean.shape[1])
+        shape = *fixed.shape, found.shape[2]
+        return np.concatenate([found, np.broadcast_to(fixed[:, :, None], shape)])
 
     def cdf(self, inputs, target):
         """P(Y <= target) of each output, (m, n) -> (n, m).
@@ -163,21 +174,22 @@ class FittedModel:
         return _by_blocks(of_rows, inputs, target)
 
     def quantile(self, inputs, levels):
-        """Quantiles of each output, (r,) -> (n, m, r)."""
+        """Quantiles of each output, (r,) or (r, m, n) -> (n, m, r)."""
         distribution = self.distribution
         fixed = [] if self.fixed is None else self.fixed.experts
 
-        def of_rows(rows):
+        def of_rows(rows, *of_each):
             gate, mean = self._gate_and_means(rows)
             dispersions = np.swapaxes(self._dispersion_of(rows), 0, 1)
             outputs = []
             for j, dispersion in enumerate(dispersions):
                 own = dispersion, distribution, [one.of_output(j) for one in fixed]
                 mixture = OutputMixture(gate, mean[:, j], *own)
-                outputs.append(mixture_quantile(levels, mixture))
+                q = of_each[0][:, j] if of_each else levels
+                outputs.append(mixture_quantile(q, mixture))
             return np.stack(outputs).transpose(2, 0, 1)
 
-        return _by_blocks(of_rows, inputs)
+        return _by_blocks(of_rows, inputs, *([levels] if levels.ndim > 1 else []))
 
     def sample(self, inputs, n_samples, rng):
         """Draws of y, (n, n_samples, m)."""

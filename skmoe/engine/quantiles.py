@@ -87,12 +87,14 @@ class OutputMixture:
 
 
 def mixture_quantile(q, mixture):
-    """Quantiles of an `OutputMixture`, (r,) -> (r, n)."""
+    """Quantiles of an `OutputMixture`, (r,) or (r, n) -> (r, n)."""
     if mixture.distribution.is_discrete:
         return np.stack([_of_counts(level, mixture) for level in q])
     jumps = [k for k, expert in enumerate(mixture.fixed) if expert.has_jump]
     if jumps:
         return np.stack([_beside_jump(level, mixture, jumps[0]) for level in q])
+    if q.ndim > 1:
+        return np.stack([_of_each(level, 1 - level, mixture) for level in q])
     return np.stack([_of_smooth(level, 1 - level, mixture) for level in q])
 
 
@@ -117,10 +119,18 @@ def _beside_jump(q, mixture, number):
         (q < below, q / rest, (1 - q - share) / rest),
         (q > below + share, (q - share) / rest, (1 - q) / rest),
     ):
-        for half in rows & (level <= 0.5), rows & (level > 0.5):
-            if (chosen := np.flatnonzero(half)).size:
-                levels = level[chosen], above[chosen]
-                found[chosen] = _of_smooth(*levels, others.take(chosen))
+        chosen = np.flatnonzero(rows)
+        levels = level[chosen], above[chosen]
+        found[chosen] = _of_each(*levels, others.take(chosen))
+    return found
+
+
+def _of_each(q, above, mixture):
+    """As `_of_smooth`, of probabilities (n,) on both sides of the median."""
+    found = np.empty_like(q)
+    for half in q <= 0.5, q > 0.5:
+        if (rows := np.flatnonzero(half)).size:
+            found[rows] = _of_smooth(q[rows], above[rows], mixture.take(rows))
     return found
 
 
