@@ -154,6 +154,7 @@ def test_fits_of_a_path_are_no_worse_than_fits_from_starts_of_their_own(path):
         assert fit.objective_curve_[-1] < other.objective_curve_[-1] + 1e-5
 
 
+@pytest.mark.long
 def test_true_columns_are_found():
     """Four of 45 coefficients, and few others."""
     rows, y, _ = switched(n=400, d=15, seed=1)
@@ -263,6 +264,7 @@ def kinds():
     }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", kinds())
 def test_every_kind_has_a_path_and_a_refit(name):
     model, y, known = kinds()[name]

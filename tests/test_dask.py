@@ -67,6 +67,7 @@ def test_fit_is_the_plain_one(name, client):
     assert type(found.to_local()) is type(estimator)
 
 
+@pytest.mark.long
 def test_small_files_are_as_many_partitions_of_y_as_of_x(client, tmp_path):
     """Of one column Dask would read several files at once."""
     X, y, _, estimator = drawn("linear-3", 2000)

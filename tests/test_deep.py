@@ -263,6 +263,7 @@ def test_classifier_and_warm_start():
     assert warm.objective_curve_[0] == pytest.approx(objective, abs=1e-9)
 
 
+@pytest.mark.long
 def test_search_over_depth():
     X, y, _ = quadrants(600)
     grid = {"depth": [1, 2]}

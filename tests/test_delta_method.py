@@ -12,7 +12,14 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", params=MODELS)
+# Every third in the short run.
+PARAMS = [
+    pytest.param(name, marks=[pytest.mark.long] * (number % 3 > 0))
+    for number, name in enumerate(MODELS)
+]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def fit(request):
     return Fit(request.param)
 

@@ -240,6 +240,7 @@ class TestComposition:
         assert repr(model).endswith("(init='kmeans', n_experts=3, random_state=0)")
         assert "n_experts" in model._repr_html_()
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         "estimator, data",
         [(REGRESSOR, load_diabetes), (CLASSIFIER, load_iris)],

@@ -71,6 +71,7 @@ no_second_expert = pytest.mark.filterwarnings(
 )
 
 
+@pytest.mark.long
 @no_second_expert
 @parametrize_with_checks([MixtureOfGLMExperts(family="poisson")])
 def test_estimator_check(estimator, check):
@@ -332,6 +333,7 @@ def test_exposure_as_weights_within_rows():
         assert other < log_likelihood
 
 
+@pytest.mark.sampled(1)
 @every_family
 def test_lasso_sparse_input_and_groups(family):
     X, y = two_regimes(family)

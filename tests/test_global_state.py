@@ -131,7 +131,7 @@ def test_fits_leave_it(name, untouched):
 def test_fits_in_parallel_leave_it(untouched):
     model = MixtureOfLinearExperts(3, n_init=4, n_jobs=2, random_state=0)
     with joblib.parallel_backend("threading"):
-        for _ in range(10):
+        for _ in range(4):
             model.fit(X, Y)
 
 

@@ -142,7 +142,7 @@ def assert_sound(model, X, y):
     assert np.isfinite(model.score(X, y)) or len(X) < 2
 
 
-@pytest.mark.sampled(40)
+@pytest.mark.sampled(12)
 @every_way
 @pytest.mark.parametrize("case", CASES)
 def test_result_is_finite_and_objective_monotone(case, solver, penalty):

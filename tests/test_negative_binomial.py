@@ -231,6 +231,7 @@ SETS = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", SETS)
 def test_two_experts_are_those_of_brute_force(name):
     """Of several of SciPy's optimisers, from several starts."""
@@ -316,6 +317,7 @@ def test_no_prior_of_dispersions():
     assert other.prior_dispersion_ is None
 
 
+@pytest.mark.long
 def test_batches_one_by_one_come_near_the_fit():
     rng = np.random.default_rng(0)
     X = rng.uniform(-2, 2, (12_000, 2))
