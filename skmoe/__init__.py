@@ -4,6 +4,7 @@ from skmoe._glm import MixtureOfGLMExperts
 from skmoe._linear import MixtureOfLinearExperts
 from skmoe._logistic import MixtureOfLogisticExperts
 from skmoe._predictive import PredictiveDistribution
+from skmoe._quantile import MixtureQuantileRegressor
 
 __version__ = "0.1.0.dev0"
 
@@ -11,6 +12,7 @@ __all__ = [
     "MixtureOfGLMExperts",
     "MixtureOfLinearExperts",
     "MixtureOfLogisticExperts",
+    "MixtureQuantileRegressor",
     "PredictiveDistribution",
 ]
 
