@@ -52,7 +52,7 @@ autosummary_filename_map = {
 default_role = "py:obj"
 nitpick_ignore_regex = [
     ("py:obj", r"\w+"),
-    ("py:.*", r"(joblib|matplotlib|numpy|skl2onnx|sklearn)\..*"),
+    ("py:.*", r"(joblib|matplotlib|numpy|scipy|skl2onnx|sklearn)\..*"),
     ("std:ref", "accuracy_score|r2_score"),  # in scikit-learn's docstrings of score
 ]
 
