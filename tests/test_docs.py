@@ -270,6 +270,17 @@ def test_a_known_section_is_on_its_page_and_named(set_site, page, section):
     assert f"[{section}]({page}.md#{anchor})" in overview
 
 
+def test_the_overview_of_the_guide_lists_every_section():
+    overview = (GUIDE / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"\[(.*?)\]\((\w+)\.md#", overview)
+    sections = [
+        (title, path.stem)
+        for path in GUIDE.glob("*.md")
+        for title in re.findall(r"\n## (.*)", path.read_text(encoding="utf-8"))
+    ]
+    assert sorted(listed) == sorted(sections)
+
+
 def test_messages_name_a_section_and_its_address_if_there_is_one(set_site):
     X, y = np.arange(40.0).reshape(20, 2), np.arange(20.0) ** 2
     model = MixtureOfLinearExperts(gate_features=["age"])
