@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import mmap
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from contextlib import closing
+from functools import reduce
+from itertools import count, repeat
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from skmoe._base import BaseMixtureOfExperts
+from skmoe._batches import Batches
 from skmoe._parts import fit_parts
-from skmoe.data.part_checks import Given
 from skmoe.data.sample import Known
 from skmoe.engine.parts import added
 
 __all__ = ["array_batches", "fit_batches"]
 
 _Estimator = TypeVar("_Estimator", bound=BaseMixtureOfExperts)
-_NAMES = "X", "y", *(name for name in Known._fields if name != "groups")
 _Batch = tuple | dict[str, Any]
 _Batches = Callable[[], Iterable[_Batch]] | Iterable[_Batch]
 
@@ -27,9 +29,9 @@ _Batches = Callable[[], Iterable[_Batch]] | Iterable[_Batch]
 def fit_batches(estimator: _Estimator, batches: _Batches) -> _Estimator:
     """Fit an estimator by exact passes over batches of rows.
 
-    Only a batch for each thread and a sample of the rows are in memory.  Each iteration
-    reads all batches once: the fit is that of ``estimator.fit`` on all rows, not a
-    stochastic approximation.
+    Only a batch for each thread, the next one and a sample of the rows are in memory.
+    Each iteration reads all batches once: the fit is that of ``estimator.fit`` on all
+    rows, not a stochastic approximation.
 
     Parameters
     ----------
@@ -74,6 +76,13 @@ def fit_batches(estimator: _Estimator, batches: _Batches) -> _Estimator:
     starts are tried on a random sample of that size.  The matrices of the Newton steps
     are stored: memory grows with the square of the number of coefficients.
 
+    From the second pass on a thread reads the next batch while this one is summed, so
+    that what belongs to a thread, such as a connection of sqlite3, is to be opened in
+    the function.  Batches in a list are not read ahead, and batches that share memory,
+    such as a buffer that is filled anew, come one by one.  What the function raises
+    ends the fit after the batches before, and an interrupt after the batch that is
+    being read.
+
     `init` must be the name of a strategy.  `n_jobs` does nothing: each start reads the
     batches, and so they are made one after another.  Callbacks are called, as by `fit`,
     without X and y.
@@ -96,7 +105,7 @@ def fit_batches(estimator: _Estimator, batches: _Batches) -> _Estimator:
             f"estimator is of type {type(estimator).__name__}; give a "
             "MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts."
         )
-    return fit_parts(estimator, Stream(_Batched(batches)))
+    return fit_parts(estimator, Stream(Batches(batches)))
 
 
 def array_batches(
@@ -176,14 +185,19 @@ def array_batches(
     def batches():
         for start in range(0, lengths[0], batch_size):
             rows = slice(start, start + batch_size)
-            batch = tuple(array[rows] for array in arrays)
+            batch = tuple(_read(array[rows]) for array in arrays)
             if known:
                 batch = dict(zip(("X", "y", "sample_weight"), batch))
-                batch |= {name: array[rows] for name, array in known.items()}
-            yield batch
+                batch |= {name: _read(array[rows]) for name, array in known.items()}
             _let_go(everything)
+            yield batch
 
     return batches
+
+
+def _read(values):
+    """Rows of an array in memory: those of a memory map are read here."""
+    return np.array(values) if isinstance(values, np.memmap) else values
 
 
 def _let_go(arrays):
@@ -202,7 +216,7 @@ class Stream:
 
     Parameters
     ----------
-    parts : iterable of parts, the same at each pass
+    parts : object with the method `read` of `skmoe._batches.Batches`
     """
 
     def __init__(self, parts):
@@ -223,36 +237,32 @@ class Stream:
 
     def collect(self, function, *common, each=None):
         """List of `function(part, *common)`, or of `function(part, own, *common)`."""
-        own = None if each is None else iter(each)
-        results = []
-        for parts in self._groups():
-            arguments = [() if own is None else (next(own),) for _ in parts]
-            results += self.map_threads(
-                lambda part, extra: function(self._applied(part), *extra, *common),
-                parts,
-                arguments,
-            )
-        return results
+        with closing(self._results(function, common, each)) as results:
+            return list(results)
 
     def total(self, function, *common):
         """Sum of `function(part, *common)`, named tuples that add up."""
-        result = None
-        for parts in self._groups():
-            for found in self.map_threads(
-                lambda part: function(self._applied(part), *common), parts
-            ):
-                result = found if result is None else added(result, found)
-        return result
+        with closing(self._results(function, common)) as results:
+            return reduce(added, results)
 
-    def _groups(self):
-        """Selected parts, as many at a time as there are threads."""
-        parts = (
-            part
-            for number, part in enumerate(self.parts)
-            if self.numbers is None or number in self.numbers
-        )
-        while group := list(islice(parts, self.n_threads)):
-            yield group
+    def _results(self, function, common, each=None):
+        """What `collect` makes of each part, in their order."""
+
+        def result(part, extra):
+            return function(self._applied(part), *extra, *common)
+
+        own = repeat(()) if each is None else ((one,) for one in each)
+        parts, n_at_once = self.parts.read(self.n_threads)
+        numbers, running = count(), deque()
+        with closing(parts):
+            for part in parts:
+                if self.numbers is None or next(numbers) in self.numbers:
+                    running.append(self.map_threads(result, [part], [next(own)]))
+                del part  # before the next is read
+                if len(running) == n_at_once:
+                    yield from running.popleft()
+            for last in running:
+                yield from last
 
     def _applied(self, part):
         """A part after all functions."""
@@ -265,81 +275,3 @@ class Stream:
         changed = Stream(self.parts)
         vars(changed).update({**vars(self), **changes})
         return changed
-
-
-class _Batched:
-    """The user's batches as `Given` parts, the same at each pass.
-
-    Parameters
-    ----------
-    batches : callable or iterable
-    """
-
-    def __init__(self, batches):
-        if isinstance(batches, Iterator):
-            raise TypeError(
-                f"batches is an iterator of type {type(batches).__name__}, which can "
-                "be read only once; give a function that returns a new one."
-            )
-        if not (callable(batches) or isinstance(batches, Iterable)):
-            raise TypeError(
-                f"batches is of type {type(batches).__name__}; give a function that "
-                "returns an iterator over batches (X, y), or a list of them."
-            )
-        self.batches, self.sizes = batches, None
-
-    def __iter__(self):
-        """One pass; later ones are compared with the first."""
-        sizes = []
-        batches = self.batches() if callable(self.batches) else self.batches
-        for number, batch in enumerate(batches):
-            rows = _named_rows(batch, number)
-            given = Given(f"batch {number}", **rows, is_known=self.sizes is not None)
-            sizes.append(np.shape(given.X)[:1])
-            if self.sizes is not None and sizes != self.sizes[: number + 1]:
-                self._differ(sizes)
-            yield given
-        if self.sizes is None:
-            self.sizes = sizes
-        elif len(sizes) != len(self.sizes):
-            self._differ(sizes)
-
-    def _differ(self, sizes):
-        """A pass is unlike the first."""
-        raise ValueError(
-            f"batches gave {len(self.sizes)} batches of {_total(self.sizes)} rows in "
-            f"the first pass, but {len(sizes)} of {_total(sizes)} in a later one, or "
-            "in another order; each pass must give the same batches."
-        )
-
-
-def _named_rows(batch, number):
-    """A batch by the names of its parts, a dict."""
-    if isinstance(batch, dict):
-        if unknown := batch.keys() - _NAMES:
-            raise TypeError(
-                f"batch {number} has the keys {sorted(map(str, unknown))}; those known "
-                f"are {list(_NAMES)}."
-            )
-        if missing := {"X", "y"} - batch.keys():
-            raise TypeError(
-                f"batch {number} lacks the keys {sorted(missing)}; give 'X' and 'y'."
-            )
-        return batch
-    elif isinstance(batch, tuple | list) and len(batch) in (2, 3):
-        return dict(zip(_NAMES, batch))
-    raise TypeError(
-        f"batch {number} is {_kind(batch)}; give tuples (X, y) or (X, y, "
-        "sample_weight), or dicts with the keys 'X' and 'y'."
-    )
-
-
-def _kind(batch):
-    """What a batch is, for messages."""
-    length = f" of length {len(batch)}" if isinstance(batch, tuple | list) else ""
-    return f"of type {type(batch).__name__}{length}"
-
-
-def _total(sizes):
-    """Number of rows."""
-    return sum(size[0] for size in sizes if size)

@@ -1,6 +1,7 @@
 """Small parts of the engine, whose slips a fit would hide: it corrects itself."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from skmoe.engine.clustering import by_distance, lloyd
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.descent import _remaining
 from skmoe.engine.draws import Draw
+from skmoe.engine.mixture import Mixture
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.parts import on_parts
 from skmoe.engine.penalty import Penalty
@@ -313,6 +315,15 @@ def test_a_gate_that_needs_all_rows_of_parts_makes_do_with_those_of_starts(monke
     assert start.weight.sum() == pytest.approx(200)
 
 
+class OnePart(NamedTuple):
+    """What a `Stream` reads."""
+
+    part: Mixture
+
+    def read(self, n_threads):
+        return (part for part in self), n_threads
+
+
 @pytest.mark.parametrize(
     "of_rows",
     [
@@ -323,7 +334,7 @@ def test_a_gate_that_needs_all_rows_of_parts_makes_do_with_those_of_starts(monke
 )
 def test_what_needs_single_rows_is_refused_over_parts(of_rows):
     sample = problem_of("linear-2").mixture
-    whole = on_parts(sample, Stream([sample.with_stored_curvature()]))
+    whole = on_parts(sample, Stream(OnePart(sample.with_stored_curvature())))
     theta = random_theta(sample, 0)
     assert whole.evaluate(theta).objective == sample.evaluate(theta).objective
     with pytest.raises(TypeError, match="Parts have sums"):

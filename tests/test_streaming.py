@@ -1,5 +1,9 @@
 """Fits to batches of rows: the same parameters as in memory, and bad batches."""
 
+import contextvars
+import itertools
+import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -10,6 +14,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 from _data import Model
+from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.compose import make_column_selector
 from sklearn.exceptions import ConvergenceWarning
@@ -23,6 +28,7 @@ from skmoe import (
 from skmoe.callbacks import Checkpoint, load_checkpoint
 from skmoe.data import sampling
 from skmoe.data.canonical import Rows
+from skmoe.engine import parts
 from skmoe.streaming import array_batches, fit_batches
 
 CASES = {
@@ -303,13 +309,7 @@ def test_threads_change_nothing(solver, monkeypatch):
     X, y, weight, estimator = drawn("linear-3", solver=solver)
     batches = array_batches(X, y, weight, batch_size=300)
     expected = fit_batches(clone(estimator), batches)
-
-    @contextmanager
-    def three_threads():
-        with ThreadPoolExecutor(3) as executor:
-            yield executor.map, 3
-
-    monkeypatch.setattr("skmoe._fit.block_map", three_threads)
+    in_threads(monkeypatch, 3)
     assert_same_fit(fit_batches(estimator, batches), expected, 0.0)
 
 
@@ -406,3 +406,139 @@ def test_failed_fit_leaves_an_earlier_one():
         fit_batches(model, [(X[:, :2], y), (NAN[:, :2], y)])
     assert model.n_features_in_ == 3
     np.testing.assert_array_equal(model.predict(X), before)
+
+
+DATA, TARGET = drawn("linear-3", 600)[:2]
+ROWS = [slice(start, start + 150) for start in range(0, 600, 150)]
+
+
+def in_threads(monkeypatch, n_threads):
+    """Let fits run in so many threads."""
+
+    @contextmanager
+    def pool():
+        with ThreadPoolExecutor(n_threads) as executor:
+            yield executor.map, n_threads
+
+    monkeypatch.setattr("skmoe._fit.block_map", pool)
+
+
+def before_sums(monkeypatch, hook):
+    """Call `hook()` before the sums of each batch."""
+    sweep = parts.sweep
+
+    def hooked(*args):
+        hook()
+        return sweep(*args)
+
+    monkeypatch.setattr(parts, "sweep", hooked)
+
+
+class TestReadingAhead:
+    """A thread takes the next batch while the sums of the one before are made."""
+
+    def test_goes_on_while_sums_are_made(self, monkeypatch):
+        second = threading.Event()
+
+        def batches():
+            second.clear()
+            for number, rows in enumerate(ROWS[:2]):
+                if number:
+                    second.set()
+                yield DATA[rows], TARGET[rows]
+
+        ahead = []
+        before_sums(monkeypatch, lambda: ahead.append(second.wait(20)))
+        fit_batches(clone(LINEAR), batches)
+        assert ahead and all(ahead)
+
+    @pytest.mark.parametrize("n_threads", [1, 2])
+    def test_holds_at_most_one_batch_more_than_threads(self, n_threads, monkeypatch):
+        in_threads(monkeypatch, n_threads)
+        arrays, most = weakref.WeakValueDictionary(), []
+
+        def kept(values):
+            array = values.copy()
+            arrays[next(names)] = array
+            return array
+
+        def batches():
+            most.append(0)
+            for rows in ROWS:
+                batch = kept(DATA[rows]), kept(TARGET[rows])
+                most[-1] = max(most[-1], len(arrays) // 2)
+                yield batch
+                del batch
+
+        names = itertools.count()
+        fit_batches(clone(LINEAR), batches)
+        del most[1]  # when samples of rows are taken: here these are all
+        assert max(most) <= n_threads + 1
+
+    def test_tells_errors_after_the_batches_before(self, monkeypatch):
+        n_passes, sums = itertools.count(), []
+
+        def batches():
+            is_last = next(n_passes) == 3
+            sums.clear()
+            for number, rows in enumerate(ROWS):
+                if is_last and number == 2:
+                    raise OSError("the disk is gone")
+                yield DATA[rows], TARGET[rows]
+
+        before_sums(monkeypatch, lambda: sums.append(1))
+        with pytest.raises(OSError, match="the disk is gone"):
+            fit_batches(clone(LINEAR), batches)
+        assert len(sums) == 2
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+    def test_ends_with_the_fit(self, error, monkeypatch):
+        """No thread is left, and the user's function is closed where it was read."""
+        closed, n_sums = [], itertools.count()
+
+        def batches():
+            reader = threading.get_ident()
+            try:
+                for rows in ROWS:
+                    yield DATA[rows], TARGET[rows]
+            finally:
+                closed.append(threading.get_ident() == reader)
+
+        def failing():
+            if next(n_sums) == 5:
+                raise error
+
+        before_sums(monkeypatch, failing)
+        before = threading.enumerate()
+        with pytest.raises(error):
+            fit_batches(clone(LINEAR), batches)
+        assert threading.enumerate() == before
+        assert len(closed) > 3 and all(closed)
+
+    def test_is_in_the_context_of_the_fit(self):
+        number, found = contextvars.ContextVar("number"), []
+        number.set(7)
+
+        def batches():
+            found.append((number.get(None), get_config()["assume_finite"]))
+            yield from [(DATA[rows], TARGET[rows]) for rows in ROWS]
+
+        with config_context(assume_finite=True):
+            fit_batches(clone(LINEAR), batches)
+        assert set(found) == {(7, True)}
+
+
+@pytest.mark.parametrize("n_buffers, n_threads", [(1, 1), (1, 3), (2, 2)])
+def test_buffers_may_be_filled_anew(n_buffers, n_threads, monkeypatch):
+    """No batch overwrites one that is in use."""
+    in_threads(monkeypatch, n_threads)
+    buffers = np.empty((n_buffers, *DATA[ROWS[0]].shape))
+
+    def batches():
+        for number, rows in enumerate(ROWS):
+            buffer = buffers[number % n_buffers]
+            buffer[:] = DATA[rows]
+            yield buffer, TARGET[rows]
+
+    expected = fit_batches(clone(LINEAR), [(DATA[rows], TARGET[rows]) for rows in ROWS])
+    assert_same_fit(fit_batches(clone(LINEAR), batches), expected, 0.0)

@@ -30,7 +30,9 @@ class Share(NamedTuple):
     def of(self, rows):
         """These rows of a part, a pair of Rows."""
         if self.for_start is None:
-            return rows.take(slice(0, 0)), rows
+            # Copies: a batch may come in a buffer that is filled anew.
+            every = np.arange(rows.weight.shape[0])
+            return rows.take(every[:0]), rows.take(every)
         cumulated = np.cumsum(rows.weight)
         drawn = np.searchsorted(cumulated, self.for_start, "right")
         drawn = np.minimum(drawn, cumulated.shape[0] - 1)

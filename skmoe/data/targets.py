@@ -51,7 +51,8 @@ class Outputs(NamedTuple):
 
     def summary(self, y):
         """Nothing but the shape of outputs, an array of no rows, or ends of a few."""
-        return one_of_each(y) if has_ends(y) else y[:0]
+        # A view would keep all of y in memory.
+        return one_of_each(y) if has_ends(y) else y[:0].copy()
 
     def learn(self, summary):
         """Encoder of outputs of the shape of `summary`."""

@@ -86,6 +86,13 @@ class _Use:
             _LIMIT.leave(self)
 
 
+def thread_pool(n_threads):
+    """Executor of so many threads."""
+    # Threads do not inherit scikit-learn's configuration, which is a thread's.
+    configure = partial(set_config, **get_config())
+    return ThreadPoolExecutor(n_threads, initializer=configure)
+
+
 @contextmanager
 def block_map(at_most=None):
     """A `map` over groups of blocks, and how many groups it runs at once.
@@ -100,9 +107,7 @@ def block_map(at_most=None):
         if n_threads == 1:
             yield map, 1
         else:
-            # Threads do not inherit scikit-learn's configuration, which is a thread's.
-            configure = partial(set_config, **get_config())
-            with ThreadPoolExecutor(n_threads, initializer=configure) as executor:
+            with thread_pool(n_threads) as executor:
                 yield executor.map, n_threads
     finally:
         _LIMIT.leave(use)
