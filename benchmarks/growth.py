@@ -70,23 +70,23 @@ def memory_of_fit(n_samples, layout):
         estimator = MixtureOfLinearExperts(N_EXPERTS, init=part, max_iter=2)
         fit_quietly(estimator, X[small], y[small])
         estimator = MixtureOfLinearExperts(N_EXPERTS, init=start, max_iter=5, tol=0)
-        before = _reset_peak()
+        before = reset_peak()
         fit_quietly(estimator, X, y)
-        found[name] = _peak() - before
+        found[name] = peak() - before
     return found
 
 
-def _reset_peak():
+def reset_peak():
     """Forget the peak so far where the system can (Linux); the peak then, in bytes."""
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
     except OSError:
         pass
-    return _peak()
+    return peak()
 
 
-def _peak():
+def peak():
     """Peak resident memory of this process, in bytes."""
     try:
         with open("/proc/self/status") as file:
