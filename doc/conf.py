@@ -38,6 +38,7 @@ myst_heading_anchors = 3
 myst_enable_extensions = ["dollarmath"]
 html_math_renderer = "mathml"  # which browsers draw without a script or a network
 autodoc_typehints = "none"  # the docstrings say more
+autodoc_mock_imports = ["skpro"]  # whose base classes the pages do not repeat
 
 # A class page lists the methods itself, see _templates/autosummary/class.rst.
 numpydoc_show_class_members = False
@@ -52,7 +53,7 @@ autosummary_filename_map = {
 default_role = "py:obj"
 nitpick_ignore_regex = [
     ("py:obj", r"\w+"),
-    ("py:.*", r"(joblib|matplotlib|numpy|scipy|skl2onnx|sklearn)\..*"),
+    ("py:.*", r"(joblib|matplotlib|numpy|pandas|scipy|skl2onnx|sklearn|skpro)\..*"),
     ("std:ref", "accuracy_score|r2_score"),  # in scikit-learn's docstrings of score
 ]
 

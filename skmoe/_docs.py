@@ -29,7 +29,11 @@ PAGES = {
     ),
     "understand": ("Standard errors and convergence rates",),
     "choose": ("How many experts", "Selecting columns", "More parameters than rows"),
-    "predict": ("Predictive distribution", "Groups that are known"),
+    "predict": (
+        "Predictive distribution",
+        "A regressor of skpro",
+        "Groups that are known",
+    ),
     "scale": ("Batches that arrive one by one",),
     "export": ("Export",),
 }

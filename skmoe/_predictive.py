@@ -44,13 +44,15 @@ class PredictiveDistribution:
     Values that methods take, y or probabilities, are one for all rows (a number), one
     for each row (the shape of the rows), or r for each, along one more axis: with n
     rows of shape (n, r), or (1, r) for the same in all.  Results have the shape that
-    follows.
+    follows.  ``distribution[rows]`` is that of some rows.
 
     Attributes
     ----------
     shape : tuple
         Shape of the rows: (n,), or (n, n_outputs) where y has several outputs, each of
         which then has its own mean, cdf and quantiles.
+    point_mass : float or None
+        Value that has a probability, where all others have a density.
 
     See Also
     --------
@@ -78,6 +80,7 @@ class PredictiveDistribution:
     """
 
     shape: tuple[int, ...]
+    point_mass: float | None
 
     def __init__(
         self, model: FittedModel, inputs: Inputs, encoder: Any, is_flat: bool
@@ -86,6 +89,9 @@ class PredictiveDistribution:
         X: Any = inputs.X
         n_rows, n_outputs = X.shape[0], model.dispersion.shape[1]
         self.shape = (n_rows,) if is_flat else (n_rows, n_outputs)
+        fixed = [] if model.fixed is None else model.fixed.experts
+        values = [expert.value for expert in fixed if expert.is_alone]
+        self.point_mass = values[0] if values else None
 
     def mean(self) -> FloatArray:
         """Mean, as `predict`.
@@ -329,6 +335,15 @@ class PredictiveDistribution:
         drawn = self._model.sample(self._inputs, n_samples, rng)
         drawn = np.moveaxis(drawn, 2, 1).reshape(*self.shape, n_samples).astype(float)
         return drawn[..., 0] if size is None else drawn
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> PredictiveDistribution:
+        """Distribution of some of the rows: a number, slice, mask or indices."""
+        inputs = self._inputs.take(np.arange(len(self))[rows].reshape(-1))
+        own = self._model, inputs, self._encoder, len(self.shape) == 1
+        return PredictiveDistribution(*own)
 
     def __repr__(self) -> str:
         kind = type(self).__name__

@@ -159,6 +159,7 @@ def test_experts_without_coefficients_have_moments_and_quantiles(background):
     options = {"point_mass": 0.0, "background": background}
     model = MixtureOfLinearExperts(2, random_state=0, **options).fit(X, y)
     found = model.predictive(X)
+    assert found.point_mass == 0.0 and linear().predictive(X).point_mass is None
     q = rng.uniform(0.001, 0.999, 300)
     at = found.ppf(q)
     jump = model.gate_proba(X)[:, 2] * (at == 0)
@@ -176,6 +177,16 @@ def test_density_integrates_to_one(fitted):
     assert integrate.simpson(found.pdf(y[None])[0], x=y) == pytest.approx(1, abs=1e-6)
     found = fitted["negative_binomial"][0].predictive(X[:1])
     assert found.pmf(np.arange(500)[None]).sum() == pytest.approx(1)
+
+
+def test_some_rows_are_those_rows(fitted):
+    for model, known in fitted.values():
+        found = model.predictive(X, **known)
+        assert len(found) == 300 and len(found[5]) == 1
+        for rows in (slice(3, 9), [7, 2], np.arange(300) % 3 == 0):
+            np.testing.assert_allclose(found[rows].mean(), found.mean()[rows])
+            expected = found.ppf(0.8)[rows]
+            np.testing.assert_allclose(found[rows].ppf(0.8), expected)
 
 
 def test_t_noise_without_a_variance():
