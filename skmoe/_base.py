@@ -743,6 +743,18 @@ class BaseMixtureOfExperts(
         return joint_of_groups(*joint, sample.weight, sample.group)
 
     @property
+    def expert_shares_(self) -> FloatArray:
+        """Shares of the experts in the responsibilities of the fit, (n_experts,)."""
+        check_is_fitted(self)
+        return self._fitted["mass"].copy()
+
+    @property
+    def n_parameters_(self) -> int:
+        """Number of parameters that the data determined, as criteria count them."""
+        check_is_fitted(self)
+        return self._fitted["n_parameters"]
+
+    @property
     def _doc_link_template(self):
         """Page that scikit-learn's diagrams link to; none without a site."""
         return page_template()

@@ -239,6 +239,76 @@ class HasCriteria:
         )
         return float(self._fit_to(X, y, known).icl)
 
+    def summary(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        expert_labels: ArrayLike | None = None,
+        *,
+        trials: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
+    ) -> str:
+        """Text of the fit: criteria, experts and gate.
+
+        Standard errors are those of :func:`skmoe.inspection.inference`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            A weight counts as so many rows.
+        groups : array-like of shape (n_samples,), default=None
+            Labels of groups that share one latent expert, as in `fit`.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
+                (n_samples, n_classes), default=None
+            Known part of the experts' linear predictors, as in `fit`.
+        expert_labels : array-like of int of shape (n_samples,), default=None
+            Experts that are known, else -1, as in `fit`; they are then data too.
+        trials : array-like of shape (n_samples,), default=None
+            Number of trials of each row, whose successes y counts; 1 by default.
+            Of ``family='binomial'`` alone.
+        y_upper : array-like of shape (n_samples,), default=None
+            Upper ends of what is known of y, whose lower ends are then `y`: the same
+            where y is known, infinite where it is censored on one side.  Of linear
+            experts with normal noise alone.
+        entry : array-like of shape (n_samples,), default=None
+            What y had to exceed for its row to be seen (left truncation); minus
+            infinity for nothing.  Likewise.
+
+        Returns
+        -------
+        text : str
+            Criteria are those of the given data; shares, coefficients and noise those
+            of the fit.  Experts are columns.
+
+        Raises
+        ------
+        ValueError
+            If the data is invalid, or `groups` is missing where `fit` had it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MixtureOfLinearExperts
+        >>> x = np.linspace(-1, 1, 201)[:, None]
+        >>> y = np.abs(x[:, 0]) + 0.1 * np.cos(50 * x[:, 0])
+        >>> model = MixtureOfLinearExperts(gate_alpha=0.01, random_state=0).fit(x, y)
+        >>> print(model.summary(x, y))  # doctest: +ELLIPSIS
+        MixtureOfLinearExperts
+        samples            201    log-likelihood ...
+        """
+        known = Known(
+            sample_weight, groups, offset, expert_labels, trials, y_upper, entry
+        )
+        from skmoe._summary import summary_of  # which asks what is below this module
+
+        return summary_of(self, self._fit_to(X, y, known), y)
+
     def _fit_to(self, X, y, known):
         """How well the model fits some data: what the criteria need."""
         if y is None:

@@ -189,6 +189,10 @@ class MixtureOfGLMExperts(MixtureRegressor):
     background_range_ : ndarray of shape (2,)
         Least and largest y of the fit, where `background` is; without the rows of
         `point_mass`, if others cannot have these.
+    expert_shares_ : ndarray of shape (n_experts,)
+        Shares of the experts in the responsibilities of the fit; they sum to 1.
+    n_parameters_ : int
+        Number of parameters that the data determined, as `aic` and `bic` count them.
     n_iter_ : int
         Iterations of the best start; after `partial_fit` the number of its calls.
     converged_ : bool

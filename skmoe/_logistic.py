@@ -156,6 +156,10 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         branches of the last level.
     gate_intercept_ : ndarray of shape (n_experts,) or (n_nodes, n_branches)
         Intercepts of the gate's logits.
+    expert_shares_ : ndarray of shape (n_experts,)
+        Shares of the experts in the responsibilities of the fit; they sum to 1.
+    n_parameters_ : int
+        Number of parameters that the data determined, as `aic` and `bic` count them.
     n_iter_ : int
         Iterations of the best start; after `partial_fit` the number of its calls.
     converged_ : bool

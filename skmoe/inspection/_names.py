@@ -52,15 +52,15 @@ def values_of(attributes, noise_name, intercepts):
     Of a dict that holds the noise by its name, where there is one.
     """
     parts = [
-        _beside(attributes["gate_coef_"], attributes["gate_intercept_"], intercepts[0]),
-        _beside(attributes["coef_"], attributes["intercept_"], intercepts[1]),
+        beside(attributes["gate_coef_"], attributes["gate_intercept_"], intercepts[0]),
+        beside(attributes["coef_"], attributes["intercept_"], intercepts[1]),
         attributes.get(noise_name, np.zeros(0)),
     ]
     flat = [np.asarray(part, dtype=np.float64).ravel() for part in parts]
     return np.concatenate(flat)
 
 
-def _beside(coef, intercept, has_intercept):
+def beside(coef, intercept, has_intercept):
     """Coefficients with the intercept last, where there is one, (..., p)."""
     if not has_intercept:
         return coef
@@ -80,8 +80,8 @@ def reported_entries(estimator, y, fit):
 
     Of a `Fit`; `y` is as the user gave it.
     """
-    gate, own = _features_of_both(estimator, fit.intercepts)
-    outputs = _outputs(estimator, y)
+    gate, own = features_of_both(estimator, fit.intercepts)
+    outputs = coefficient_outputs(estimator, y)
     experts = range(estimator.coef_.shape[0])
     owners = fit.problem.experts.sharing.owners()
     labels = estimator._model().gate.labels
@@ -114,8 +114,8 @@ def relative_names(estimator, y, fit):
 
     Of a `Fit`; `y` is as the user gave it.
     """
-    gate, own = _features_of_both(estimator, fit.intercepts)
-    outputs, n_experts = _outputs(estimator, y), estimator.coef_.shape[0]
+    gate, own = features_of_both(estimator, fit.intercepts)
+    outputs, n_experts = coefficient_outputs(estimator, y), estimator.coef_.shape[0]
     labels = estimator._model().gate.relative_labels
     names = [f"{label}: {name}" for label in labels for name in gate]
     owners = fit.problem.experts.sharing.owners()
@@ -139,7 +139,7 @@ def relative_names(estimator, y, fit):
     return list(compress(names, fit.coordinates.is_first))
 
 
-def _features_of_both(estimator, intercepts):
+def features_of_both(estimator, intercepts):
     """Names of the columns that gate and experts see, intercept last, two lists."""
     found, names = [], feature_names(estimator)
     for chosen, has_intercept in zip(estimator._fitted["columns"], intercepts):
@@ -156,10 +156,10 @@ def name_of(y):
 
 def outputs_of(estimator, y):
     """Outputs or classes that have means, a list; [None] for one output."""
-    return list(getattr(estimator, "classes_", _outputs(estimator, y)))
+    return list(getattr(estimator, "classes_", coefficient_outputs(estimator, y)))
 
 
-def _outputs(estimator, y):
+def coefficient_outputs(estimator, y):
     """Outputs or classes with coefficients of their own, a list; [None] for one.
 
     Outputs have the names of y's columns, if these tell them apart.
