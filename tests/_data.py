@@ -222,6 +222,16 @@ MODELS = {
 }
 
 
+def inverted_patterns(n=900, d=300, seed=0, dtype=np.float64):
+    """X, y, and which rows have the pattern of their class inverted: half of them."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=n)
+    pattern = np.repeat(rng.uniform(size=(3, d // 3)), 3, axis=1)
+    inverted = rng.uniform(size=n) < 0.5
+    X = np.clip(pattern[y] + 0.25 * rng.standard_normal((n, d)), 0, 1)
+    return np.where(inverted[:, None], 1 - X, X).astype(dtype), y, inverted
+
+
 def random_theta(mixture, seed, scale=0.7):
     """Free parameters drawn at random."""
     rng = np.random.default_rng(seed)

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from _data import MODELS
+from _data import MODELS, inverted_patterns
 
 from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.data import design, part_checks
 from skmoe.engine import predictor
+from skmoe.engine.curvature import ImplicitCurvature
 from skmoe.engine.descent import minimise
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.problem import Problem
@@ -127,6 +128,21 @@ def test_predictions_multiply_rows_once(monkeypatch):
         multiplied.clear()
         ask(X)
         assert sum(multiplied) == N
+
+
+def test_logistic_experts_of_many_columns(monkeypatch):
+    products, product = [], ImplicitCurvature._product
+
+    def counted(self, *arguments):
+        products.append(1)
+        return product(self, *arguments)
+
+    monkeypatch.setattr(ImplicitCurvature, "_product", counted)
+    X, y, _ = inverted_patterns(1800)
+    model = MixtureOfLogisticExperts(alpha=10, gate_alpha=10, random_state=0)
+    model.fit(X, y)
+    assert model.converged_
+    assert len(products) <= 350 and model.n_iter_ <= 5
 
 
 @pytest.mark.sampled(1)

@@ -36,7 +36,8 @@ def names_below(package):
 
 # Rows as arrays: how they are standardised, walked over and sampled.
 ARRAYS = {
-    f"skmoe.data.{name}" for name in ["canonical", "design", "sampling", "scaling"]
+    f"skmoe.data.{name}"
+    for name in ["canonical", "design", "raw_rows", "sampling", "scaling"]
 }
 
 

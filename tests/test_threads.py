@@ -20,7 +20,6 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
-from skmoe.engine import sweep as sweep_module
 from skmoe.engine import threads
 from skmoe.engine.threads import block_map
 from skmoe.inspection import inference
@@ -78,15 +77,15 @@ def in_threads(calls):
 @pytest.fixture
 def small_runs(monkeypatch):
     """Few blocks are worth a thread; lists how many runs the passes had."""
-    n_runs, thread_runs = [], sweep_module._thread_runs
+    n_runs, thread_runs = [], threads.thread_runs
 
-    def recorded(mixture, n_threads):
-        runs = thread_runs(mixture, n_threads)
+    def recorded(*arguments):
+        runs = thread_runs(*arguments)
         n_runs.append(len(runs))
         return runs
 
-    monkeypatch.setattr(sweep_module, "_WORK_PER_THREAD", 2**12)
-    monkeypatch.setattr(sweep_module, "_thread_runs", recorded)
+    monkeypatch.setattr(threads, "_WORK_PER_THREAD", 2**12)
+    monkeypatch.setattr(threads, "thread_runs", recorded)
     return n_runs
 
 

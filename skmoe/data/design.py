@@ -157,9 +157,10 @@ class DenseDesign:
     Attributes
     ----------
     offset : ndarray of shape (C, n), known part of predictors; None of zero
+    gram : CommonGram of the rows, or None
     """
 
-    offset = None
+    offset = gram = None
 
     def __init__(self, X, columns, mean, scale, intercept):
         self.X, self.columns, self.intercept = X, columns, intercept
@@ -270,7 +271,7 @@ class DenseBlock:
 class SparseDesign:
     """CSR X; blocks are views of its rows, scaled through the coefficients."""
 
-    offset = None
+    offset = gram = None
 
     def __init__(self, X, columns, mean, scale, intercept):
         X = X if columns is None else X[:, columns]

@@ -36,9 +36,12 @@ class Separate:
         """Curvature of each set of coefficients with some mass (J,), a list."""
         return [DenseCurvature(gram[0]) for gram in grams]
 
-    def implicit(self, design, weights, probability, exact):
+    def implicit(self, design, weights, probability, exact, passes):
         """As `stored`, by products with all rows of weights (J, n)."""
-        return [ImplicitCurvature(design, weight, exact=exact) for weight in weights]
+        return [
+            ImplicitCurvature(design, weight, exact=exact, passes=passes)
+            for weight in weights
+        ]
 
     def information(self, grams, precision):
         """Hessian of the loss in the coefficients at precisions (J, q), a matrix."""
@@ -63,10 +66,10 @@ class Together:
         matrices = [join_pairs(gram, self.size) for gram in grams]
         return list(map(DenseCurvature, matrices, mass))
 
-    def implicit(self, design, weights, probability, exact):
+    def implicit(self, design, weights, probability, exact, passes):
         """As of `Separate`, of rows with class probabilities (K, C, n)."""
         return [
-            ImplicitCurvature(design, weight, own, self.contrasts, exact)
+            ImplicitCurvature(design, weight, own, self.contrasts, exact, passes)
             for weight, own in zip(weights, probability)
         ]
 

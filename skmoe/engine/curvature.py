@@ -8,8 +8,11 @@ import numpy as np
 from scipy.linalg import block_diag, lapack
 
 from skmoe.data.design import block_rows, blocks_of
+from skmoe.data.raw_rows import ROWS_AT_ONCE, raw_rows
 from skmoe.engine.lasso import by_working_sets, lasso_step
+from skmoe.engine.preconditioner import OWN_GRAM_LIMIT, inverse_of
 from skmoe.engine.softmax import free_variance, join_pairs, pair_weights
+from skmoe.engine.threads import IN_ONE_THREAD
 
 # Relative damping of Newton systems: keeps collinear columns finite, and leaves the
 # fixed points alone since systems are solved for steps, never for coefficients.  The
@@ -17,12 +20,10 @@ from skmoe.engine.softmax import free_variance, join_pairs, pair_weights
 _RELATIVE_DAMPINGS = (1e-12, 1e-7)
 # Truncated Newton: residual reduction and most products per system (Dembo and
 # Steihaug 1983); outer iterations repair what is left.
-_FORCING = 0.1
-_MAX_PRODUCTS = 40
-# Up to this many features a Gram matrix preconditions the products.
-_GRAM_LIMIT = 256
-_PRECONDITION_DAMPING = 1e-6
-_TINY = np.finfo(np.float64).tiny
+_FORCING, _MAX_PRODUCTS = 0.1, 40
+# The same for classes where the rows' common Gram matrix preconditions: with it a
+# softmax's system is soon solved roughly, and late to digits that the next one changes.
+_ROUGH_FORCING, _FEWER_PRODUCTS = 0.3, 20
 # Share of the mass below which the curvature of a softmax counts as vanished: without
 # it a Newton step divides rounding by nothing where classes are separable.
 _SATURATED = 1e-10
@@ -98,33 +99,57 @@ class ImplicitCurvature:
     contrasts : ndarray `B` of shape (C, q), or None for squared error
     exact : bool, default=False
         Solve systems to the end.
+    passes : Threads
+        How products sum over the rows.
     """
 
-    def __init__(self, design, mass, probability=None, contrasts=None, exact=False):
-        self.design, self.mass = design, mass
+    def __init__(
+        self,
+        design,
+        mass,
+        probability=None,
+        contrasts=None,
+        exact=False,
+        passes=IN_ONE_THREAD,
+    ):
+        self.design, self.mass, self.passes = design, mass, passes
         self.probability, self.contrasts = probability, contrasts
         self.floor = 0.0 if probability is None else _SATURATED * mass.sum()
+        self.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
+        self.cheap = design, self.blocks  # rows as systems see them
         self.forcing, self.max_products = _FORCING, _MAX_PRODUCTS
         if exact:
             self.forcing, self.max_products = 1e-12, 10 * design.n_columns
-        self.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
+        elif design.gram is not None:
+            if probability is not None:
+                self.forcing, self.max_products = _ROUGH_FORCING, _FEWER_PRODUCTS
+            self.cheap = raw_rows(design), blocks_of(design.n_rows, ROWS_AT_ONCE)
 
     def dot(self, step):
         """Product with a step, (q, p) -> (q, p); one pass over the rows."""
-        if self.probability is None:
-            return self._weighted(step, lambda change, rows: change)
-        change = self._weighted(self.contrasts @ step, self._softmax_product)
-        return self.contrasts.T @ change
+        return self._product(step, self.design, self.blocks)
 
-    def _weighted(self, coef, transform):
+    def _product(self, step, design, blocks):
+        """As `dot`, with the rows of a design block by block."""
+        if self.probability is None:
+            return self._weighted(step, lambda change, rows: change, design, blocks)
+        coef, transform = self.contrasts @ step, self._softmax_product
+        return self.contrasts.T @ self._weighted(coef, transform, design, blocks)
+
+    def _weighted(self, coef, transform, design, blocks):
         """Adjoint of the transformed predictors of `coef`, (C, p) -> (C, p)."""
-        total = np.zeros_like(coef)
-        for rows in self.blocks:
-            block = self.design.block(rows)
-            change = transform(block.dot(coef), rows)
-            change *= self.mass[rows]
-            total += block.adjoint(change)
-        return total
+
+        def total_of(run):
+            total = np.zeros_like(coef)
+            for rows in run:
+                block = design.block(rows)
+                change = transform(block.dot(coef), rows)
+                change *= self.mass[rows]
+                total += block.adjoint(change)
+            return total
+
+        work = self.design.n_rows * coef.size
+        return sum(self.passes.totals(total_of, blocks, work))
 
     def _softmax_product(self, change, rows):
         """diag p - p p' times a change of logits, (C, b) -> (C, b), in place."""
@@ -143,7 +168,7 @@ class ImplicitCurvature:
         for _ in range(self.max_products):
             if energy <= self.forcing**2 * start:
                 break
-            product = self.dot(direction) + ridge * direction
+            product = self._product(direction, *self.cheap) + ridge * direction
             curvature = np.vdot(direction, product)
             if curvature <= 0:
                 if not step.any():
@@ -196,28 +221,32 @@ class ImplicitCurvature:
         """Approximate inverse of curvature + diag(ridge), (q, p) -> (q, p).
 
         All free logits of a row share their mean curvature: one Gram matrix where
-        there are few features, else its diagonal.
+        there are few features, else that of all systems, or its diagonal.
         """
-        if self.design.n_columns > _GRAM_LIMIT:
-            inverse = self._sum(lambda block, weight: block.square_sums(weight)) + ridge
-            inverse = 1.0 / np.maximum(inverse, _RELATIVE_DAMPINGS[0] * inverse.max())
-            return lambda residual: inverse * residual
-        gram = self._sum(lambda block, weight: block.gram(weight)[0])
-        diagonal = np.einsum("ii->i", gram)
-        diagonal += ridge + _PRECONDITION_DAMPING * diagonal.max() + _TINY
-        factor, _ = lapack.dpotrf(gram)
-        return lambda residual: lapack.dpotrs(factor, residual.T)[0].T
+        if self.design.n_columns <= OWN_GRAM_LIMIT:
+            gram = self._sum(lambda block, weight: block.gram(weight)[0])
+            return inverse_of(gram, ridge)
+        if self.design.gram is not None:
+            mass = sum(self._mean_curvature(rows).sum() for rows in self.blocks)
+            return inverse_of(mass * self.design.gram.matrix, ridge)
+        inverse = self._sum(lambda block, weight: block.square_sums(weight)) + ridge
+        inverse = 1.0 / np.maximum(inverse, _RELATIVE_DAMPINGS[0] * inverse.max())
+        return lambda residual: inverse * residual
 
     def _sum(self, product):
         """Sum over blocks of a product of the rows at their mean curvatures."""
         total = 0.0
         for rows in self.blocks:
-            weight = np.maximum(self.mass[rows], 0.0)
-            if self.probability is not None:
-                probability = self.probability[:, rows]
-                weight = weight * free_variance(probability, self.contrasts)
-            total = total + product(self.design.block(rows), weight[None])
+            weight = self._mean_curvature(rows)[None]
+            total = total + product(self.design.block(rows), weight)
         return total
+
+    def _mean_curvature(self, rows):
+        """Curvature of each row, its mean over the free logits, (b,)."""
+        weight = np.maximum(self.mass[rows], 0.0)
+        if self.probability is None:
+            return weight
+        return weight * free_variance(self.probability[:, rows], self.contrasts)
 
 
 class BlockCurvature:
@@ -301,12 +330,12 @@ class SoftmaxCurvature:
         pairs *= self.mass[rows] if share is None else share * self.mass[rows]
         self.grams += block.gram(pairs)
 
-    def collected(self, exact=False):
-        """The curvature of all rows added; `exact` as `ImplicitCurvature` takes it."""
+    def collected(self, exact=False, passes=IN_ONE_THREAD):
+        """The curvature of all rows added; `ImplicitCurvature` takes the options."""
         mass = self.mass if self.shares is None else self.shares * self.mass
         if self.grams is None:
             return ImplicitCurvature(
-                self.design, mass, self.probability, self.contrasts, exact
+                self.design, mass, self.probability, self.contrasts, exact, passes
             )
         matrix = join_pairs(self.grams, self.contrasts.shape[1])
         return DenseCurvature(matrix, mass.sum())

@@ -433,12 +433,13 @@ class LinearExperts:
         """Stored curvature of each set of coefficients at a blended mass, a list."""
         return self.coupling.stored(grams, expand_adjoint(self.tie**2, mass))
 
-    def implicit_curvatures(self, design, weights, probability, exact):
+    def implicit_curvatures(self, design, weights, probability, exact, passes):
         """As `curvatures`, by their products with all rows.
 
         Weights (J, n) of the rows; of classes also their probabilities (K, C, n).
+        The options are those of `ImplicitCurvature`.
         """
-        return self.coupling.implicit(design, weights, probability, exact)
+        return self.coupling.implicit(design, weights, probability, exact, passes)
 
     def _steps(self, solve, systems, theta, learning):
         """Steps of the experts that learn, see `OwnCoefficients.steps`."""

@@ -10,6 +10,7 @@ from skmoe.engine.curvature import BlockCurvature, DenseCurvature, SoftmaxCurvat
 from skmoe.engine.experts import DEAD_MASS
 from skmoe.engine.penalty import Penalty
 from skmoe.engine.softmax import gate_contrasts, softmax_in_place
+from skmoe.engine.threads import IN_ONE_THREAD
 
 _TINY = np.finfo(np.float64).tiny
 
@@ -342,9 +343,9 @@ class _BranchCurvature:
         for node, probability, share in parts:
             node.add(units, block, probability, share)
 
-    def collected(self):
-        """The curvature of all blocks added."""
-        return _joined([node.collected() for node in self.nodes])
+    def collected(self, passes=IN_ONE_THREAD):
+        """The curvature of all blocks added, with products by some passes."""
+        return _joined([node.collected(passes=passes) for node in self.nodes])
 
 
 def _joined(blocks):

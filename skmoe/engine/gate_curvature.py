@@ -12,6 +12,8 @@ import numpy as np
 
 from skmoe.data.design import block_rows, blocks_of
 from skmoe.data.sampling import is_even, sample_rows
+from skmoe.engine.preconditioner import with_gram
+from skmoe.engine.threads import IN_ONE_THREAD
 
 # A matrix serves until the logits have moved by this much, root mean square.
 _STALE = 0.15
@@ -26,10 +28,11 @@ class GateCurvature:
     weight : ndarray of shape (n,)
     gate : Gate
     dense : bool, whether the matrix may be stored
+    passes : Threads, of products with a matrix that is not
     """
 
-    def __init__(self, design, weight, gate, dense):
-        self.gate, self.dense = gate, dense
+    def __init__(self, design, weight, gate, dense, passes=IN_ONE_THREAD):
+        self.gate, self.dense, self.passes = gate, dense, passes
         self._all_rows = design, weight
         self._known_at, self._known = None, None
 
@@ -38,10 +41,11 @@ class GateCurvature:
         """Design and weights of the sample; not every mixture needs them."""
         return _sampled(*self._all_rows, self.gate.contrasts.shape[1])
 
-    def afresh(self):
-        """The same, knowing nothing of earlier coefficients."""
+    def afresh(self, passes=IN_ONE_THREAD):
+        """The same, by other passes, knowing nothing of earlier coefficients."""
         _ = self.rows  # drawn once for all copies
         fresh = copy.copy(self)
+        fresh.passes = passes
         fresh._known_at, fresh._known = None, None
         return fresh
 
@@ -68,7 +72,7 @@ class GateCurvature:
             local = self.gate.at(coef, block)
             local.normalise()
             total.add(rows, block, local)
-        self._known_at, self._known = coef, total.collected()
+        self._known_at, self._known = coef, total.collected(self.passes)
         return self._known
 
 
@@ -78,4 +82,5 @@ def _sampled(design, weight, n_free):
     rows = sample_rows(design.n_rows, design.n_columns, n_free)
     if rows is None or not is_even(weight[rows], total * len(rows) / design.n_rows):
         return design, weight
-    return design.take(rows), weight[rows] * (total / weight[rows].sum())
+    weight = weight[rows] * (total / weight[rows].sum())
+    return with_gram(design.take(rows), weight), weight

@@ -13,6 +13,7 @@ import numpy as np
 from skmoe.data.design import block_rows
 from skmoe.engine.gate_curvature import GateCurvature
 from skmoe.engine.penalty import Penalties
+from skmoe.engine.preconditioner import with_gram
 from skmoe.engine.routing import BLOCKS_AT_ONCE, is_worthwhile
 from skmoe.engine.state import Parameters, State
 from skmoe.engine.sweep import IN_MEMORY, kept_rows, sweep
@@ -90,6 +91,7 @@ class Mixture:
             self.units.weight,
             gate,
             gate.n_coupled * p_gate <= DENSE_LIMIT,
+            self.passes,
         )
         # Experts that share coefficients have one system, of all of them.
         is_small = experts.curvature_size <= DENSE_LIMIT
@@ -108,14 +110,16 @@ class Mixture:
     def take(self, chosen, weight=None):
         """The mixture on some units (index array), of the same weight unless given."""
         units, rows = self.units.take(chosen, weight)
-        gate_design = expert_design = self.gate_design.take(chosen)
+        weight = units.expand(units.weight)
+        gate_design = with_gram(self.gate_design.take(chosen), units.weight)
+        expert_design = gate_design
         if self.expert_design is not self.gate_design:
-            expert_design = self.expert_design.take(rows)
+            expert_design = with_gram(self.expert_design.take(rows), weight)
         return self.replaced(
             gate_design=gate_design,
             expert_design=expert_design,
             target=self.target[..., rows],
-            weight=units.expand(units.weight),
+            weight=weight,
             units=units,
             known=None if self.known is None else self.known[chosen],
             fixed=None if self.fixed is None else self.fixed.take(rows),
@@ -127,7 +131,7 @@ class Mixture:
         It remembers what depends on rows and model alone.
         """
         fresh = copy.copy(self)
-        fresh.gate_curvature = self.gate_curvature.afresh()
+        fresh.gate_curvature = self.gate_curvature.afresh(passes)
         fresh.passes = passes
         return fresh
 
@@ -268,4 +272,5 @@ class Mixture:
             mass = self.units.expand(self.units.weight * blended)
             weights = expand_adjoint(experts.tie**2, mass)
         design = self.expert_design
-        return experts.implicit_curvatures(design, weights, rows.expert, exact)
+        given = design, weights, rows.expert, exact, self.passes
+        return experts.implicit_curvatures(*given)

@@ -12,6 +12,7 @@ from skmoe.engine.fixed import FixedRows
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.noise_prior import equal_noise
 from skmoe.engine.penalty import NoisePrior, Penalty
+from skmoe.engine.preconditioner import with_gram
 from skmoe.engine.sharing import numbered
 from skmoe.engine.state import Parameters
 from skmoe.engine.sweep import IN_MEMORY
@@ -85,12 +86,14 @@ class Problem:
         units, first = _units(weight, group)
         X_units = X if units is None else X[first]
         self.has_groups = units is not None
-        gate_design = expert_design = make_design(
+        gate_design = make_design(
             X_units,
             spec.gate_columns,
             *scaling.columns(spec.gate_intercept),
             spec.gate_intercept,
         )
+        gate_design = with_gram(gate_design, weight if units is None else units.weight)
+        expert_design = gate_design
         is_shared = spec.gate_intercept == spec.fit_intercept and not self.has_groups
         is_shared &= not spec.shares_intercept
         if not (is_shared and _same(spec.gate_columns, spec.expert_columns)):
@@ -100,6 +103,7 @@ class Problem:
                 *scaling.columns(spec.fit_intercept, spec.shares_intercept),
                 spec.fit_intercept,
             )
+            expert_design = with_gram(expert_design, weight)
         if offset is not None:
             expert_design = with_offset(expert_design, offset)
         self.gate_design, self.expert_design = gate_design, expert_design

@@ -53,6 +53,9 @@ _CONTRACTION = 0.5
 # A run goes on while five times its promise would beat the rival.
 _BENEFIT_OF_DOUBT = 5.0
 _MIN_SAMPLE, _ROWS_PER_COEF = 1000, 20
+# Where columns are many so many rows suffice for each of an expert's: all classes or
+# outputs learn from a row.
+_ROWS_PER_COLUMN = 5
 _SAMPLE_TOL, _SAMPLE_GROWTH, _LARGEST_SHARE = 0.25, 4, 0.125
 _CLUSTERING_ITER = 20
 # Orders of labels that are tried for experts that are not alike.
@@ -175,7 +178,7 @@ class Starts:
         self.n_starts = _N_FEWER_STARTS if self.has_equal_noise else _N_STARTS
         if self.is_hard:
             self.n_hits = self.n_starts
-        elif sample.work >= _DEAR:
+        elif sample.work >= _DEAR or sample.expert_design.gram is not None:
             self.n_hits = _FEW_HITS
 
     def theta(self, kind, number):
@@ -373,7 +376,11 @@ def _grown(mixture, theta, size, rng, solver):
 def sample_size(mixture):
     """Rows that starts are tried on; a class tells less than a number does."""
     rows_per_coef = _ROWS_PER_COEF * mixture.experts.distribution.rows_per_number
-    return max(_MIN_SAMPLE, rows_per_coef * sum(n_coefs(mixture)))
+    size = max(_MIN_SAMPLE, rows_per_coef * sum(n_coefs(mixture)))
+    design = mixture.expert_design
+    if design.gram is None:
+        return size
+    return min(size, _ROWS_PER_COLUMN * mixture.n_experts * design.n_columns)
 
 
 def _from_labels(mixture, of_units, units):

@@ -1,17 +1,13 @@
 """The one pass over the rows: everything that a step needs, summed over blocks."""
 
-from collections.abc import Callable
 from functools import reduce
-from typing import NamedTuple
 
 import numpy as np
 
 from skmoe.engine.e_step import logits_of_block, unseen_of_block
 from skmoe.engine.softmax import softmax_in_place
 from skmoe.engine.state import RowMoments, Statistics
-
-# Fewer entries of X times experts are not worth a thread.
-_WORK_PER_THREAD = 2**21
+from skmoe.engine.threads import Threads
 
 
 def sweep(mixture, theta, curvature, blend, keep, given=None):
@@ -22,25 +18,17 @@ def sweep(mixture, theta, curvature, blend, keep, given=None):
     return mixture.passes.total(mixture, theta, curvature, blend, keep, given)
 
 
-class InMemory(NamedTuple):
+class InMemory(Threads):
     """Passes over rows that the mixture holds, in threads that take runs of blocks."""
-
-    map_threads: Callable = map
-    n_threads: int = 1
 
     def total(self, mixture, *arguments):
         """Statistics of all rows, a sum over blocks."""
 
         def total_of(run):
             parts = (_block_statistics(mixture, block, *arguments) for block in run)
-            # Threads do not inherit the caller's error state, see `minimise`.
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                return reduce(_added, parts)
+            return reduce(_added, parts)
 
-        runs = _thread_runs(mixture, self.n_threads)
-        if len(runs) == 1:
-            return total_of(runs[0])
-        return reduce(_added, self.map_threads(total_of, runs))
+        return reduce(_added, self.totals(total_of, mixture.blocks, mixture.work))
 
 
 IN_MEMORY = InMemory()  # in one thread
@@ -58,15 +46,6 @@ def kept_rows(mixture, always=False):
         np.empty((mixture.n_experts, n_classes, n_rows)),
         np.empty((2, n_sets, n_rows)),
     )
-
-
-def _thread_runs(mixture, n_threads):
-    """Blocks in as many runs as are worth a thread each, at most `n_threads`."""
-    n_threads = min(n_threads, mixture.work // _WORK_PER_THREAD, len(mixture.blocks))
-    if n_threads < 2:
-        return [mixture.blocks]
-    bounds = np.linspace(0, len(mixture.blocks), n_threads + 1).astype(int)
-    return [mixture.blocks[a:b] for a, b in zip(bounds, bounds[1:])]
 
 
 def _block_statistics(mixture, block, theta, curvature, blend, keep, given):

@@ -5,13 +5,56 @@ keeps to one thread, and as many threads as it was allowed take blocks instead; 
 user's own limits (environment, threadpoolctl, joblib) therefore hold.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
 from threading import RLock
+from typing import NamedTuple
 
+import numpy as np
 import threadpoolctl
 from sklearn import get_config, set_config
+
+# Less work is not worth a thread, see `Threads.totals`.
+_WORK_PER_THREAD = 2**21
+
+
+class Threads(NamedTuple):
+    """Threads that take runs of blocks, as `block_map` gives them."""
+
+    map_threads: Callable = map
+    n_threads: int = 1
+
+    def totals(self, total_of, blocks, work):
+        """Totals of runs of blocks, as many as are worth a thread each.
+
+        Parameters
+        ----------
+        total_of : callable(run), of a list of blocks
+        blocks : list
+        work : int, entries of X times experts, or times coefficients of each column
+        """
+
+        def quietly(run):
+            # Threads do not inherit the caller's error state, see `minimise`.
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                return total_of(run)
+
+        runs = thread_runs(blocks, work, self.n_threads)
+        return [quietly(runs[0])] if len(runs) == 1 else self.map_threads(quietly, runs)
+
+
+IN_ONE_THREAD = Threads()
+
+
+def thread_runs(blocks, work, n_threads):
+    """Blocks in as many runs as are worth a thread each, at most `n_threads`."""
+    n_threads = min(n_threads, work // _WORK_PER_THREAD, len(blocks))
+    if n_threads < 2:
+        return [blocks]
+    bounds = np.linspace(0, len(blocks), n_threads + 1).astype(int)
+    return [blocks[a:b] for a, b in zip(bounds, bounds[1:])]
 
 
 @cache
