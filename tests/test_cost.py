@@ -11,10 +11,16 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from _data import MODELS, inverted_patterns
+from scipy.sparse import csr_array
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
 from skmoe.data import design, part_checks
-from skmoe.engine import predictor
+from skmoe.data.design import block_rows, blocks_of, make_design
+from skmoe.engine import lasso, predictor
 from skmoe.engine.curvature import ImplicitCurvature
 from skmoe.engine.descent import minimise
 from skmoe.engine.one_expert import OneExpert
@@ -143,6 +149,43 @@ def test_logistic_experts_of_many_columns(monkeypatch):
     model.fit(X, y)
     assert model.converged_
     assert len(products) <= 350 and model.n_iter_ <= 5
+
+
+def test_lasso_of_many_columns(monkeypatch):
+    """Working sets, and factorisations of Newton's method, of a fit with its starts."""
+    calls = []
+
+    def counted(name):
+        function = getattr(lasso, name)
+
+        def call(*arguments):
+            calls.append(name)
+            return function(*arguments)
+
+        return call
+
+    for name in ("_working_set", "_newton"):
+        monkeypatch.setattr(lasso, name, counted(name))
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 500))
+    eta = 1.2 * X[:, 0] + 0.8 * X[:, 1] - 0.6 * X[:, 4]
+    y = rng.poisson(np.exp(np.minimum(eta, 6)))
+    strength = {"alpha": 20, "gate_alpha": 20, "l1_ratio": 1, "gate_l1_ratio": 1}
+    model = MixtureOfGLMExperts(random_state=0, **strength).fit(X, y)
+    assert model.converged_ and np.count_nonzero(model.coef_) < 60
+    assert calls.count("_working_set") <= 700
+    assert calls.count("_newton") <= 950
+
+
+def test_blocks_of_sparse_rows_are_as_long_as_what_they_store():
+    rng = np.random.default_rng(0)
+    columns = np.sort(rng.integers(3000, size=(N, 15)))
+    X = csr_array(
+        (np.ones(columns.size), columns.ravel(), np.arange(0, columns.size + 1, 15)),
+        shape=(N, 3000),
+    )
+    design = make_design(X, None, np.zeros(3000), np.ones(3000), True)
+    assert len(blocks_of(N, block_rows(design.row_size))) <= 3
 
 
 @pytest.mark.sampled(1)

@@ -28,9 +28,9 @@ _KEEPING = threading.Lock()
 _LOCAL = threading.local()
 
 
-def block_rows(n_columns):
-    """Rows per block for a design of `n_columns` columns."""
-    fitting = int(max(_BLOCK_BYTES // (8 * max(n_columns, 1)), 1))
+def block_rows(row_size):
+    """Rows per block where a row has so many numbers, as a design's `row_size`."""
+    fitting = int(max(_BLOCK_BYTES // (8 * max(row_size, 1)), 1))
     return min(max(2 ** (fitting.bit_length() - 1), _MIN_ROWS), _MAX_ROWS)
 
 
@@ -158,6 +158,7 @@ class DenseDesign:
     ----------
     offset : ndarray of shape (C, n), known part of predictors; None of zero
     gram : CommonGram of the rows, or None
+    row_size : float, numbers that a row takes
     """
 
     offset = gram = None
@@ -167,7 +168,7 @@ class DenseDesign:
         self.mean = mean if columns is None else mean[columns]
         self.scale = scale if columns is None else scale[columns]
         self.n_rows = X.shape[0]
-        self.n_columns = self.mean.shape[0] + intercept
+        self.n_columns = self.row_size = self.mean.shape[0] + intercept
         self._kept = None
 
     def features(self, rows):
@@ -281,6 +282,11 @@ class SparseDesign:
         self.n_rows = X.shape[0]
         self.n_columns = self.scale.shape[0] + intercept
 
+    @property
+    def row_size(self):
+        """Numbers of a row, on average: those that are stored, and the intercept."""
+        return self.X.nnz / max(self.n_rows, 1) + self.intercept
+
     def features(self, rows):
         """Scaled features of some rows (index array), CSR (len(rows), d)."""
         return sparse.csr_array(self.X[rows] / self.scale)
@@ -316,11 +322,11 @@ class SparseBlock:
         return SparseBlock(self.X[rows], self.scale, self.intercept, offset)
 
     def columns(self, chosen):
-        """The same rows with some columns (rising index array) alone, not sparse."""
+        """The same rows with some columns (rising index array) alone."""
         d = self.scale.shape[0]
         own = chosen[chosen < d]
         has_ones = self.intercept and own.size < chosen.size
-        return SparseBlock(self.X[:, own], self.scale[own], has_ones)._dense()
+        return SparseBlock(self.X[:, own], self.scale[own], has_ones)
 
     def dot(self, coef):
         """Features times coefficients, (..., p) -> (..., b)."""
@@ -348,14 +354,14 @@ class SparseBlock:
             _SMALL_GRAM, _DENSE_GAIN * np.square(counts).sum()
         ):
             return self._dense().gram(weights)
+        scaled, weighted = self.X.copy(), self.X.copy()
+        scaled.data = self.X.data / self.scale[self.X.indices]
         grams = np.empty((weights.shape[0], p, p))
         for weight, gram in zip(weights, grams):
-            weighted = self.X.copy()
-            weighted.data = weighted.data * np.repeat(weight, counts)
-            inner = (weighted.T @ self.X).toarray()
-            gram[:d, :d] = inner / self.scale / self.scale[:, None]
+            weighted.data = scaled.data * np.repeat(weight, counts)
+            gram[:d, :d] = (weighted.T @ scaled).toarray()
             if self.intercept:
-                gram[d, :d] = gram[:d, d] = self.X.T @ weight / self.scale
+                gram[d, :d] = gram[:d, d] = scaled.T @ weight
                 gram[d, d] = weight.sum()
         return grams
 

@@ -86,7 +86,7 @@ class SoftLabels:
         self.contrasts, self.dense, self.exact = contrasts, dense, exact
         self.scale, self.closed = np.broadcast_to(scale, mass.shape), closed
         self.offset = offset
-        self.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
+        self.blocks = blocks_of(design.n_rows, block_rows(design.row_size))
 
     def value(self, coef):
         """Loss at coefficients (q, p), a float."""

@@ -61,15 +61,17 @@ class DenseCurvature:
                 return solution.reshape(gradient.shape)
         raise InfeasibleStep("curvature is not positive definite")
 
-    def solve_lasso(self, score, ridge, lasso, coef):
-        """As `solve`, for a step from `coef` (q, p) that the lasso (p,) is charged."""
+    def solve_lasso(self, score, ridge, lasso, coef, left=0.0):
+        """As `solve`, for a step from `coef` (q, p) that the lasso (p,) is charged.
+
+        `left` as `lasso_step` takes it.
+        """
         if not score.size:
             return score
         matrix, _ = self._with_ridge(score.shape, ridge)
         lasso = np.broadcast_to(lasso, coef.shape).ravel()
-        return lasso_step(matrix, score.ravel(), lasso, coef.ravel()).reshape(
-            coef.shape
-        )
+        given = score.ravel(), lasso, coef.ravel()
+        return lasso_step(matrix, *given, left).reshape(coef.shape)
 
     def on(self, columns, n_columns):
         """Curvature of some columns (index array) of `n_columns`, stored."""
@@ -115,7 +117,7 @@ class ImplicitCurvature:
         self.design, self.mass, self.passes = design, mass, passes
         self.probability, self.contrasts = probability, contrasts
         self.floor = 0.0 if probability is None else _SATURATED * mass.sum()
-        self.blocks = blocks_of(design.n_rows, block_rows(design.n_columns))
+        self.blocks = blocks_of(design.n_rows, block_rows(design.row_size))
         self.cheap = design, self.blocks  # rows as systems see them
         self.forcing, self.max_products = _FORCING, _MAX_PRODUCTS
         if exact:
@@ -181,7 +183,7 @@ class ImplicitCurvature:
             direction = conditioned + energy / previous * direction
         return step
 
-    def solve_lasso(self, score, ridge, lasso, coef):
+    def solve_lasso(self, score, ridge, lasso, coef, left=0.0):
         """As of `DenseCurvature`; no more is stored than of a working set."""
         shape, n_columns = coef.shape, coef.shape[1]
         damped = np.broadcast_to(ridge + self.floor, shape)
@@ -191,22 +193,26 @@ class ImplicitCurvature:
             step = step.reshape(shape)
             return (self.dot(step) + damped * step).ravel()
 
-        def solve(chosen, score, coef):
+        def solve(chosen, score, coef, left):
             columns = np.unique(chosen % n_columns)
             parts = score.reshape(shape), lasso, coef.reshape(shape)
             score, own, coef = (part[:, columns] for part in parts)
             step = np.zeros(shape)
             curvature = self.on(columns, n_columns)
-            step[:, columns] = curvature.solve_lasso(score, ridge[columns], own, coef)
+            step[:, columns] = curvature.solve_lasso(
+                score, ridge[columns], own, coef, left
+            )
             return step.ravel()
 
         given = score.ravel(), lasso.ravel(), coef.ravel()
-        return by_working_sets(product, solve, *given).reshape(shape)
+        return by_working_sets(product, solve, *given, left).reshape(shape)
 
     def on(self, columns, n_columns):
         """As of `DenseCurvature`; a pass over the rows."""
-        grams = 0.0
-        for rows in self.blocks:
+        grams, row_size = 0.0, max(self.design.row_size, 1)
+        # Each block adds a matrix, and should have as many numbers itself.
+        size = max(block_rows(row_size), int(columns.size**2 / row_size))
+        for rows in blocks_of(self.design.n_rows, size):
             weights = self.mass[rows][None]
             if self.probability is not None:
                 own = pair_weights(self.probability[:, rows], self.contrasts)
@@ -273,9 +279,9 @@ class BlockCurvature:
         """As of `DenseCurvature`, block by block."""
         return self._each("solve", gradient, ridge)
 
-    def solve_lasso(self, score, ridge, lasso, coef):
+    def solve_lasso(self, score, ridge, lasso, coef, left=0.0):
         """As of `DenseCurvature`, block by block."""
-        return self._each("solve_lasso", score, ridge, lasso, coef)
+        return self._each("solve_lasso", score, ridge, lasso, coef, left)
 
     def on(self, columns, n_columns):
         """As of `DenseCurvature`, block by block."""
@@ -284,10 +290,10 @@ class BlockCurvature:
     def _each(self, method, *arguments):
         """Results of a method of every block on its rows of the arguments.
 
-        These are (q, p), or (p,) for all rows alike.
+        These are (q, p), or (p,) or a number for all rows alike.
         """
         n = len(self.blocks)
-        parts = zip(*(np.split(a, n) if a.ndim > 1 else [a] * n for a in arguments))
+        parts = zip(*(np.split(a, n) if np.ndim(a) > 1 else [a] * n for a in arguments))
         results = [
             getattr(block, method)(*part) for block, part in zip(self.blocks, parts)
         ]

@@ -67,7 +67,7 @@ class GateCurvature:
             return self._known
         design, weight = self.rows
         total = self.gate.curvature(design, weight, self.dense)
-        for rows in blocks_of(design.n_rows, block_rows(design.n_columns)):
+        for rows in blocks_of(design.n_rows, block_rows(design.row_size)):
             block = design.block(rows)
             local = self.gate.at(coef, block)
             local.normalise()

@@ -81,7 +81,8 @@ class Mixture:
         self.n_experts = len(experts.tie)
         self.is_routed = is_worthwhile(gate)
         width = max(p_gate, self.expert_design.n_columns)
-        n_rows = block_rows(width) * (BLOCKS_AT_ONCE if self.is_routed else 1)
+        row_size = max(self.gate_design.row_size, self.expert_design.row_size)
+        n_rows = block_rows(row_size) * (BLOCKS_AT_ONCE if self.is_routed else 1)
         self.blocks = self.units.blocks(n_rows)
         self.work = self.weight.shape[0] * width * self.n_experts
         self.gate_size = gate.contrasts.shape[1] * p_gate

@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skmoe.engine.lasso import excesses
 from skmoe.engine.state import Parameters
 
 # A coefficient held at zero is as one with this ridge.
 _STIFF = 1e18
+# Share of the slopes that a proximal step may leave to the next one (inexact Newton).
+_FORCING = 0.1
 
 
 class Penalty:
@@ -52,12 +55,14 @@ class Penalty:
     def solve(self, curvature, score, coef):
         """Step (q, p) from `coef` to the least of a quadratic model and the penalty.
 
-        Minimises ``step' curvature step / 2 - score' step + penalty(coef + step)``.
+        Minimises ``step' curvature step / 2 - score' step + penalty(coef + step)``;
+        with a lasso up to a share of the slopes at `coef`.
         """
         score = score - self.ridge * coef
         if self.is_smooth:
             return curvature.solve(score, self.ridge)
-        return curvature.solve_lasso(score, self.ridge, self.lasso, coef)
+        left = _FORCING * excesses(coef, -score, self.lasso).max(initial=0.0)
+        return curvature.solve_lasso(score, self.ridge, self.lasso, coef, left)
 
     def natural_step(self, curvature, gradient, coef):
         """Curvature to the -1, times a gradient, on the face of `coef`."""
