@@ -228,15 +228,17 @@ def main():
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     np.seterr(over="ignore", invalid="ignore", divide="ignore")
-    lines = []
-    for name in options.problems.split(","):
+    names, columns = options.problems.split(","), []
+    for name in names:
         results = [measure(name, seed, options) for seed in range(options.sets)]
-        for learner, start in results[0]:
-            values = np.array([result[learner, start] for result in results])
+        for i in range(2):
+            values = np.array([[found[i] for found in r.values()] for r in results])
             middle, worst = np.median(values, axis=0), values.max(axis=0)
-            cells = [f"{m:.4f} ({w:.4f})" for m, w in zip(middle, worst, strict=True)]
-            lines.append((name, learner, start, *cells))
-    print("\n".join(table(("problem", "learner", "start", "gap", "distance"), lines)))
+            columns.append([f"{m:.4f} ({w:.4f})" for m, w in zip(middle, worst)])
+    header = ["learner", "start"]
+    header += [f"{name}: {what}" for name in names for what in ("gap", "distance")]
+    rows = [(*key, *cells) for key, *cells in zip(results[0], *columns, strict=True)]
+    print("\n".join(table(header, rows)))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The number of experts by merging those of one large fit, beside splitting.
 
-    python benchmarks/merging.py [--sets 10] [--data 1,2,3,4,two,three]
+    python benchmarks/merging.py [--sets 10] [--data 1,2,3,4,two]
 
 The data are those of `n_experts.py` with one to four experts, and two problems with
-known numbers of experts from the repository of arXiv 2510.12744, experiments 5 and 6.
-Each way of choosing starts from nothing and sees up to six experts, four on ``two`` and
-five on ``three``:
+known numbers of experts from the repository of arXiv 2510.12744: ``two`` (its
+experiment 5) and ``three`` (its experiment 6).  Each way of choosing starts from
+nothing and sees up to six experts, four on ``two`` and five on ``three``:
 
 - ``split, BIC``: `n_experts_path`, which splits the worst expert
 - ``merge by d, BIC``: one fit of the most experts; the two nearest in the dissimilarity
@@ -196,7 +196,7 @@ def problems(names, n_sets):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=int, default=10)
-    parser.add_argument("--data", default="1,2,3,4,two,three")
+    parser.add_argument("--data", default="1,2,3,4,two")
     parser.add_argument("--each", action="store_true", help="print every set")
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
