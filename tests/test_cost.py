@@ -21,7 +21,7 @@ from skmoe import (
 from skmoe.data import design, part_checks
 from skmoe.data.design import block_rows, blocks_of, make_design
 from skmoe.engine import lasso, predictor
-from skmoe.engine.curvature import ImplicitCurvature
+from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
 from skmoe.engine.descent import minimise
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.problem import Problem
@@ -271,3 +271,20 @@ def test_small_fits(count_passes, n_init, bound):
     assert passes <= bound
     # Of experts with equal noise, and of those that have their own.
     assert ones == 2
+
+
+def test_outputs_of_an_expert_share_a_factorisation(monkeypatch):
+    """No system is solved for one output alone."""
+    X, y = linear_data(5, 2)
+    noise = np.random.default_rng(3).standard_normal((2000, 12))
+    Y = y[:2000, None] * np.linspace(-1, 1, 12) + noise * np.linspace(0.1, 1, 12)
+    sizes, solve = [], DenseCurvature.solve
+
+    def counting(self, gradient, ridge):
+        sizes.append(gradient.shape[1])
+        return solve(self, gradient, ridge)
+
+    monkeypatch.setattr(DenseCurvature, "solve", counting)
+    model = MixtureOfLinearExperts(gate_features=[0], random_state=0).fit(X[:2000], Y)
+    assert model.n_iter_ > 1
+    assert set(sizes) == {2}  # the gate's

@@ -17,7 +17,7 @@ from skmoe.engine.threads import IN_ONE_THREAD
 # Relative damping of Newton systems: keeps collinear columns finite, and leaves the
 # fixed points alone since systems are solved for steps, never for coefficients.  The
 # second is for rounding that made a semidefinite curvature indefinite.
-_RELATIVE_DAMPINGS = (1e-12, 1e-7)
+RELATIVE_DAMPINGS = (1e-12, 1e-7)
 # Truncated Newton: residual reduction and most products per system (Dembo and
 # Steihaug 1983); outer iterations repair what is left.
 _FORCING, _MAX_PRODUCTS = 0.1, 40
@@ -51,10 +51,10 @@ class DenseCurvature:
         """Solve (curvature + diag(ridge)) step = gradient; (q, p), (p,) -> (q, p)."""
         if not gradient.size:
             return gradient
-        matrix, diagonal = self._with_ridge(gradient.shape, ridge)
+        matrix, diagonal = self.with_ridge(gradient.shape, ridge)
         # A column without curvature has no gradient either.
         diagonal[diagonal == 0] = 1.0
-        for damping in _RELATIVE_DAMPINGS:
+        for damping in RELATIVE_DAMPINGS:
             diagonal *= 1 + damping
             _, solution, info = lapack.dposv(matrix, gradient.ravel())
             if info == 0:
@@ -68,7 +68,7 @@ class DenseCurvature:
         """
         if not score.size:
             return score
-        matrix, _ = self._with_ridge(score.shape, ridge)
+        matrix, _ = self.with_ridge(score.shape, ridge)
         lasso = np.broadcast_to(lasso, coef.shape).ravel()
         given = score.ravel(), lasso, coef.ravel()
         return lasso_step(matrix, *given, left).reshape(coef.shape)
@@ -81,7 +81,7 @@ class DenseCurvature:
         part.floor = self.floor
         return part
 
-    def _with_ridge(self, shape, ridge):
+    def with_ridge(self, shape, ridge):
         """A copy of the matrix with the ridge added, and a view of its diagonal."""
         matrix = self.matrix.copy()
         diagonal = matrix.ravel()[:: matrix.shape[0] + 1]
@@ -236,7 +236,7 @@ class ImplicitCurvature:
             mass = sum(self._mean_curvature(rows).sum() for rows in self.blocks)
             return inverse_of(mass * self.design.gram.matrix, ridge)
         inverse = self._sum(lambda block, weight: block.square_sums(weight)) + ridge
-        inverse = 1.0 / np.maximum(inverse, _RELATIVE_DAMPINGS[0] * inverse.max())
+        inverse = 1.0 / np.maximum(inverse, RELATIVE_DAMPINGS[0] * inverse.max())
         return lambda residual: inverse * residual
 
     def _sum(self, product):

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from skmoe.engine.curvature import DenseCurvature
+from skmoe.engine.many_outputs import ForMany, is_for_many
 from skmoe.engine.penalty import Penalty
 
 
@@ -82,6 +83,10 @@ class OwnCoefficients:
         curvatures, strength, score = systems
         step = np.zeros_like(score)
         for j in learning:
+            if is_for_many(curvatures[j], groups) and penalty.is_smooth:
+                own = penalty.times(strength[j, :, None])
+                step[j] = solve(own, ForMany(curvatures[j]), score[j], coef[j])
+                continue
             for rows in groups:
                 own = penalty.times(strength[j, rows][0])
                 step[j, rows] = solve(own, curvatures[j], score[j, rows], coef[j, rows])
