@@ -99,7 +99,7 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
-@pytest.mark.sampled(16)
+@pytest.mark.sampled(4)
 @every_change
 def test_set_parameters_change_no_answer(name, parameter, fitted):
     model, y = fitted(name)

@@ -264,7 +264,7 @@ def kinds():
     }
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", kinds())
 def test_every_kind_has_a_path_and_a_refit(name):
     model, y, known = kinds()[name]

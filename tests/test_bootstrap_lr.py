@@ -188,7 +188,7 @@ def test_progress_is_printed(capfd):
     assert "2 out of   2" in "".join(capfd.readouterr())
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("model", "known"),
     [

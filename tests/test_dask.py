@@ -80,7 +80,7 @@ def test_small_files_are_as_many_partitions_of_y_as_of_x(client, tmp_path):
     assert_same_fit(found.to_local(), estimator.fit(table[names], table["y"]))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["linear-3", "three-class", "poisson-3"])
 @pytest.mark.parametrize("solver", ["em", "md", "gd"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -204,7 +204,7 @@ def test_predictions_take_the_options_of_the_plain_ones(client):
         found.predict_interval(lazy_X, 2)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "name",
     [

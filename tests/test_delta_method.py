@@ -29,6 +29,7 @@ def assert_covariance(found, expected):
     assert (np.abs(found - expected) <= 2e-5 * np.outer(size, size) + 1e-11).all()
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("of", KINDS)
 def test_predictions_are_the_estimators_with_numerical_errors(fit, of):
     found = fit.result.predictions(fit.X, **fit.known, of=of)
@@ -40,6 +41,7 @@ def test_predictions_are_the_estimators_with_numerical_errors(fit, of):
     np.testing.assert_allclose(errors, np.sqrt(variance), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("of", KINDS)
 def test_averages_are_weighted_with_numerical_errors(fit, of):
     weight = np.arange(N) % 4

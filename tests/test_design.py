@@ -258,6 +258,7 @@ def test_empty_column_of_sparse_data_has_a_coefficient_of_exactly_zero(name):
     assert not fitted["gate_coef_"][:, 1].any()
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("name", ["linear-2", "binary-2", "three-class-3"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_fit_does_not_depend_on_how_X_is_stored(name, layout):

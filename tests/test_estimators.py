@@ -116,6 +116,7 @@ def log_densities(model, X, y):
 
 
 class TestFittedAttributes:
+    @pytest.mark.sampled(3)
     @pytest.mark.parametrize(
         "kind, coef, intercept",
         [
@@ -224,6 +225,7 @@ class TestShapeOfY:
             column = MixtureOfLogisticExperts(random_state=0).fit(X, BINARY[:, None])
         np.testing.assert_array_equal(column.coef_, fitted("binary")[0].coef_)
 
+    @pytest.mark.sampled(2)
     @pytest.mark.parametrize(
         "y, labels",
         [
@@ -332,6 +334,7 @@ class TestSparse:
         )
         assert model.predict(make(dense)).shape == y.shape
 
+    @pytest.mark.sampled(2)
     @pytest.mark.parametrize("kind", ["one output", "binary"])
     @pytest.mark.parametrize("solver", SOLVERS)
     def test_gives_what_dense_gives_from_the_default_start(self, kind, solver):
@@ -959,6 +962,7 @@ class TestStarts:
         assert model.converged_
         assert np.isfinite(model.score_samples(X, y)).all()
 
+    @pytest.mark.sampled(3)
     @every_kind
     @pytest.mark.filterwarnings("ignore:An expert has")
     def test_labels_are_one_hot_responsibilities(self, kind):

@@ -77,7 +77,7 @@ def assert_finite(found, name):
         np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", MODELS)
 def test_far_rows_have_finite_predictions(name, layout, fitted):
@@ -103,7 +103,7 @@ def test_far_rows_have_finite_predictions(name, layout, fitted):
             assert_finite(model.predict(rows, return_std=True)[1], "std")
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", MODELS)
 def test_far_targets_have_finite_probabilities(name, layout, fitted):

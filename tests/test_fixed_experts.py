@@ -451,6 +451,7 @@ def test_few_others_are_in_the_samples_of_starts(kind, n):
     np.testing.assert_allclose(found, alone.predict_expert(X)[:, 0], rtol=1e-3)
 
 
+@pytest.mark.sampled(1)
 @every_kind
 def test_integer_weights_are_repeated_rows(kind):
     X, y = zeros_and_others(kind, n=300)
@@ -462,6 +463,7 @@ def test_integer_weights_are_repeated_rows(kind):
     np.testing.assert_allclose(weighted.gate_coef_, repeated.gate_coef_, atol=1e-8)
 
 
+@pytest.mark.sampled(2)
 @every_kind
 @pytest.mark.parametrize("n_experts", [1, 2])
 def test_derivatives_are_those_of_differences(kind, n_experts):
@@ -511,6 +513,7 @@ def test_em_never_raises_the_objective_and_projections_agree(kind, n_experts):
     np.testing.assert_allclose(slope.flat(), expected.flat(), atol=1e-10)
 
 
+@pytest.mark.sampled(1)
 @every_kind
 def test_curvature_by_products_leads_to_the_same_optimum(kind, monkeypatch):
     X, y = zeros_and_others(kind, n=400)

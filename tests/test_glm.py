@@ -128,6 +128,7 @@ def test_one_expert_is_gamma_regression(solver):
     assert loss(shape) < min(loss(shape * 1.001), loss(shape / 1.001))
 
 
+@pytest.mark.sampled(3)
 @every_family
 @every_solver
 def test_every_solver_finds_both_regimes(family, solver):
@@ -141,6 +142,7 @@ def test_every_solver_finds_both_regimes(family, solver):
     )
 
 
+@pytest.mark.sampled(1)
 @every_family
 def test_objective_is_that_of_brute_force(family):
     model, X, y = fitted(family, 3)
@@ -294,6 +296,7 @@ def test_draws_have_the_models_mean_and_cdf(family):
     np.testing.assert_allclose(share, model.cdf(X[:20], at), atol=0.02)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("model", ["poisson 2", "poisson 3", "gamma 2", "gamma 3"])
 def test_numbers_are_those_recorded_from_flexmix(model):
     """To 1e-4: its gate, and the shapes, which are not quite maximum likelihood."""
@@ -576,6 +579,7 @@ def test_amounts_over_hundreds_of_decades_stay_finite(decades):
         assert model.objective_curve_[-1] < 0.03 * decades + 15
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("top_k", [None, 2])
 def test_means_of_steep_experts_stay_within_their_type(top_k):
     rng = np.random.default_rng(0)

@@ -122,6 +122,7 @@ CALLS = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.filterwarnings("ignore:The penalties move", "ignore:An expert has")
 @pytest.mark.parametrize("name", CALLS)
 def test_fits_leave_it(name, untouched):

@@ -81,6 +81,7 @@ def joint_by_loop(model, X, y, groups, weight=None):
     return np.array(joint)
 
 
+@pytest.mark.sampled(3)
 @both
 @pytest.mark.parametrize("n_experts", [2, 3])
 @pytest.mark.parametrize("solver", ["em", "md", "gd"])
@@ -255,6 +256,7 @@ def test_kmeans_starts_sparse_data_whatever_its_indices(kind, init):
         np.testing.assert_array_equal(found.coef_, expected.coef_)
 
 
+@pytest.mark.sampled(5)
 @both
 @pytest.mark.parametrize(
     "init", ["short_runs", "kmeans", "kmeans_xy", "regression_clustering", "random"]
@@ -356,6 +358,7 @@ def free_parameters(model):
     return np.concatenate([*gate, experts, noise])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "kind", [MixtureOfLinearExperts, MixtureOfLogisticExperts, MixtureOfGLMExperts]
 )

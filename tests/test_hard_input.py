@@ -151,6 +151,7 @@ def test_result_is_finite_and_objective_monotone(case, solver, penalty):
     assert_sound(model, X, y)
 
 
+@pytest.mark.sampled(4)
 @every_way
 @pytest.mark.parametrize(
     "case",
@@ -220,6 +221,7 @@ def test_symmetric_models_are_as_robust(estimator, case, solver, penalty):
 
 
 class TestExpertWithoutMass:
+    @pytest.mark.sampled(9)
     @every_penalty
     @every_solver
     @pytest.mark.parametrize("estimator", [REGRESSOR, CLASSIFIER])

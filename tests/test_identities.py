@@ -584,7 +584,7 @@ def test_em_step_is_weighted_least_squares(name):
     np.testing.assert_allclose(np.exp(moved.log_variance), variance, rtol=1e-8)
 
 
-@pytest.mark.sampled(14)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "name",
     [

@@ -66,6 +66,7 @@ def by_definition(model, scale, unit, mass):
     return np.sqrt(experts / (1 + experts.sum()) + gate / (1 + gate.sum()))
 
 
+@pytest.mark.sampled(4)
 @models
 def test_importances_are_what_the_documentation_defines(model, y):
     model = model.set_params(random_state=0).fit(X, y)
@@ -80,6 +81,7 @@ def test_importances_are_what_the_documentation_defines(model, y):
     assert (found < np.sqrt(2)).all()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "model, y",
     [

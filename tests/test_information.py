@@ -98,7 +98,7 @@ def test_score_products_are_those_of_the_rows_gradients(name):
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(3)
 @every_model
 @every_step_size
 def test_jacobian_of_the_mirror_map_is_predicted(name, step_size):
@@ -225,7 +225,7 @@ def rate_of(matrices, step_size):
     return np.abs(1 - step_size * np.linalg.eigvals(change)).max()
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name", "hardness"), RATES)
 @every_step_size
 def test_measured_rates_are_the_predicted_ones(name, hardness, step_size):

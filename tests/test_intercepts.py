@@ -42,6 +42,7 @@ def drawn(kind, n=N, offset=3.0):
     return x + [offset, 0], y
 
 
+@pytest.mark.sampled(3)
 @kinds
 @pytest.mark.parametrize("make", [np.asarray, csr_array], ids=["dense", "sparse"])
 @pytest.mark.parametrize("grouped", [False, True])
@@ -119,6 +120,7 @@ class TestOneOfThemAlone:
         first.set_params(warm_start=True).fit(X, y)
         np.testing.assert_allclose(first.coef_, coef, atol=1e-4)
 
+    @pytest.mark.sampled(2)
     def test_sparse_rows_and_parts(self, kind, options, of_gate):
         first, _, X, y = with_ones(kind, of_gate, **options)
         first.fit(X, y)

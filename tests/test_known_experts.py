@@ -97,6 +97,7 @@ def test_fit_is_a_minimum(name):
     assert first - best.fun < 1e-6
 
 
+@pytest.mark.sampled(8)
 @EVERY
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize(
@@ -239,6 +240,7 @@ def test_of_mirrored_experts_they_tell_the_sign(kind):
         assert (found[0] > 0.5) == flipped
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("n_labels", [1, 2, 5])
 @pytest.mark.parametrize("way", ["fit", "batches"])
 def test_few_labels_among_many_rows_are_heard(n_labels, way):

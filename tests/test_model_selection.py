@@ -181,6 +181,7 @@ class TestScorerWithMetadata:
             ]
             yield np.concatenate(log_density).sum() / len(rows)
 
+    @pytest.mark.sampled(2)
     @pytest.mark.parametrize(
         "names", [["sample_weight"], ["groups"], ["sample_weight", "groups"]]
     )

@@ -29,6 +29,7 @@ def assert_same_fit(model, other):
     assert model.converged_ == other.converged_
 
 
+@pytest.mark.sampled(2)
 @both
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backends_find_the_same_fit(estimator, y, backend):
@@ -38,6 +39,7 @@ def test_backends_find_the_same_fit(estimator, y, backend):
     assert_same_fit(model, expected)
 
 
+@pytest.mark.sampled(1)
 @both
 @pytest.mark.parametrize("n_jobs", [2, -1])
 def test_number_of_jobs_does_not_change_the_fit(estimator, y, n_jobs):

@@ -269,6 +269,7 @@ def test_two_experts_are_those_of_brute_force(name):
     assert np.abs(slopes).max() < 0.05
 
 
+@pytest.mark.long
 def test_one_expert_suffices_where_poisson_takes_three():
     rng = np.random.default_rng(0)
     x = rng.uniform(-2, 2, size=(600, 1))

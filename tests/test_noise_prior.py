@@ -52,6 +52,7 @@ def differences(function, at):
     )
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", sorted(set(WITH_NOISE) - {"linear-top-2"}))
 def test_gradient_and_hessian_of_f_hold_the_prior(name):
     problem, _ = with_prior(WITH_NOISE[name])
@@ -72,6 +73,7 @@ def test_gradient_and_hessian_of_f_hold_the_prior(name):
     np.testing.assert_allclose(differences(gradient, here), hessian, atol=1e-7)
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("name", WITH_NOISE)
 @pytest.mark.parametrize("step_size", [0.5, 1.0])
 def test_mirror_steps_never_raise_f(name, step_size):
@@ -137,6 +139,7 @@ def test_the_prior_does_not_move_the_noise_of_lines_that_are_well_seen(n, seed):
     assert np.abs(ratio - 1).max() < 0.05
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_prior_does_not_move_dispersions_that_are_well_seen(seed):
     X, y = two_amounts(n=200, dispersion=0.005, seed=seed)

@@ -112,6 +112,7 @@ def test_likelihood_and_posteriors_are_those_of_scipy(name):
     assert not np.allclose(none, total, atol=1e-2)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "name", ["poisson", "gamma", "negative binomial", "two classes", "three classes"]
 )
@@ -198,6 +199,7 @@ def test_exposure_multiplies_means(name):
     assert (model.cdf(X, median, offset=offset) >= 0.5 - 1e-9).all()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("unit", [1e-6, 1e4])
 @pytest.mark.parametrize("name", ["poisson", "gamma", "negative binomial"])
 def test_unit_of_exposure_is_a_matter_of_intercepts(name, unit):
@@ -223,6 +225,7 @@ def test_solvers_agree(name, solver):
     assert np.isclose(other.objective_curve_[-1], em.objective_curve_[-1], atol=1e-6)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", CASES)
 def test_weights_are_repeated_rows(name):
     model, y, offset = CASES[name]
@@ -250,6 +253,7 @@ def test_groups_sum_their_rows(name):
     np.testing.assert_allclose(found, total, atol=1e-9)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", CASES)
 def test_batches_are_the_fit(name):
     model, y, offset = CASES[name]
@@ -261,6 +265,7 @@ def test_batches_are_the_fit(name):
     np.testing.assert_allclose(found.gate_coef_, whole.gate_coef_, atol=1e-7)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", CASES)
 def test_rows_that_partial_fit_collects_are_fitted_as_by_fit(name):
     model, y, offset = CASES[name]
@@ -308,6 +313,7 @@ def test_gradient_vanishes_and_information_is_its_slope(name):
     np.testing.assert_allclose(found, slope, atol=1e-7)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", CASES)
 def test_one_expert_more_at_a_time(name):
     model, y, offset = CASES[name]
@@ -347,6 +353,7 @@ def test_routed_through_a_pipeline_and_a_search():
         assert np.isclose(best.score(X, COUNTS, offset=OFFSET), wanted)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", CASES)
 def test_an_offset_of_the_fit_is_missed_where_y_is_given(name):
     model, y, offset = case(name)
@@ -386,7 +393,7 @@ WRONG = {
 }
 
 
-@pytest.mark.sampled(14)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("what", WRONG)
 @pytest.mark.parametrize("name", CASES)
 def test_wrong_offsets_are_named_and_destroy_nothing(name, what):

@@ -116,7 +116,7 @@ def gate_of(model, rows):
     return model[-1].gate_proba(model[:-1].transform(rows))
 
 
-@pytest.mark.sampled(14)
+@pytest.mark.sampled(4)
 @dtypes
 @pytest.mark.parametrize("scaled", [False, True])
 @regressors
@@ -152,6 +152,7 @@ def test_classifier(params, y, scaled, dtype):
     assert found["label"].dtype == (object if y.dtype.kind in "UO" else np.int64)
 
 
+@pytest.mark.sampled(6)
 @dtypes
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ def learned(model):
 
 
 class TestWhereItLeads:
+    @pytest.mark.sampled(7)
     @every_kind
     def test_passes_approach_the_optimum_of_fit(self, kind):
         model, rows, y, first = parts(kind)
@@ -139,6 +140,7 @@ class TestWhereItLeads:
         assert gaps[0] < 0.01
         assert gaps[1] < max(0.7 * gaps[0], 5e-4)
 
+    @pytest.mark.sampled(7)
     @every_kind
     def test_one_batch_of_all_rows_is_fit(self, kind):
         model, rows, y, first = parts(kind)
@@ -157,6 +159,7 @@ class TestWhereItLeads:
         gaps, *_ = script.measure(script.CASES[case], seed, options)
         assert gaps[-1] < 0.01
 
+    @pytest.mark.sampled(1)
     @both
     def test_how_rows_come_in_batches_hardly_matters(self, kind):
         fits = []
@@ -187,6 +190,7 @@ class TestWhereItLeads:
             twice.gate_coef_, model.gate_coef_, rtol=1e-8, atol=1e-10
         )
 
+    @pytest.mark.sampled(1)
     @both
     def test_scale_of_weights_does_not_matter(self, kind):
         fits = []
@@ -283,6 +287,7 @@ class TestStart:
             learn(model, rows, y, SIZE, {})
         assert model.score(rows, y) > clone(model).fit(rows, y).score(rows, y) - 0.05
 
+    @pytest.mark.sampled(1)
     @pytest.mark.parametrize("as_sparse", [False, True])
     def test_column_that_is_constant_at_first_is_learned(self, as_sparse):
         model, rows, y, _ = parts("linear")
@@ -435,6 +440,7 @@ class TestAfterFit:
 
 
 class TestState:
+    @pytest.mark.sampled(2)
     @pytest.mark.parametrize(
         "kind", ["two outputs", "sparse linear", "symmetric linear", "binary"]
     )
@@ -470,6 +476,7 @@ class TestState:
             learn(one, rows[2000:], y[2000:], SIZE, {})
         np.testing.assert_array_equal(model.coef_, other.coef_)
 
+    @pytest.mark.sampled(3)
     @both
     @pytest.mark.parametrize("n_before", [0, 2, 6])
     def test_is_untouched_by_a_call_that_fails(self, kind, n_before):
@@ -530,6 +537,7 @@ class TestErrors:
         with pytest.raises(ValueError, match="symmetric=True"):
             model.partial_fit(rows, y, **first)
 
+    @pytest.mark.sampled(3)
     @both
     @pytest.mark.parametrize(
         "name, value",

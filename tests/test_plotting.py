@@ -219,6 +219,7 @@ def test_curves_show_one_of_several_outputs(ax):
     assert ax.get_ylabel() == "y1"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("part", ["experts", "gate"])
 @pytest.mark.parametrize("color_scale", ["std", "raw"])
@@ -371,6 +372,7 @@ def test_displays_refuse_what_they_cannot_draw(display_class):
             draw(model, X, None)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "display_class, options, message",
     [
@@ -458,6 +460,7 @@ def test_objective_display_names_the_estimator_that_is_wrong():
         ObjectiveDisplay({"a": np.ones(2)}).plot(scale="root")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("of", ["mean", "experts", "gate"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_effects_are_averages_over_the_rows(ax, kind, of):

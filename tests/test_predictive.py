@@ -40,7 +40,7 @@ def test_one_expert_has_the_quantiles_of_a_normal():
     np.testing.assert_allclose(model.cdf(X[:, None], y), normal.cdf(y), rtol=1e-12)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.filterwarnings("ignore:Stopped after 5 of max_iter=5")
 @pytest.mark.parametrize("of", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -178,6 +178,7 @@ def test_one_coverage_at_a_time():
         model.predict_interval(X, [0.5, 0.9])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("noise", [None, 4.0])
 @pytest.mark.parametrize("q", [0.001, 0.05, 0.5])
 def test_rows_whose_quantile_is_found_are_left_out(noise, q, monkeypatch):

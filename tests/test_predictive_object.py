@@ -62,6 +62,7 @@ FAMILIES = ["normal", "t", "poisson", "gamma", "negative_binomial", "binomial"]
 COUNTED = {"poisson", "negative_binomial", "binomial"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_is_the_mixture_of_scipys_distributions(family, fitted):
     model, known = fitted[family]

@@ -121,6 +121,7 @@ def test_fit_is_finite_monotone_and_quiet(case):
     assert_fitted_soundly(case, model)
 
 
+@pytest.mark.long
 @settings(PROFILE)
 @given(case=cases())
 def test_probabilities_are_distributions(case):

@@ -50,6 +50,7 @@ def is_no_worse(gain):
     return gain.mean() >= -gain.std(ddof=1) / np.sqrt(len(gain)) - 1e-12
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", REGRESSION)
 def test_default_regressor_is_no_worse_than_ridge(name):
     folds = KFold(5, shuffle=True, random_state=0)
@@ -57,6 +58,7 @@ def test_default_regressor_is_no_worse_than_ridge(name):
     assert is_no_worse(gains(model, Ridge(), *REGRESSION[name](), folds))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", CLASSIFICATION)
 def test_default_classifier_is_no_worse_than_logistic_regression(name):
     folds = StratifiedKFold(5, shuffle=True, random_state=0)

@@ -199,6 +199,7 @@ def test_fit_is_stationary_in_the_free_coefficients(family, case):
     assert_allclose(whole, expected.transpose(0, 2, 1), atol=1e-13)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "solver, family, case",
     [
@@ -253,6 +254,7 @@ def test_m_step_of_linear_experts_is_one_stacked_least_squares():
     assert_allclose(fit["noise_variance_"].ravel(), residual[0] / N, rtol=1e-9)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "family, case",
     [
@@ -439,6 +441,7 @@ def fit_in_another_form(form, model, X, y, expert):
     return model.fit(X.astype(np.float32), y)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("form", ["sparse", "weights", "groups", "float32"])
 @pytest.mark.parametrize("family", ["linear", "classes", "gamma"])
 def test_rows_may_come_in_any_form(family, form):

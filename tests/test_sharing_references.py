@@ -226,6 +226,7 @@ def test_linear_experts_share_as_in_flexmix(name):
     np.testing.assert_allclose(np.sqrt(variance), sigma, rtol=1e-4)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", POISSON)
 def test_poisson_experts_share_as_in_flexmix(name):
     case, k = POISSON[name], recorded_model(name)["k"]
@@ -249,6 +250,7 @@ def in_counts(name, case):
     return X, frame[case.y], trials, groups
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", BINOMIAL)
 def test_binomial_experts_share_as_in_flexmix(name):
     case, k = BINOMIAL[name], recorded_model(name)["k"]

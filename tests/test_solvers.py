@@ -71,7 +71,7 @@ def reference():
     return end_of
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(3)
 @every_mild_model
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_reaches_the_same_objective(name, solver, reference):
@@ -82,6 +82,7 @@ def test_every_solver_reaches_the_same_objective(name, solver, reference):
     assert descent.objective_curve[-1] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.sampled(8)
 @every_mild_model
 @pytest.mark.parametrize("solver", ["em", "em-plain", "md-auto", "md-short"])
 def test_inexact_projections_end_at_the_fixed_point_of_exact_ones(
@@ -143,6 +144,7 @@ def test_fixed_gradient_step_moves_against_the_gradient(name):
     np.testing.assert_allclose(flat(moved.theta), expected, rtol=1e-13)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name, step_size", [("linear-2", 0.2), ("binary-2", 2.0)])
 def test_short_fixed_gradient_steps_reach_the_same_objective(name, step_size):
     mixture, theta = make_mixture(name, noise=3.0)
@@ -178,6 +180,7 @@ saturated_models = pytest.mark.parametrize(
 every_limit = pytest.mark.parametrize("dense_limit", [256, 0])
 
 
+@pytest.mark.sampled(6)
 @saturated_models
 @every_limit
 @pytest.mark.parametrize("solver", ["em", "em-plain", "md-auto", "gd-auto"])
@@ -191,6 +194,7 @@ def test_start_of_saturated_probabilities_is_no_error(
     assert (np.diff(descent.objective_curve) <= 0).all()
 
 
+@pytest.mark.sampled(5)
 @saturated_models
 @every_limit
 @pytest.mark.parametrize("solver", ["em-plain", "md-auto", "gd-auto"])
@@ -305,6 +309,7 @@ def test_separable_classes_without_penalty_are_no_obstacle(name, solver):
     assert descent.objective_curve[-1] < 0.5 * descent.objective_curve[0]
 
 
+@pytest.mark.sampled(10)
 @every_mild_model
 @pytest.mark.parametrize(
     "solver", ["em", "em-plain", "em-exact", "md-auto", "md-short"]
@@ -321,6 +326,7 @@ def test_implicit_curvature_ends_where_stored_curvature_does(
     assert descent.objective_curve[-1] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.sampled(15)
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("eta", [1.0, 0.5])
 def test_implicit_curvature_takes_the_exact_step_of_stored_curvature(

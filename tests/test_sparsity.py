@@ -127,6 +127,7 @@ def test_solvers_end_where_the_subgradient_vanishes(name, solver):
     assert np.abs(gradient.log_variance).max(initial=0.0) < converged
 
 
+@pytest.mark.sampled(1)
 @both
 @pytest.mark.parametrize("n_experts", [2, 3])
 def test_finds_the_features_of_experts_and_gate(kind, n_experts):

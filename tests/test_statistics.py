@@ -119,6 +119,7 @@ def distance(model, truth):
     return min(error(o, found) for o in permutations(range(k)) for found in candidates)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", TRUTHS)
 def test_parameters_are_recovered_ever_better(kind):
     estimator, keywords, truth = TRUTHS[kind]
@@ -242,6 +243,7 @@ class TestWeights:
         assert_same_fit(weighted, repeated, X, y)
 
     # Few rows that repeat to many, and rows enough to start from a sample of them.
+    @pytest.mark.sampled(2)
     @pytest.mark.parametrize("n, most", [(900, 4), (1500, 3), (2500, 2)])
     @pytest.mark.parametrize("kind", TWO_KINDS)
     def test_integers_equal_repeated_rows_at_any_size(self, kind, n, most):
@@ -253,6 +255,7 @@ class TestWeights:
             repeated = fit(kind, X[rows], y[rows])
             assert_same_fit(weighted, repeated, X, y)
 
+    @pytest.mark.sampled(3)
     @every_truth_and_solver
     def test_zero_equals_a_row_left_out(self, kind, solver):
         X, y = SMALL[kind]
@@ -290,6 +293,7 @@ class TestWeights:
         )
         assert_same_fit(first, second, X, y)
 
+    @pytest.mark.sampled(2)
     @every_truth
     def test_equal_weights_are_as_less_penalty(self, kind):
         X, y = SMALL[kind]

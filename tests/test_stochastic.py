@@ -90,7 +90,7 @@ def test_batches_cover_the_rows_once_with_their_weights():
     )
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["linear-2", "linear-symmetric", "binary-symmetric"])
 @pytest.mark.parametrize("batch_size", [20, 200])
 def test_passes_approach_the_optimum(name, batch_size):

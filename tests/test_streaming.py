@@ -129,6 +129,7 @@ def test_fit_is_that_in_memory(name, solver):
     assert found._fitted["n_parameters"] == expected._fitted["n_parameters"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("name", ["poisson-3", "gamma"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -143,6 +144,7 @@ def test_starts_of_means_are_those_in_memory(name, intercept):
     )
 
 
+@pytest.mark.long
 def test_several_starts_are_those_in_memory():
     X, y, weight, estimator = drawn("linear-3")
     estimator.set_params(n_init=3, init="random")
@@ -179,7 +181,7 @@ def test_callbacks_see_each_start_and_a_checkpoint_goes_on(tmp_path):
     np.testing.assert_allclose(resumed.objective_curve_[-1], ended[-1][1], rtol=1e-6)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(1)
 @many
 @solvers
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

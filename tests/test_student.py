@@ -156,6 +156,7 @@ def test_many_degrees_of_freedom_are_normal_noise():
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.sampled(1)
 @every_solver
 def test_outliers_hardly_move_the_experts(solver):
     X, y = two_lines()
