@@ -16,8 +16,9 @@ _MAX_SETS, _MAX_ROUNDS = 100, 50
 _TOL = 1e-12
 # Relative damping where there are more coefficients than rows.
 _DAMPING = 1e-9
-# So many coefficients need no working set; to one join as many as there are in it that
-# are not zero, or so many.  It is solved for up to this share of the largest excess.
+# So many coefficients need no working set, and cost little to the end; to one join as
+# many as there are in it that are not zero, or so many.  It is solved for up to this
+# share of the largest excess.
 _SMALL, _LEAST, _WITHIN_SET = 50, 30, 0.3
 
 
@@ -29,11 +30,11 @@ def lasso_step(matrix, score, lasso, coef, left=0.0):
     matrix : ndarray of shape (P, P), positive semidefinite
     score, lasso, coef : ndarray of shape (P,)
     left : float, default=0.0
-        How far slopes may be from the minimum's, see `excesses`.
+        How far slopes may be from the minimum's, see `excesses`; those of few
+        coefficients never are.
     """
-    left = max(left, _rounding(score, lasso))
     if coef.size <= _SMALL:
-        return _step_within(matrix, score, lasso, coef, left)
+        return _step_within(matrix, score, lasso, coef, _rounding(score, lasso))
 
     def solve(chosen, score, before, left):
         own = matrix[np.ix_(chosen, chosen)], score[chosen], lasso[chosen]
