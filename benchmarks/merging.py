@@ -33,6 +33,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skmoe import MixtureOfLinearExperts
 from skmoe.model_selection import n_experts_path
 
+TIE = 0.01  # as in n_experts_path: an expert without rows changes BIC by less
 # Gate (d + 1, K), experts (d + 1, K), both intercept first, noise (K,).
 PROBLEMS = {
     "two": ([[-8, 0], [25, 0]], [[15, -5], [-20, 20]], [0.3, 0.4], 4),
@@ -153,7 +154,8 @@ def by_merging(model, X, y, choose):
         model = MixtureOfLinearExperts(n_experts, init=np.maximum(start, 1e-6))
         model.fit(X, y)
         criteria[n_experts] = model.bic(X, y)
-    return min(criteria, key=criteria.get), criteria
+    least = min(criteria.values())
+    return min(k for k, bic in criteria.items() if bic <= least + TIE), criteria
 
 
 def measure(X, y, most):

@@ -1,6 +1,7 @@
 """Criteria, the path over the number of experts, and the held-out likelihood."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
 from skmoe.model_selection import log_likelihood_scorer, n_experts_path
 
 draw = load("n_experts", "benchmarks").draw
+sample = load("merging", "benchmarks").sample
 
 
 @pytest.mark.sampled(1)
@@ -61,6 +63,15 @@ def test_path_holds_the_criteria_of_its_fits():
         np.testing.assert_allclose(getattr(path, name), expected)
         best = path.best(name)
         assert best is path.estimators[int(np.argmin(expected))]
+
+
+def test_an_expert_without_rows_is_none_that_was_found():
+    X, y, _ = sample("two", 1000, 0)  # a steep gate between two lines
+    path = n_experts_path(MixtureOfLinearExperts(random_state=0), X, y, max_experts=3)
+    np.testing.assert_allclose(path.bic[2], path.bic[1], atol=0.01, rtol=0)
+    for change, expected in ((-1e-4, 2), (1e-4, 2), (-1, 3)):
+        bic = path.bic[[0, 1, 1]] + np.array([0, 0, change])
+        assert replace(path, bic=bic).best("bic").n_experts == expected
 
 
 def test_classes_have_a_path_too():

@@ -25,6 +25,9 @@ from skmoe.model_selection._split_fits import (
 )
 
 _CRITERIA = ("aic", "bic", "sabic", "caic", "icl")
+# Criteria nearer than this are equal, as fits are to their tolerance: an expert without
+# rows counts no parameters, and gains or loses that little.
+_TIE = 0.01
 # Columns of a path's table, see `FitToData`.
 _STATISTICS = (
     "n_parameters",
@@ -126,6 +129,9 @@ class ExpertsPath(Generic[Mixture]):
     ) -> Mixture:
         """The fit with the lowest value of a criterion.
 
+        Of values within 0.01 of the lowest, that of the fewest experts: one more has no
+        rows then.
+
         Parameters
         ----------
         criterion : {'aic', 'bic', 'sabic', 'caic', 'icl'}, default='bic'
@@ -148,7 +154,8 @@ class ExpertsPath(Generic[Mixture]):
 
     def _best(self, criterion, stacklevel):
         """The fit with the lowest value, with a warning if it is not to be trusted."""
-        best = self.estimators[int(np.argmin(getattr(self, criterion)))]
+        values = getattr(self, criterion)
+        best = self.estimators[int(np.argmax(values <= values.min() + _TIE))]
         for doubt in doubts_of(best):
             warnings.warn(
                 f"{criterion} is lowest with n_experts={best.n_experts}, but its "
