@@ -135,14 +135,12 @@ class FittedModel:
 
         def of_rows(rows):
             gate, own = self._gate_and_means(rows)
-            mean, variance = self._with_fixed(own), self._variances(rows, own)
-            has_none = np.isinf(variance).any(axis=0)
-            noise = np.where(has_none, 0.0, variance) * gate[:, None]
+            mean = self._with_fixed(own)
+            noise = np.sqrt(_mean_variance(gate, self._variances(rows, own)))
             average = np.einsum("kn,kmn->mn", gate, mean)
             # Squares may overflow.
             gap = np.hypot.reduce(np.sqrt(gate)[:, None] * (mean - average), axis=0)
-            std = np.hypot(np.sqrt(noise.sum(axis=0)), gap)
-            return np.stack([average, np.where(has_none, np.inf, std)]).T
+            return np.stack([average, np.hypot(noise, gap)]).T
 
         found = _by_blocks(of_rows, inputs)
         return found[..., 0], found[..., 1]
@@ -286,6 +284,17 @@ class FittedModel:
                     predictor, target[..., far], self.dispersion
                 )
         return found.T
+
+
+def _mean_variance(gate, variance):
+    """Variances (E, m, 1 or b) under the gate (E, b), (m, b); infinite if one is."""
+    with np.errstate(invalid="ignore"):
+        if variance.shape[2] == 1:
+            found = variance[:, :, 0].T @ gate
+        else:
+            found = np.einsum("kb,kmb->mb", gate, variance)
+    has_none = np.isinf(variance).any(axis=0)
+    return np.where(has_none, np.inf, found) if has_none.any() else found
 
 
 def _by_blocks(of_rows, inputs, *target):
