@@ -20,6 +20,7 @@ from skmoe import (
 )
 from skmoe.data import design, part_checks
 from skmoe.data.design import block_rows, blocks_of, make_design
+from skmoe.data.groups import check_groups
 from skmoe.engine import lasso, predictor
 from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
 from skmoe.engine.descent import minimise
@@ -288,3 +289,19 @@ def test_outputs_of_an_expert_share_a_factorisation(monkeypatch):
     model = MixtureOfLinearExperts(gate_features=[0], random_state=0).fit(X[:2000], Y)
     assert model.n_iter_ > 1
     assert set(sizes) == {2}  # the gate's
+
+
+def test_labels_of_groups_are_compared_once_each():
+    """What sorts labels sorts those that differ, not one for each row."""
+    compared = []
+
+    class Label(str):
+        def __lt__(self, other):
+            compared.append(self)
+            return str.__lt__(self, other)
+
+    names = [Label(number % 20) for number in range(2000)]
+    codes = check_groups(np.array(names, dtype=object), 2000)
+    order = sorted(map(str, range(20)))
+    assert [order[code] for code in codes] == list(map(str, names))
+    assert len(compared) < 200

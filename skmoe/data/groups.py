@@ -36,13 +36,23 @@ def check_groups(groups, n_samples):
             "it out." + see("Groups")
         )
     try:
-        return np.unique(groups, return_inverse=True)[1]
+        return _codes(groups)
     except TypeError:
         kinds = sorted({type(label).__name__ for label in groups.tolist()})
         raise ValueError(
             f"groups has labels that cannot be sorted, of types {kinds}; give numbers "
             "or strings." + see("Groups")
         ) from None
+
+
+def _codes(labels):
+    """Codes of labels by their order, (n,); raises TypeError if they have none."""
+    if labels.dtype.kind != "O":
+        return np.unique(labels, return_inverse=True)[1]
+    # Objects are hashed: only labels that differ are compared.
+    names = labels.tolist()
+    code = {name: number for number, name in enumerate(sorted(set(names)))}
+    return np.fromiter(map(code.__getitem__, names), np.intp, len(names))
 
 
 def _has_missing(labels):

@@ -190,7 +190,8 @@ def of_groups(expert, group):
     if expert is None or group is None:
         return expert
     known = np.full(group.max() + 1, -1)
-    np.maximum.at(known, group, expert)
+    labelled = np.flatnonzero(expert >= 0)
+    known[group[labelled]] = expert[labelled]
     found = known[group]
     wrong = np.flatnonzero((expert >= 0) & (expert != found))
     if wrong.size:

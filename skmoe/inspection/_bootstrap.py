@@ -90,10 +90,12 @@ def _drawn_rows(sample, rng):
     order = np.argsort(sample.group, kind="stable")
     sizes = np.bincount(sample.group)
     chosen = rng.randint(sizes.size, size=sizes.size)
-    rows = np.split(order, np.cumsum(sizes)[:-1])
-    taken = sample.take(np.concatenate([rows[group] for group in chosen]))
+    drawn, starts = sizes[chosen], np.cumsum(sizes) - sizes
+    # From the place of a row among those drawn to that in the order of groups.
+    offset = np.repeat(starts[chosen] - (np.cumsum(drawn) - drawn), drawn)
+    taken = sample.take(order[np.arange(drawn.sum()) + offset])
     # A group that is drawn twice is two groups.
-    return taken._replace(group=np.repeat(np.arange(chosen.size), sizes[chosen]))
+    return taken._replace(group=np.repeat(np.arange(chosen.size), drawn))
 
 
 def _drawn_y(source, rng):
