@@ -5,7 +5,12 @@ from typing import Any, assert_type
 import numpy as np
 from numpy.typing import NDArray
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+    MixtureQuantileRegressor,
+    PredictiveDistribution,
+)
 from skmoe.dask import DaskMixture
 from skmoe.inspection import (
     Estimates,
@@ -40,6 +45,18 @@ def classifier(X: NDArray[np.float64], labels: list[str]) -> None:
     model.partial_fit(X, labels, classes=["no", "yes"]).set_params(n_jobs=2)
     assert_type(model.classes_, NDArray[Any])
     assert_type(model.predict_proba(X), NDArray[np.floating])
+
+
+def predictive(
+    model: MixtureOfLinearExperts, X: NDArray[np.float64], y: NDArray[np.float64]
+) -> None:
+    found = model.predictive(X)
+    assert_type(found, PredictiveDistribution)
+    assert_type(found[:5].cdf(1.0), NDArray[np.floating])
+    assert_type(model.summary(X, y), str)
+    quantile = MixtureQuantileRegressor(model, 0.9).fit(X, y)
+    assert_type(quantile, MixtureQuantileRegressor)
+    assert_type(quantile.predict(X), NDArray[np.floating])
 
 
 def on_dask(X: Any, y: Any) -> None:
