@@ -1,5 +1,6 @@
 """Ctrl-C at a chosen point: KeyboardInterrupt at the n-th step inside some files."""
 
+import inspect
 import linecache
 import sys
 
@@ -8,8 +9,10 @@ class Interrupt:
     """Raises KeyboardInterrupt at a step of the code that runs in the block.
 
     Steps are lines and beginnings of functions, but not the return to a `with` at its
-    end: Python looks for no signal there, and a lock would stay closed.  The interrupt
-    does not leave the block; `came` tells whether there were so many steps.
+    end: Python looks for no signal there, and a lock would stay closed.  Nor is it one
+    where a generator goes on, since it does so too where it is let go, and what is
+    raised there Python drops.  The interrupt does not leave the block; `came` tells
+    whether there were so many steps.
 
     Parameters
     ----------
@@ -36,7 +39,9 @@ class Interrupt:
         is_finaliser = frame.f_code.co_name == "__del__"
         if is_finaliser or not frame.f_code.co_filename.startswith(self.files):
             return None
-        if event in ("call", "line") and not self._ends_with(frame):
+        goes_on = event == "call" and frame.f_code.co_flags & inspect.CO_GENERATOR
+        is_step = event in ("call", "line") and not goes_on
+        if is_step and not self._ends_with(frame):
             self.steps += 1
             if self.steps == self.at:
                 self.came = True
