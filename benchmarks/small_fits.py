@@ -23,6 +23,7 @@ from report import table
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
+from timing import best_time
 
 from skmoe import MixtureOfGLMExperts, MixtureOfLinearExperts
 
@@ -30,52 +31,35 @@ HERE = Path(__file__).resolve().parent
 RECORDED = HERE.parent / "tests" / "recorded"
 
 
+NAMES = ["NPreg", "NregFix", "BregFix", "fabricfault", "seizure", "dmft"]
+
+
 def models():
     """Estimator, X, y and what else is known of rows, by the name of a set."""
     common = {"gate_features": [], "n_init": 10, "alpha": 0.0}
-    data = {name: pd.read_csv(RECORDED / f"{name}.csv") for name in names()}
     linear, glm = MixtureOfLinearExperts, MixtureOfGLMExperts
-    trials = data["BregFix"][["yes", "no"]].sum(axis=1)
-    seizure = data["seizure"]
-    return {
-        "NPreg": (linear(2, **common), data["NPreg"][["x", "I(x^2)"]], "yn", {}),
-        "NregFix": (linear(3, **common), data["NregFix"][["x1", "x21"]], "y", {}),
-        "BregFix": (
-            glm(n_experts=3, family="binomial", **common),
-            data["BregFix"][["x"]],
-            "yes",
-            {"trials": trials},
-        ),
-        "fabricfault": (
-            glm(n_experts=2, **common),
-            data["fabricfault"][["log(Length)"]],
-            "Faults",
-            {},
-        ),
-        "seizure": (
-            glm(n_experts=2, **common),
-            seizure.drop(columns=["Seizures", "Hours"]),
-            "Seizures",
-            {"offset": np.log(seizure["Hours"])},
-        ),
-        "dmft": (
-            glm(n_experts=2, **common),
-            data["dmft"].drop(columns="End"),
-            "End",
-            {},
-        ),
-    }, data
+    poisson = glm(n_experts=2, **common)
+    normal, fixed, counts, faults, seizure, teeth = (
+        pd.read_csv(RECORDED / f"{name}.csv") for name in NAMES
+    )
+    trials, log_hours = counts["yes"] + counts["no"], np.log(seizure["Hours"])
+    binomial = glm(n_experts=3, family="binomial", **common)
+    days = seizure.drop(columns=["Seizures", "Hours"])
+    models = [
+        (linear(2, **common), normal[["x", "I(x^2)"]], normal["yn"], {}),
+        (linear(3, **common), fixed[["x1", "x21"]], fixed["y"], {}),
+        (binomial, counts[["x"]], counts["yes"], {"trials": trials}),
+        (poisson, faults[["log(Length)"]], faults["Faults"], {}),
+        (poisson, days, seizure["Seizures"], {"offset": log_hours}),
+        (poisson, teeth.drop(columns="End"), teeth["End"], {}),
+    ]
+    return dict(zip(NAMES, models))
 
 
 def fitted(model, X, y, known, seed):
     """Log-likelihood of a fit."""
     fit = model.set_params(random_state=seed).fit(X, y, **known)
     return fit.log_likelihood(X, y, **known)
-
-
-def names():
-    """Names of the sets."""
-    return ["NPreg", "NregFix", "BregFix", "fabricfault", "seizure", "dmft"]
 
 
 def least_time(run, repeats):
@@ -111,9 +95,8 @@ def searches(repeats):
         GaussianMixture(2, random_state=0), {"reg_covar": np.geomspace(1e-7, 1e-3, 10)}
     )
     both = np.column_stack([X, y])
-    own, _ = least_time(lambda seed: experts.fit(X, y), repeats)
-    other, _ = least_time(lambda seed: gaussian.fit(both), repeats)
-    return own, other
+    own = best_time(lambda: experts.fit(X, y), repeats)
+    return own, best_time(lambda: gaussian.fit(both), repeats)
 
 
 def main():
@@ -123,9 +106,9 @@ def main():
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     flexmix = flexmix_times(options.rscript, options.repeats)
-    rows, (sets, data) = [], models()
-    for name, (model, X, target, known) in sets.items():
-        run = partial(fitted, model, X, data[name][target], known)
+    rows = []
+    for name, model in models().items():
+        run = partial(fitted, *model)
         seconds, values = least_time(run, options.repeats)
         other, value = flexmix.get(name, (np.nan, np.nan))
         row = name, f"{seconds:.3f}", f"{other:.3f}", f"{other / seconds:.1f}"

@@ -150,7 +150,6 @@ class PredictiveDistribution:
         ValueError
             If y has another shape or a value that it cannot have.
         """
-
         return self._of_values(y, self._cdf)
 
     def sf(self, y: ArrayLike) -> FloatArray:
@@ -307,8 +306,9 @@ class PredictiveDistribution:
         ValueError
             If `confidence` is no such probability.
         """
-        low, high = check_coverage("confidence", confidence)
-        return self.ppf(low), self.ppf(high)
+        ends = np.array(check_coverage("confidence", confidence))
+        found = self._model.quantile(self._inputs, ends).reshape(*self.shape, 2)
+        return found[..., 0], found[..., 1]
 
     def rvs(
         self, size: int | None = None, random_state: RandomState = None

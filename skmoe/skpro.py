@@ -218,27 +218,17 @@ class MixtureProbaRegressor(BaseProbaRegressor):
                 f"estimator is a {type(self.estimator).__name__}; give a "
                 "MixtureOfLinearExperts or MixtureOfGLMExperts." + see(_SECTION)
             )
-        X, y_values = _named(X), self._one_column(y)
-        self.estimator_ = clone(self.estimator).fit(X, y_values)
+        self.estimator_ = clone(self.estimator).fit(_named(X), _one_column(y))
         self.columns_ = y.columns
         return self
 
     def _update(self, X: Any, y: Any) -> Self:
-        self.estimator_.partial_fit(_named(X), self._one_column(y))
+        self.estimator_.partial_fit(_named(X), _one_column(y))
         return self
 
     def _predict_proba(self, X: Any) -> MixtureDistribution:
         found = self.estimator_.predictive(_named(X))
         return MixtureDistribution(found, X.index, self.columns_)
-
-    def _one_column(self, y):
-        """The only column of a table y."""
-        if y.shape[1] != 1:
-            raise ValueError(
-                f"y has {y.shape[1]} columns; give one, or fit a mixture of several "
-                "outputs without skpro." + see(_SECTION)
-            )
-        return y.iloc[:, 0]
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict]:
@@ -255,6 +245,16 @@ class MixtureProbaRegressor(BaseProbaRegressor):
         """
         amounts = MixtureOfGLMExperts(1, family="gamma")
         return [{"estimator": MixtureOfLinearExperts(1)}, {"estimator": amounts}]
+
+
+def _one_column(y):
+    """The only column of a table y."""
+    if y.shape[1] != 1:
+        raise ValueError(
+            f"y has {y.shape[1]} columns; give one, or fit a mixture of several "
+            "outputs without skpro." + see(_SECTION)
+        )
+    return y.iloc[:, 0]
 
 
 def _named(X):

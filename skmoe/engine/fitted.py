@@ -83,13 +83,13 @@ class FittedModel:
         """Mean of y, or class probabilities, under each expert, (E, c, n)."""
         return self._with_fixed(self._means(inputs, self.predictor(inputs)))
 
-    def _with_fixed(self, found):
-        """Means of all experts, (K, c, n) -> (E, c, n)."""
+    def _with_fixed(self, found, moment=0):
+        """Means of all experts, or variances (moment 1), (K, c, n) -> (E, c, n)."""
         if self.fixed is None:
             return found
-        mean, _ = self.fixed.moments(found.shape[1])
-        shape = *mean.shape, found.shape[2]
-        return np.concatenate([found, np.broadcast_to(mean[:, :, None], shape)])
+        own = self.fixed.moments(found.shape[1])[moment]
+        shape = *own.shape, found.shape[2]
+        return np.concatenate([found, np.broadcast_to(own[:, :, None], shape)])
 
     def _means(self, inputs, predictor):
         """Means under the experts that have parameters, (K, q, n) -> (K, c, n)."""
@@ -149,11 +149,7 @@ class FittedModel:
         """Variances of y under each expert, (E, m, 1 or b), of own means (K, m, b)."""
         with np.errstate(over="ignore"):
             found = self.distribution.variance(mean, self._dispersion_of(rows))
-        if self.fixed is None:
-            return found
-        _, fixed = self.fixed.moments(mean.shape[1])
-        shape = *fixed.shape, found.shape[2]
-        return np.concatenate([found, np.broadcast_to(fixed[:, :, None], shape)])
+        return self._with_fixed(found, 1)
 
     def cdf(self, inputs, target):
         """P(Y <= target) of each output, (m, n) -> (n, m).

@@ -76,7 +76,7 @@ class Mixture:
 
     def _arrange(self):
         """What follows from gate, experts and designs."""
-        self.remembered = {}  # what was made of these rows and this model
+        self.remembered = {}  # see `once`
         gate, experts, p_gate = self.gate, self.experts, self.gate_design.n_columns
         self.n_experts = len(experts.tie)
         self.is_routed = is_worthwhile(gate)
@@ -125,6 +125,12 @@ class Mixture:
             known=None if self.known is None else self.known[chosen],
             fixed=None if self.fixed is None else self.fixed.take(rows),
         )
+
+    def once(self, name, make):
+        """What `make()` gives of these rows and this model, made once by its name."""
+        if name not in self.remembered:
+            self.remembered[name] = make()
+        return self.remembered[name]
 
     def afresh(self, passes):
         """The same mixture, knowing nothing of other descents on it.

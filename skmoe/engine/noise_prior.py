@@ -51,7 +51,7 @@ def equal_noise(mixture, n_rows, solver, starts=None):
         n_coefs = experts + gate
         if n_rows > n_coefs and mixture.n_experts > 1:
             if starts is None:
-                theta = best_of_short_runs(sample, one, rng, solver)
+                theta = best_of_short_runs(sample, rng, solver)
             else:
                 starts = [_with_mean_noise(sample, theta) for theta in starts]
                 theta = best_of_starts(sample, starts, solver)

@@ -20,9 +20,7 @@ _MAX_EM_STEPS = 50
 
 def one_expert(mixture):
     """`OneExpert` of a mixture, made once for it and those made afresh."""
-    if "one expert" not in mixture.remembered:
-        mixture.remembered["one expert"] = OneExpert(mixture)
-    return mixture.remembered["one expert"]
+    return mixture.once("one expert", lambda: OneExpert(mixture))
 
 
 class OneExpert:

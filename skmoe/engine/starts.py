@@ -150,18 +150,16 @@ class Starts:
     rng : numpy.random.RandomState
     known : Parameters, default=None
         Another start, the best of experts with equal noise.
-    one : OneExpert, default=None
-        That of the sample where experts with equal noise are looked for.
+    has_equal_noise : bool, default=False
+        Whether experts with equal noise are looked for.
     """
 
-    def __init__(self, sample, rng, known=None, one=None):
+    def __init__(self, sample, rng, known=None, has_equal_noise=False):
         # Labels are those of experts that have parameters.
         self.alone, self.units = others_alone(sample)
         self.sample, self.draw, self.known = sample, Draw(self.alone, rng), known
-        self.has_equal_noise = one is not None
-        self.one = one_expert(sample) if one is None else one
-        is_whole = self.alone is sample
-        self.one_alone = self.one if is_whole else one_expert(self.alone)
+        self.has_equal_noise = has_equal_noise
+        self.one, self.one_alone = one_expert(sample), one_expert(self.alone)
         has_gate = n_varying(sample.gate_design) > 0
         # Nothing but the experts tells units apart, and EM is far from them.
         self.is_hard = not (has_gate or sample.experts.m_step_is_exact)
@@ -255,9 +253,9 @@ def converged(mixture, theta, solver):
     return _run(mixture, theta, solver, _LAST_ITER, _LAST_TOL).theta
 
 
-def best_of_short_runs(sample, one, rng, solver):
-    """Parameters of the best short run on a sample, at its optimum."""
-    starts = Starts(sample, rng, one=one)
+def best_of_short_runs(sample, rng, solver):
+    """Parameters of the best short run of equal noise on a sample, at its optimum."""
+    starts = Starts(sample, rng, has_equal_noise=True)
     best = min(_tried(starts, solver), key=_objective)
     return converged(sample, best.theta, solver)
 
@@ -286,10 +284,8 @@ def _tried(starts, solver):
 
 def _known_run(starts, solver):
     """The run from the known start, made once where all starts have the same rows."""
-    remembered = starts.sample.remembered
-    if _KNOWN not in remembered:
-        remembered[_KNOWN] = short_run(starts.sample, starts.known, solver)
-    return remembered[_KNOWN]
+    sample, known = starts.sample, starts.known
+    return sample.once(_KNOWN, lambda: short_run(sample, known, solver))
 
 
 def _is_conclusive(starts, runs):
