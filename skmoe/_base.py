@@ -232,10 +232,12 @@ class BaseMixtureOfExperts(
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             Weights count rows within their group, as in `fit`: integer weights equal
-            repeated rows.  Without `groups` they change nothing.
+            repeated rows.  Without `groups` they change nothing; with them they are
+            needed after a fit with weights, ones for none.
         groups : array-like of shape (n_samples,), default=None
             Labels of groups that share one latent expert; its rows are then equal.
-            Without it each row is on its own.
+            Needed after a fit with groups, ``np.arange(n_samples)`` for rows on their
+            own; without it each row is.
         offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
                 (n_samples, n_classes), default=None
             Known part of the experts' linear predictors, as in `fit`.
@@ -261,12 +263,13 @@ class BaseMixtureOfExperts(
         Raises
         ------
         ValueError
-            If the data is invalid, or what the gate sees varies within a group.
+            If the data is invalid, what the gate sees varies within a group, or
+            something is missing that went with the rows of the fit.
         """
-        self._require(offset=offset, trials=trials, y_upper=y_upper, entry=entry)
         known = Known(
             sample_weight, groups, offset, expert_labels, trials, y_upper, entry
         )
+        self._require(**known.of_rows())
         sample = self._sample(X, y, known)
         proba = posterior(*self._log_joint(sample))
         return proba if groups is None else proba[sample.group]
@@ -294,10 +297,12 @@ class BaseMixtureOfExperts(
             is of its own prediction.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights count rows within their group, as in `fit`: integer weights equal
-            repeated rows.  Without `groups` they change nothing.
+            repeated rows.  Without `groups` they change nothing; with them they are
+            needed after a fit with weights, ones for none.
         groups : array-like of shape (n_samples,), default=None
-            Labels of groups that share one latent expert.  Without it each row is on
-            its own.
+            Labels of groups that share one latent expert.  Needed with y after a fit
+            with groups, unless `expert_proba` says what they would tell;
+            ``np.arange(n_samples)`` for rows on their own.
         offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
                 (n_samples, n_classes), default=None
             Known part of the experts' linear predictors, as in `fit`.
@@ -324,17 +329,21 @@ class BaseMixtureOfExperts(
         Raises
         ------
         ValueError
-            If the data is invalid, or what the gate sees varies within a group.
+            If the data is invalid, what the gate sees varies within a group, or
+            something is missing that went with the rows of the fit.
         """
-        self._require(offset=offset, trials=trials, entry=entry)
-        if y is None:
-            counted = {} if trials is None else {"trials": trials}
-            y = self.predict(X, offset=offset, expert_proba=expert_proba, **counted)
-        else:
-            self._require(y_upper=y_upper)
         known = Known(
             sample_weight, groups, offset, trials=trials, y_upper=y_upper, entry=entry
         )
+        required = known.of_rows()
+        if expert_proba is not None:
+            del required["groups"]  # what they tell is told
+        if y is None:
+            required = {name: required[name] for name in ("offset", "trials", "entry")}
+        self._require(**required)
+        if y is None:
+            counted = {} if trials is None else {"trials": trials}
+            y = self.predict(X, offset=offset, expert_proba=expert_proba, **counted)
         sample = self._sample(X, y, known)
         return mixture_log_density(*self._log_joint(sample, expert_proba))
 
@@ -405,6 +414,12 @@ class BaseMixtureOfExperts(
         >>> model.predict([[1.0], [1.0]], expert_proba=proba).round(1) + 0.0
         array([1., 0.])
         """
+        self._require(
+            sample_weight_past=sample_weight_past,
+            offset_past=offset_past,
+            trials_past=trials_past,
+            y_upper_past=y_upper_past,
+        )
         gate = self.gate_proba(X)
         groups, past = check_labels_alike(groups, groups_past, len(gate))
         weight, offset, labels = sample_weight_past, offset_past, expert_labels_past
@@ -590,10 +605,11 @@ class BaseMixtureOfExperts(
         """Raise an error if an argument is missing that the fit had."""
         check_is_fitted(self)
         for name, value in given.items():
-            if value is None and name in self._fitted["known"]:
-                remedy, section = KNOWN[name]
+            of_fit = name.removesuffix("_past")
+            if value is None and of_fit in self._fitted["known"]:
+                remedy, section = KNOWN[of_fit]
                 raise ValueError(
-                    f"{name}=None, but the model was fitted with {name}; give "
+                    f"{name}=None, but the model was fitted with {of_fit}; give "
                     f"{remedy}, in a pipeline or search by metadata routing."
                     + see(section)
                 )
@@ -605,12 +621,30 @@ class BaseMixtureOfExperts(
 
     def _fitted_problem(self, X, y, known=_NOTHING):
         """The problem on some data, and the fitted parameters in its coordinates."""
-        self._require(**known._asdict())
-        sample = self._sample(X, y, known).of_positive_weight()
+        sample = self._sample_like_fit(X, y, known)
         names, purpose = STRUCTURE + STRENGTHS, "its information is that of the fit"
         check_as_fitted(self, names, purpose, "fit again")
         problem = self._problem_like_fit(sample, prior_noise=self._fitted_prior())
         return problem, self._fitted_theta(problem), float(problem.scaling.total)
+
+    def _sample_like_fit(self, X, y, known):
+        """`Sample` of positive weight, for what is asked of the fit itself."""
+        self._check_like_fit(known)
+        return self._sample(X, y, known).of_positive_weight()
+
+    def _check_like_fit(self, known):
+        """Raise an error if what went with the rows of the fit is missing.
+
+        Or if they are in groups now, and were not.
+        """
+        self._require(**known._asdict())
+        if known.groups is not None and "groups" not in self._fitted["known"]:
+            raise ValueError(
+                "groups are given, but the model was fitted without: to groups it is "
+                "another model, whose optimum is elsewhere; fit with groups, or leave "
+                "them out. score_samples and responsibilities take the experts as they "
+                "are to groups." + see("Groups")
+            )
 
     def _problem_like_fit(self, sample, n_experts=None, **options):
         """The problem of the fitted model on the rows of a `Sample`.

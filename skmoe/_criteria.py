@@ -63,7 +63,8 @@ class HasCriteria:
         Raises
         ------
         ValueError
-            If the data is invalid, or `groups` is missing where `fit` had it.
+            If the data is invalid, something is missing that went with the rows of the
+            fit, or `groups` are given after a fit without.
         """
         known = Known(
             sample_weight, groups, offset, expert_labels, trials, y_upper, entry
@@ -116,7 +117,8 @@ class HasCriteria:
         Raises
         ------
         ValueError
-            If the data is invalid, or `groups` is missing where `fit` had it.
+            If the data is invalid, something is missing that went with the rows of the
+            fit, or `groups` are given after a fit without.
         """
         known = Known(
             sample_weight, groups, offset, expert_labels, trials, y_upper, entry
@@ -176,7 +178,8 @@ class HasCriteria:
         Raises
         ------
         ValueError
-            If the data is invalid, or `groups` is missing where `fit` had it.
+            If the data is invalid, something is missing that went with the rows of the
+            fit, or `groups` are given after a fit without.
         """
         known = Known(
             sample_weight, groups, offset, expert_labels, trials, y_upper, entry
@@ -232,7 +235,8 @@ class HasCriteria:
         Raises
         ------
         ValueError
-            If the data is invalid, or `groups` is missing where `fit` had it.
+            If the data is invalid, something is missing that went with the rows of the
+            fit, or `groups` are given after a fit without.
         """
         known = Known(
             sample_weight, groups, offset, expert_labels, trials, y_upper, entry
@@ -289,7 +293,8 @@ class HasCriteria:
         Raises
         ------
         ValueError
-            If the data is invalid, or `groups` is missing where `fit` had it.
+            If the data is invalid, something is missing that went with the rows of the
+            fit, or `groups` are given after a fit without.
 
         Examples
         --------
@@ -313,9 +318,7 @@ class HasCriteria:
         """How well the model fits some data: what the criteria need."""
         if y is None:
             raise ValueError("y=None: the likelihood needs the targets; give y.")
-        required = "groups", "offset", "trials", "y_upper", "entry"
-        self._require(**{name: getattr(known, name) for name in required})
-        sample = self._sample(X, y, known).of_positive_weight()
+        sample = self._sample_like_fit(X, y, known)
         joint = self._log_joint(sample)
         log_density = mixture_log_density(*joint)
         # Weights count within a group; groups count once.

@@ -37,7 +37,8 @@ STRENGTHS = (
 # What may go with the rows of a fit; what is to be given where it did, and where that
 # is explained.
 KNOWN = {
-    "groups": ("those of X", "Groups"),
+    "groups": ("those of X, or np.arange(len(y)) for rows on their own", "Groups"),
+    "sample_weight": ("that of X, or ones for none", "Sample weights"),
     "offset": ("that of X, or zeros for none", "Offsets"),
     "expert_labels": ("those of X, or -1 for none", "Known experts"),
     "y_upper": (

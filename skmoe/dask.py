@@ -692,8 +692,7 @@ class DaskMixture(MetaEstimatorMixin, BaseEstimator, Generic[_Estimator]):
         local = self._fitted()
         if not is_collection(X):
             return getattr(local, criterion)(X, y, **known.given())
-        required = "offset", "trials", "y_upper", "entry"
-        local._require(**{name: getattr(known, name) for name in required})
+        local._check_like_fit(known)
         total, n_samples = likelihood(local, self._partitions(X, y, known))
         if criterion == "log_likelihood":
             return total

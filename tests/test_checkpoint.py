@@ -240,7 +240,7 @@ class TestFile:
         if weight is None:
             reached = part.objective_curve_[-1]
             assert -part.score_samples(X, y).mean() == pytest.approx(reached, abs=0.05)
-        assert np.isfinite(part.bic(X, y))
+        assert np.isfinite(part.bic(X, y, weight))
         part.fit(X, y, weight)
         accuracy = 1e-5 if kind == "float32" else 1e-9
         assert part.objective_curve_[-1] == pytest.approx(

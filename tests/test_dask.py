@@ -110,6 +110,11 @@ def test_offsets_and_known_experts_are_those_of_the_plain_fit(name, client):
     bic = found.bic(lazy_X, lazy_y, lazy_weight, **known)
     of_plain = plain.bic(X, y, weight, offset=offset, expert_labels=labels)
     assert np.isclose(bic, of_plain, rtol=1e-9)
+    given = {"sample_weight": lazy_weight, **known}
+    for missing in given:
+        rest = {name: part for name, part in given.items() if name != missing}
+        with pytest.raises(ValueError, match=f"{missing}=None, but the model was"):
+            found.log_likelihood(lazy_X, lazy_y, **rest)
     score = found.score(lazy_X, lazy_y, offset=known["offset"])
     assert np.isclose(score, plain.score(X, y, offset=offset), rtol=1e-7)
     for lazily, wanted in (

@@ -170,7 +170,8 @@ def test_weights_repeat_rows_of_their_group(kind):
     np.testing.assert_allclose(weighted.gate_coef_, more.gate_coef_, rtol=1e-8)
     for criterion in ("log_likelihood", "aic", "bic", "icl"):
         by_weight = getattr(weighted, criterion)(X, y, weight, groups)
-        by_rows = getattr(weighted, criterion)(*rows, groups=groups[repeated])
+        ones = np.ones(len(repeated))
+        by_rows = getattr(weighted, criterion)(*rows, ones, groups[repeated])
         assert by_weight == pytest.approx(by_rows, rel=1e-12)
     proba = weighted.responsibilities(X, y, weight, groups)
     expected = more.responsibilities(*rows, groups=groups[repeated])
@@ -205,14 +206,12 @@ def test_rows_without_weight_are_left_out_of_their_group(kind):
     # What the gate sees and what was observed may be anything there.
     X = np.where(weight[:, None], X, 7.0)
     found = model.responsibilities(X, y, weight, groups)[kept]
-    data = X[kept], y[kept]
-    np.testing.assert_allclose(
-        found, model.responsibilities(*data, groups=groups[kept]), atol=1e-12
-    )
+    data = X[kept], y[kept], weight[kept], groups[kept]
+    np.testing.assert_allclose(found, model.responsibilities(*data), atol=1e-12)
     y = np.where(weight, y, 9)
     for name in ("log_likelihood", "aic", "bic", "icl"):
         assert getattr(model, name)(X, y, weight, groups) == pytest.approx(
-            getattr(model, name)(*data, groups=groups[kept])
+            getattr(model, name)(*data)
         )
 
 

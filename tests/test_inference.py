@@ -123,7 +123,8 @@ def test_weights_count_as_rows():
     rows = np.repeat(np.arange(200), weight)
     for robust in (False, True):
         weighted = inference(model, X, y, weight, robust=robust)
-        repeated = inference(model, X[rows], y[rows], robust=robust)
+        ones = np.ones(len(rows))
+        repeated = inference(model, X[rows], y[rows], ones, robust=robust)
         np.testing.assert_allclose(
             weighted.standard_error, repeated.standard_error, rtol=1e-7
         )
@@ -287,7 +288,7 @@ def test_rows_or_weights_that_are_not_those_of_the_fit_are_told():
     model = MixtureOfLinearExperts(gate_alpha=0.1, tol=1e-10, random_state=0)
     model.fit(X, y, weight)
     with pytest.warns(UserWarning, match="rows weigh 200 .* of the fit 600"):
-        inference(model, X, y)
+        inference(model, X, y, np.ones(200))
     with pytest.warns(UserWarning, match="rows weigh 300 .* of the fit 600"):
         information(model, X[:100], y[:100], weight[:100])
     inference(model, X, y, weight)

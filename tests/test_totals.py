@@ -214,7 +214,7 @@ class TestCriteria:
         model.fit(X, y, weight, group)
         for criterion in (model.icl, model.bic):
             assert criterion(X, y, weight, group) == pytest.approx(
-                criterion(X[kept], y[kept], None, group[kept]), rel=1e-12
+                criterion(X[kept], y[kept], weight[kept], group[kept]), rel=1e-12
             )
 
     def test_bic_by_the_number_of_groups_follows_from_it(self):

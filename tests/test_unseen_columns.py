@@ -82,8 +82,10 @@ def assert_same(model, plain, frame, y):
         np.testing.assert_allclose(getattr(model, name), getattr(plain, name), **near)
     for method in WITH_Y:
         if hasattr(model, method):
-            found = getattr(model, method)(frame, y)
-            np.testing.assert_allclose(found, getattr(plain, method)(SEEN, y), **near)
+            ones = {} if method == "cdf" else {"sample_weight": np.ones(N)}
+            found = getattr(model, method)(frame, y, **ones)
+            expected = getattr(plain, method)(SEEN, y, **ones)
+            np.testing.assert_allclose(found, expected, **near)
     for method in WITHOUT_Y:
         if hasattr(model, method):
             found = getattr(model, method)(frame)

@@ -66,7 +66,10 @@ def r2(predicted, rows):
 
 
 ahead = is_new & (year >= 1979)
-for name, proba in (("the gate", None), ("three years", given_years(ahead, 1978))):
+for name, proba in (
+    ("the gate", model.gate_proba(X[ahead])),
+    ("three years", given_years(ahead, 1978)),
+):
     score = r2(model.predict(X[ahead], expert_proba=proba), ahead)
     gain = model.score_samples(X[ahead], y[ahead], expert_proba=proba).mean()
     print(f"1979 to 1982, by {name}: R2 {score:.2f}, log-likelihood {gain:.2f} a row")

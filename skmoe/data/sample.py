@@ -38,6 +38,17 @@ class Known(NamedTuple):
         """What is there, a dict."""
         return {name: part for name, part in self._asdict().items() if part is not None}
 
+    def of_rows(self):
+        """What answers about rows, or groups of them, change with, a dict.
+
+        Weights count rows within their group; a known expert is an answer already.
+        """
+        found = self._asdict()
+        del found["expert_labels"]
+        if self.groups is None:
+            del found["sample_weight"]
+        return found
+
     def take(self, rows):
         """What is known of some rows (index array)."""
         return Known(
@@ -51,7 +62,7 @@ class Sample(NamedTuple):
     X: object  # ndarray or CSR, (n, d)
     y: np.ndarray  # as observed, see `skmoe.data.targets`, (n,) or (n, m)
     weight: np.ndarray  # (n,)
-    known: tuple  # names of what is known beside X, y and weights
+    known: tuple  # names of what was given beside X and y
     group: np.ndarray | None = None  # codes, (n,)
     offset: np.ndarray | None = None  # (n,) or (n, C)
     expert: np.ndarray | None = None  # known experts or -1, (n,)
@@ -91,7 +102,7 @@ def sample_of(encoder, settings, X, y, known, **how):
     weight = check_weights(known.sample_weight, X, **how)
     n_rows = X.shape[0]
     labels = check_expert_labels(settings, known.expert_labels, n_rows)
-    given = known._replace(sample_weight=None, expert_labels=labels).given()
+    given = known._replace(expert_labels=labels).given()
     return Sample(
         X,
         encoder.observed(y, known),

@@ -129,7 +129,7 @@ def refit_on_support(
             "selected; fit with a positive l1_ratio." + see("Selecting columns")
         )
     known = Known(sample_weight, groups, offset, expert_labels, trials, y_upper, entry)
-    estimator._require(**known._asdict())
+    estimator._check_like_fit(known)
     start = estimator.responsibilities(X, y, **known.given())
     refit = clone(estimator).set_params(
         **_selection(estimator),

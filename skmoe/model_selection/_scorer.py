@@ -38,8 +38,8 @@ class _LogLikelihoodScorer:
     sample_weight : array-like of shape (n_samples,), default=None
         A weight counts as so many rows.
     groups : array-like of shape (n_samples,), default=None
-        Labels of groups that share one latent expert.  Without it each row is on its
-        own, also after a fit with groups.
+        Labels of groups that share one latent expert; needed after a fit with groups,
+        ``np.arange(n_samples)`` for rows on their own.
     offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
             (n_samples, n_classes), default=None
         Known part of the linear predictors.

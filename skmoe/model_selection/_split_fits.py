@@ -91,8 +91,10 @@ def _gain(fit, X, y, known, responsibility):
     """
     # By responsibility alone, so that weights stay repeated rows.
     is_near = responsibility > _LEAST * responsibility.max()
-    weight = check_weights(known.sample_weight, responsibility)
-    weight = weight * responsibility * is_near
+    known = known._replace(
+        sample_weight=check_weights(known.sample_weight, responsibility)
+    )
+    weight = known.sample_weight * responsibility * is_near
     own = known._replace(sample_weight=weight)
     try:
         one, two = (
