@@ -17,6 +17,7 @@ from skmoe.inspection._averages import (
 from skmoe.inspection._bootstrap import Resamples
 from skmoe.inspection._delta import DeltaMethod
 from skmoe.inspection._estimates import Estimates
+from skmoe.inspection._gate_reference import less_reference, weighted_sums
 from skmoe.inspection._names import Entry, labels_of
 from skmoe.inspection._predictions import Predictions, predictions_of, row_labels
 
@@ -341,7 +342,12 @@ class Inference(Estimates):
         )
         return average_differences(self._delta, inputs, others, sample_weight, of)
 
-    def table(self, level: float = 0.95, penalty_bias: bool = False) -> Any:
+    def table(
+        self,
+        level: float = 0.95,
+        penalty_bias: bool = False,
+        gate_reference: int | str | None = None,
+    ) -> Any:
         """One row for each entry of the fitted attributes.
 
         Parameters
@@ -350,6 +356,12 @@ class Inference(Estimates):
             Coverage of the intervals.
         penalty_bias : bool, default=False
             Whether to add a column with that attribute.
+        gate_reference : int or str, default=None
+            Expert whose gate coefficients are subtracted from those of the others, as
+            in multinomial logit models (nnet's multinom, flexmix), its own being left
+            out; in a tree the branch of each node.  A name is that of an expert without
+            coefficients, such as 'point mass'.  By default gates sum to zero, as
+            `gate_coef_` does.
 
         Returns
         -------
@@ -358,11 +370,35 @@ class Inference(Estimates):
             estimate, std_error, z, p_value, lower, upper; a DataFrame's index has the
             names.  In a tree (``depth > 1``) rows of the gate have the node in the
             column expert and the branch in output.
+
+        Raises
+        ------
+        ValueError
+            If `level` is not between 0 and 1, both excluded, or no expert of the gate
+            is the reference.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MixtureOfLinearExperts
+        >>> from skmoe.inspection import inference
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(-2, 2, size=(500, 1))
+        >>> y = np.abs(X[:, 0]) + 0.3 * rng.standard_normal(500)
+        >>> model = MixtureOfLinearExperts(gate_alpha=0.01, random_state=0).fit(X, y)
+        >>> table = inference(model, X, y).table(gate_reference=0)
+        >>> table.index[:2].tolist()
+        ['gate 1 - gate 0: x0', 'gate 1 - gate 0: (intercept)']
         """
-        columns = self._columns(level)
+        shown, bias = self, self.penalty_bias
+        if gate_reference is not None:
+            shown, weights = less_reference(self, self._entries, gate_reference)
+            shift = weighted_sums(weights, bias * self.standard_error)
+            bias = shift / shown.standard_error
+        columns = shown._columns(level)
         if penalty_bias:
-            columns["penalty_bias"] = self.penalty_bias
-        return table_of(columns, self.names)
+            columns["penalty_bias"] = bias
+        return table_of(columns, shown.names)
 
     def summary(self, level: float = 0.95) -> str:
         """The table as text, with a heading.
