@@ -778,7 +778,10 @@ class BaseMixtureOfExperts(
 
     @property
     def expert_shares_(self) -> FloatArray:
-        """Shares of the experts in the responsibilities of the fit, (n_experts,)."""
+        """Shares of the experts in the rows of the fit, (n_experts,).
+
+        Means of their responsibilities; rows count by weight, not by groups.
+        """
         check_is_fitted(self)
         return self._fitted["mass"].copy()
 

@@ -142,7 +142,8 @@ class HasCriteria:
 
         Its sample size n is the number of rows (sum of weights), also where they are in
         groups.  With k parameters, ``k = aic / 2 + log-likelihood``, the criterion that
-        takes the number of groups G is ``bic + k * (log(G) - log(n))``.  Parameters are
+        takes the number of groups G is ``bic + k * (log(G) - log(n))``; `summary` and
+        the table of `n_experts_path` have it.  Parameters are
         those that the data determined: none of constant columns, of experts with less
         than half a row, of a noise variance at its bound, and no zeros of an L1
         penalty.
@@ -287,8 +288,10 @@ class HasCriteria:
         Returns
         -------
         text : str
-            Criteria are those of the given data; shares, coefficients and noise those
-            of the fit.  Experts are columns.
+            Criteria are those of the given data; shares of rows, coefficients and noise
+            those of the fit.  Experts are columns.  With groups there are also shares
+            of the groups that are given, each of which counts once, and a BIC whose
+            sample size is their number.
 
         Raises
         ------
@@ -329,4 +332,5 @@ class HasCriteria:
             float(times @ log_density),
             posterior(*joint),
             times,
+            sample.group is not None,
         )

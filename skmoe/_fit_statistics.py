@@ -17,6 +17,17 @@ class FitToData(NamedTuple):
     log_likelihood: float
     responsibilities: np.ndarray  # of units, (u, K)
     times: np.ndarray  # what each unit counts for, (u,)
+    has_groups: bool  # whether units are groups, of which each counts once
+
+    @property
+    def n_units(self):
+        """Number of groups, or of rows (sum of weights)."""
+        return float(self.times.sum())
+
+    @property
+    def shares(self):
+        """Shares of the classes in the units, (K,)."""
+        return self.times @ self.responsibilities / self.n_units
 
     @property
     def uncertainty(self):
@@ -36,6 +47,11 @@ class FitToData(NamedTuple):
     def bic(self):
         """Schwarz's criterion."""
         return self.criterion(np.log(self.n_samples))
+
+    @property
+    def bic_groups(self):
+        """Schwarz's criterion whose sample size is the number of units."""
+        return self.criterion(np.log(self.n_units))
 
     @property
     def sabic(self):
@@ -58,7 +74,7 @@ class FitToData(NamedTuple):
         n_classes = self.responsibilities.shape[1]
         if n_classes == 1:
             return np.nan
-        return 1 - self.uncertainty / (self.times.sum() * np.log(n_classes))
+        return 1 - self.uncertainty / (self.n_units * np.log(n_classes))
 
     @property
     def classification(self):
@@ -75,7 +91,7 @@ class FitToData(NamedTuple):
         n_classes = self.responsibilities.shape[1]
         assigned = self.responsibilities.argmax(axis=1)
         sizes = np.bincount(assigned, self.times, minlength=n_classes)
-        return float(sizes.min() / self.times.sum())
+        return float(sizes.min() / self.n_units)
 
     @property
     def smallest_posterior(self):

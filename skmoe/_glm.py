@@ -190,7 +190,8 @@ class MixtureOfGLMExperts(MixtureRegressor):
         Least and largest y of the fit, where `background` is; without the rows of
         `point_mass`, if others cannot have these.
     expert_shares_ : ndarray of shape (n_experts,)
-        Shares of the experts in the responsibilities of the fit; they sum to 1.
+        Shares of the experts in the responsibilities of the fit; they sum to 1.  Of
+        rows (by weight), also where these are in groups of several sizes.
     n_parameters_ : int
         Number of parameters that the data determined, as `aic` and `bic` count them.
     n_iter_ : int

@@ -157,7 +157,8 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
     gate_intercept_ : ndarray of shape (n_experts,) or (n_nodes, n_branches)
         Intercepts of the gate's logits.
     expert_shares_ : ndarray of shape (n_experts,)
-        Shares of the experts in the responsibilities of the fit; they sum to 1.
+        Shares of the experts in the responsibilities of the fit; they sum to 1.  Of
+        rows (by weight), also where these are in groups of several sizes.
     n_parameters_ : int
         Number of parameters that the data determined, as `aic` and `bic` count them.
     n_iter_ : int

@@ -20,7 +20,10 @@ def summary_of(estimator, fit, y):
     names += [] if model.fixed is None else model.fixed.names
     spec = model.specification
     gate, own = features_of_both(estimator, (spec.gate_intercept, spec.fit_intercept))
-    experts = {"share": mass} | _expert_rows(estimator, y, own, spec.fit_intercept)
+    shares = {"share of rows": mass}
+    if fit.has_groups:
+        shares["share of groups"] = fit.shares
+    experts = shares | _expert_rows(estimator, y, own, spec.fit_intercept)
     parts = [
         _heading(estimator, fit),
         _table("Experts", names, experts),
@@ -37,6 +40,8 @@ def _heading(estimator, fit):
         ("iterations", estimator.n_iter_, "BIC", fit.bic),
         ("converged", estimator.converged_, "ICL", fit.icl),
     ]
+    if fit.has_groups:
+        pairs.append(("groups", f"{fit.n_units:g}", "BIC of groups", fit.bic_groups))
     lines = [type(estimator).__name__]
     for name, value, criterion, number in pairs:
         lines.append(f"{name:<12}{value!s:>10}    {criterion:<16}{number:>12.6g}")

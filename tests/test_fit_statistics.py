@@ -76,6 +76,10 @@ def test_statistics_follow_their_formulas(data, with_groups):
         expected = free * (np.log(n) + 1) - 2 * log_likelihood
         assert row["caic"] == pytest.approx(expected)
         assert row["icl"] == pytest.approx(fit.icl(X, y, **known))
+        assert ("bic_groups" in row) == with_groups
+        if with_groups:
+            expected = free * np.log(times.size) - 2 * log_likelihood
+            assert row["bic_groups"] == pytest.approx(expected)
         best = shares.argmax(axis=1)
         means = np.array(
             [

@@ -67,9 +67,15 @@ def test_known_parts_of_the_rows_count():
 def test_tables_are_the_attributes():
     text = MODEL.summary(X, Y)
     experts = rows_of(text, "Experts")
-    assert list(experts) == ["share", "load", "speed", "(intercept)", "(variance)"]
+    assert list(experts) == [
+        "share of rows",
+        "load",
+        "speed",
+        "(intercept)",
+        "(variance)",
+    ]
     close = {"rtol": 1e-3, "atol": 1e-6}
-    np.testing.assert_allclose(experts["share"], MODEL.expert_shares_, **close)
+    np.testing.assert_allclose(experts["share of rows"], MODEL.expert_shares_, **close)
     np.testing.assert_allclose(experts["load"], MODEL.coef_[:, 0], **close)
     np.testing.assert_allclose(experts["(intercept)"], MODEL.intercept_, **close)
     np.testing.assert_allclose(experts["(variance)"], MODEL.noise_variance_, **close)
@@ -104,7 +110,30 @@ def test_many_experts_follow_below_and_others_have_their_names():
     assert max(map(len, text.splitlines())) <= 88
     last = text.split("\n\n")[2].splitlines()
     assert last[0].split() == ["Experts", "expert", "6", "point", "mass"]
-    assert len(last[1].split()) == 3 and len(last[2].split()) == 2
+    assert len(last[1].split()) == 3 + 2 and len(last[2].split()) == 2
+
+
+def test_groups_have_shares_and_a_criterion_of_their_own():
+    """Small groups are of one expert, large ones of the other."""
+    group = np.repeat(np.arange(50), np.where(np.arange(50) < 40, 2, 12))
+    y = np.where(group < 40, 2, -2) * X["load"] + 0.3 * RNG.standard_normal(200)
+    weight = RNG.integers(1, 4, 200)
+    model = MixtureOfLinearExperts(gate_features=[], random_state=0)
+    known = {"sample_weight": weight, "groups": group}
+    text = model.fit(X, y, **known).summary(X, y, **known)
+    proba = model.responsibilities(X, y, **known)
+    experts = rows_of(text, "Experts")
+    of_rows = np.average(proba, axis=0, weights=weight)
+    of_groups = proba[np.unique(group, return_index=True)[1]].mean(axis=0)
+    assert abs(of_rows - of_groups).max() > 0.3
+    close = {"rtol": 1e-3, "atol": 1e-3}
+    np.testing.assert_allclose(experts["share of rows"], of_rows, **close)
+    np.testing.assert_allclose(experts["share of groups"], of_groups, **close)
+    name, n_groups, *_, bic = text.split("\n")[5].split()
+    assert (name, n_groups) == ("groups", "50")
+    expected = model.bic(X, y, **known)
+    expected += model.n_parameters_ * np.log(50 / weight.sum())
+    assert float(bic) == pytest.approx(expected, rel=1e-5)
 
 
 def test_shares_are_mean_responsibilities():

@@ -83,8 +83,10 @@ class ExpertsPath(Generic[Mixture]):
             aic, bic, sabic (BIC adjusted for the sample size, with
             ``log((n + 2) / 24)`` in place of ``log(n)``), caic (``log(n) + 1``), icl,
             relative_entropy (1 where classes are certain), smallest_class (least share
-            of the data that is assigned to one), smallest_posterior (least mean
-            responsibility of a class for what is assigned to it).
+            of the rows by weight, or with groups of the groups, that is assigned to
+            one), smallest_posterior (least mean responsibility of a class for what is
+            assigned to it); after a fit with groups bic_groups (BIC with the number of
+            groups for n).
 
         References
         ----------
@@ -265,8 +267,9 @@ def n_experts_path(
     for _ in range(max_experts - 1):
         fits.append(fit_split(fits[-1], X, y, known))
     found = [fit._fit_to(X, y, known) for fit in fits]
+    names = _STATISTICS if groups is None else (*_STATISTICS, "bic_groups")
     statistics = {
-        name: np.array([getattr(fit, name) for fit in found]) for name in _STATISTICS
+        name: np.array([getattr(fit, name) for fit in found]) for name in names
     }
     if estimator.class_weight is not None:
         for fit in fits:
