@@ -299,7 +299,22 @@ def test_averages_miss_what_the_fit_had(name):
     for method in ("average_predictions", "average_effects"):
         with pytest.raises(ValueError, match=f"{missing}=None, but the model"):
             getattr(fit.result, method)(fit.X)
+    with pytest.raises(ValueError, match=f"{missing}=None, but the model"):
+        fit.result.average_differences(fit.X, fit.X)
     assert fit.result.predictions(fit.X).estimate.shape == (N,)
+
+
+@pytest.mark.parametrize("name", ["offset", "binomial"])
+def test_the_gate_sees_no_offset_and_no_trials(name):
+    fit = Fit(name)
+    for method in ("average_predictions", "average_effects"):
+        plain = getattr(fit.result, method)(fit.X, of="gate")
+        given = getattr(fit.result, method)(fit.X, of="gate", **fit.known)
+        np.testing.assert_array_equal(plain.estimate, given.estimate)
+        np.testing.assert_array_equal(plain.covariance, given.covariance)
+    change = fit.result.average_differences(fit.X + 1, fit.X, of="gate")
+    gain = fit.model.gate_proba(fit.X + 1) - fit.model.gate_proba(fit.X)
+    np.testing.assert_allclose(change.estimate, gain.mean(axis=0), atol=1e-12)
 
 
 def test_an_expert_that_died_counts_where_it_has_a_say():

@@ -80,11 +80,15 @@ class DeltaMethod:
         gate, own = self._gate.columns, self._own.columns
         return {"mean": np.union1d(gate, own), "experts": own, "gate": gate}[of]
 
-    def inputs(self, X, offset, trials, is_sample=False):
-        """Validated `Inputs`; a sample has all that the rows of the fit had."""
-        if is_sample:
-            self.estimator._require(offset=offset, trials=trials)
+    def inputs(self, X, offset, trials):
+        """Validated `Inputs` of any rows."""
         return self.estimator._inputs(X, offset, None, trials)
+
+    def inputs_of_sample(self, X, offset, trials, of):
+        """Those of rows to average over, like the fit's in all that counts for them."""
+        if of != "gate":  # which sees neither
+            self.estimator._require(offset=offset, trials=trials)
+        return self.inputs(X, offset, trials)
 
     def scale(self, of):
         """Scale on which intervals of values are normal, see `intervals`."""

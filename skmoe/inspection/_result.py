@@ -172,10 +172,10 @@ class Inference(Estimates):
         offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
                 (n_samples, n_classes), default=None
             Known part of the experts' linear predictors; needed after a fit with one,
-            zeros for none.
+            zeros for none, but not of the gate, which does not see it.
         trials : array-like of shape (n_samples,), default=None
-            Number of trials of each row, whose successes y counts; needed after a fit
-            with them, ones for averages of probabilities.
+            Number of trials of each row, whose successes y counts; likewise, ones
+            for averages of probabilities.
         of : {'mean', 'experts', 'gate'}, default='mean'
             As of :meth:`predictions`.
 
@@ -206,7 +206,7 @@ class Inference(Estimates):
         >>> shares.estimate.round(1)
         array([0.7, 0.3])
         """
-        inputs = self._delta.inputs(X, offset, trials, is_sample=True)
+        inputs = self._delta.inputs_of_sample(X, offset, trials, of)
         return average_predictions(self._delta, inputs, sample_weight, of)
 
     def average_effects(
@@ -234,10 +234,10 @@ class Inference(Estimates):
         offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
                 (n_samples, n_classes), default=None
             Known part of the experts' linear predictors; needed after a fit with one,
-            zeros for none.
+            zeros for none, but not of the gate, which does not see it.
         trials : array-like of shape (n_samples,), default=None
-            Number of trials of each row, whose successes y counts; needed after a fit
-            with them, ones for effects on probabilities.
+            Number of trials of each row, whose successes y counts; likewise, ones
+            for effects on probabilities.
         of : {'mean', 'experts', 'gate'}, default='mean'
             As of :meth:`predictions`.
 
@@ -276,7 +276,7 @@ class Inference(Estimates):
         >>> bool(abs(effects.estimate - [0, 1]).max() < 0.1)
         True
         """
-        inputs = self._delta.inputs(X, offset, trials, is_sample=True)
+        inputs = self._delta.inputs_of_sample(X, offset, trials, of)
         return average_effects(self._delta, inputs, sample_weight, of)
 
     def average_differences(
@@ -303,10 +303,10 @@ class Inference(Estimates):
         offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
                 (n_samples, n_classes), default=None
             Known part of the experts' linear predictors, of both; needed after a fit
-            with one, zeros for none.
+            with one, zeros for none, but not of the gate, which does not see it.
         trials : array-like of shape (n_samples,), default=None
-            Number of trials of each row, whose successes y counts; needed after a fit
-            with them, ones for differences of probabilities.
+            Number of trials of each row, whose successes y counts; likewise, ones
+            for differences of probabilities.
         of : {'mean', 'experts', 'gate'}, default='mean'
             As of :meth:`predictions`.
 
@@ -337,7 +337,7 @@ class Inference(Estimates):
         True
         """
         inputs, others = (
-            self._delta.inputs(rows, offset, trials, is_sample=True)
+            self._delta.inputs_of_sample(rows, offset, trials, of)
             for rows in (X, X_base)
         )
         return average_differences(self._delta, inputs, others, sample_weight, of)

@@ -227,7 +227,7 @@ class EffectDisplay:
             Their weights.
         offset : array-like of shape (n_samples,), (n_samples, n_outputs) or \
                 (n_samples, n_classes), default=None
-            Their offsets, needed after a fit with some.
+            Their offsets, needed after a fit with some, but not of the gate.
         feature, of, target, level, grid_resolution
             As in :meth:`from_estimator`.
         ax, line_kwargs
