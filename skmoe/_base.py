@@ -47,9 +47,7 @@ from skmoe.data.sample import (
     Known,
     check_expert_proba,
     check_offset,
-    check_proba_of_groups,
     is_other,
-    of_groups,
     sample_of,
 )
 from skmoe.engine.fitted import FittedModel, mixture_log_density, posterior
@@ -595,8 +593,6 @@ class BaseMixtureOfExperts(
 
     def _problem_of(self, spec, rows, **options):
         """The engine's problem of a specification, whose rows it puts in groups."""
-        if rows.group is not None:
-            check_gate_sees_groups(self, rows.X, rows.group, spec.gate_columns)
         X, target, weight, *known = in_groups(rows)
         known = dict(zip(("group", "offset", "expert", "fixed"), known))
         return Problem(X, target, weight, spec, **known, **options)
@@ -654,6 +650,8 @@ class BaseMixtureOfExperts(
         rows = sample.rows(self._fitted_encoder())
         rows = rows._replace(weight=self._class_weighted(rows.weight, rows.target))
         spec = self._model(sample.known).specification
+        if sample.group is not None:
+            check_gate_sees_groups(self, sample, spec.gate_columns)
         if n_experts is not None:
             spec = spec.of_first(n_experts)
         return self._problem_of(spec, rows, **options)
@@ -762,18 +760,15 @@ class BaseMixtureOfExperts(
             # It raises an error if groups or labels want what cannot be.
             sample.of_positive_weight().rows(self._fitted_encoder())
         if sample.expert is not None:
-            expert = of_groups(sample.expert, sample.group)
+            expert = sample.expert_of_groups()
             joint[0][is_other(expert, model.gate.n_experts)] = -np.inf
         if sample.group is None:
             return joint
         if inputs.expert_proba is not None:
-            check_proba_of_groups(inputs.expert_proba, sample.group)
+            sample.check_proba_of_groups(inputs.expert_proba)
         else:
-            rows, columns = (
-                sample.of_positive_weight(),
-                model.specification.gate_columns,
-            )
-            check_gate_sees_groups(self, rows.X, rows.group, columns)
+            columns = model.specification.gate_columns
+            check_gate_sees_groups(self, sample.of_positive_weight(), columns)
         return joint_of_groups(*joint, sample.weight, sample.group)
 
     @property

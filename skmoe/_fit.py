@@ -14,7 +14,7 @@ from skmoe._validation import (
     restored_on_failure,
 )
 from skmoe.data.canonical import canonical_rows
-from skmoe.data.groups import averaged_by_group
+from skmoe.data.groups import averaged_by_group, check_gate_sees_groups
 from skmoe.data.rows import rows_to_fit
 from skmoe.data.sample import sample_of
 from skmoe.engine.sweep import IN_MEMORY, InMemory
@@ -91,6 +91,8 @@ def task_in_memory(
     sample = sample.of_positive_weight()
     estimator._known = sample.known
     check_enough(estimator.n_experts, sample.X.shape[0], sample.group)
+    if sample.group is not None:
+        check_gate_sees_groups(estimator, sample, columns[0])
     encoder = estimator._learn_target(encoder.summary(sample.y))
     rows = sample.rows(encoder)
     rows = rows._replace(weight=estimator._class_weighted(rows.weight, rows.target))

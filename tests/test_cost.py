@@ -301,7 +301,8 @@ def test_labels_of_groups_are_compared_once_each():
             return str.__lt__(self, other)
 
     names = [Label(number % 20) for number in range(2000)]
-    codes = check_groups(np.array(names, dtype=object), 2000)
+    codes, labels = check_groups(np.array(names, dtype=object), 2000)
     order = sorted(map(str, range(20)))
     assert [order[code] for code in codes] == list(map(str, names))
+    assert labels.tolist() == order
     assert len(compared) < 200

@@ -478,6 +478,19 @@ class TestBadInput:
         with pytest.raises(ValueError, match="gate_features=None has feature 1, which"):
             model.fit(X, y, groups=groups)
         frame = pd.DataFrame(X, columns=["age", "dose", "time"])
+        labels = np.array([f"unit {group:03d}" for group in groups])
+        sizes = np.bincount(groups)
+        first, mixed = np.flatnonzero(sizes > 1)[0], (sizes > 1).sum()
+        seen = frame["dose"][groups == first]
+        said = f"within {mixed} of 200 groups, such as 'unit {first:03d}' "
+        said += rf"\(from {seen.min():g} to {seen.max():g}\)"
+        for given in (labels, labels.astype(object)):
+            with pytest.raises(ValueError, match=said):
+                model.fit(frame, y, groups=given)
+            # The labels of the rows that are left.
+            with pytest.raises(ValueError, match=said.replace(" of 200", " of [0-9]+")):
+                weight = np.where((sizes > 1)[groups], 1.0, 0.0)
+                model.fit(frame, y, weight, given)
         model.set_params(gate_features=["age", "time"])
         with pytest.raises(ValueError, match="feature 'time', which varies"):
             model.fit(frame, y, groups=groups)

@@ -102,18 +102,14 @@ class WithFixed(NamedTuple):
         if self.fixed.closed(log_density).all():
             raise _nothing_left()
 
-    def fixed_log_density(self, target, group=None, expert=None):
+    def fixed_log_density(self, target, expert=None):
         """Log-densities of targets under experts without parameters, (F, n).
 
-        Raises an error if groups (codes, (n,)) or labels (n,) want what cannot be.
+        Raises an error if labels (n,) want what cannot be.
         """
-        fixed = self.fixed
-        found = fixed.log_density(target)
-        closed = fixed.closed(found)
-        if group is not None:
-            _check_groups(closed, group)
+        found = self.fixed.log_density(target)
         if expert is not None:
-            _check_labels(found, closed, expert, self.n_experts)
+            _check_labels(found, self.fixed.closed(found), expert, self.n_experts)
         return found
 
 
@@ -124,19 +120,6 @@ def _nothing_left():
         "is left for the other experts; give samples with other values, or "
         "leave point_mass out." + see("Zeros in excess")
     )
-
-
-def _check_groups(closed, group):
-    """Raise an error if only some rows of a group are those of the point mass."""
-    count = np.bincount(group, closed)
-    is_mixed = (count > 0) & (count < np.bincount(group))
-    if is_mixed.any():
-        row = np.flatnonzero(is_mixed[group] & closed)[0]
-        raise ValueError(
-            f"groups: row {row} is at point_mass and others of its group are not, but "
-            "rows of a group share one expert; leave groups or point_mass out, or "
-            "split such groups in two." + see("Zeros in excess")
-        )
 
 
 def _check_labels(log_density, closed, expert, n_experts):

@@ -21,9 +21,9 @@ def check_labels_alike(groups, groups_past, n_samples):
 
 
 def check_groups(groups, n_samples):
-    """Codes of the groups from 0 on, (n,), or None."""
+    """Codes of the groups from 0 on, (n,), and their labels (G,); or twice None."""
     if groups is None:
-        return None
+        return None, None
     groups = _labels(groups)
     if len(groups) != n_samples:
         raise ValueError(
@@ -46,13 +46,27 @@ def check_groups(groups, n_samples):
 
 
 def _codes(labels):
-    """Codes of labels by their order, (n,); raises TypeError if they have none."""
+    """Codes of labels by their order, (n,), and the labels that differ, (G,).
+
+    It raises TypeError if they have no order.
+    """
     if labels.dtype.kind != "O":
-        return np.unique(labels, return_inverse=True)[1]
+        found, codes = np.unique(labels, return_inverse=True)
+        return codes, found
     # Objects are hashed: only labels that differ are compared.
     names = labels.tolist()
-    code = {name: number for number, name in enumerate(sorted(set(names)))}
-    return np.fromiter(map(code.__getitem__, names), np.intp, len(names))
+    found = sorted(set(names))
+    code = {name: number for number, name in enumerate(found)}
+    codes = np.fromiter(map(code.__getitem__, names), np.intp, len(names))
+    return codes, np.fromiter(found, object, len(found))
+
+
+def name_of_group(sample, code):
+    """Label of a group of a `Sample`, by its code, as messages show it."""
+    label = sample.group_labels[code]
+    if isinstance(label, np.generic) and label.dtype.kind not in "mM":
+        label = label.item()
+    return repr(label)
 
 
 def _has_missing(labels):
@@ -82,25 +96,31 @@ def _labels(groups):
     return labels
 
 
-def check_gate_sees_groups(estimator, X, group, columns):
-    """Raise an error if what the gate sees changes within a group.
+def check_gate_sees_groups(estimator, sample, columns):
+    """Raise an error if what the gate sees changes within a group of a `Sample`.
 
-    `group` (n,) are codes, `columns` indices or None for all of X.
+    `columns` are indices, or None for all of X.
     """
-    first = np.unique(group, return_index=True)[1]
+    X, group = sample.X, sample.group
+    of_first = np.unique(group, return_index=True)[1][group]
     seen = X if columns is None else X[:, columns]
-    gap = abs(seen - seen[first[group]]).max(axis=0)
+    gap = abs(seen - seen[of_first]).max(axis=0)
     differs = (gap.toarray() if issparse(gap) else gap).ravel() > 0
     if not differs.any():
         return
-    column = np.flatnonzero(differs)[0]
-    column = column if columns is None else columns[column]
+    place = np.flatnonzero(differs)[0]
+    values = seen[:, [place]]
+    values = (values.toarray() if issparse(values) else values).ravel()
+    mixed = np.unique(group[values != values[of_first]])
+    of_mixed = values[group == mixed[0]]
+    column = place if columns is None else columns[place]
     names = getattr(estimator, "feature_names_in_", np.arange(X.shape[1])).tolist()
     raise ValueError(
         f"gate_features={estimator.gate_features!r} has feature {names[column]!r}, "
-        "which varies within a group; the gate decides once for a group, so choose "
-        "features that are constant within groups, or [] for a constant gate."
-        + see("Groups")
+        f"which varies within {mixed.size} of {group.max() + 1} groups, such as "
+        f"{name_of_group(sample, mixed[0])} (from {of_mixed.min():g} to "
+        f"{of_mixed.max():g}); the gate decides once for a group, so choose features "
+        "that are constant within groups, or [] for a constant gate." + see("Groups")
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from skmoe._docs import see
 from skmoe._validation import as_numbers, check_weights, n_all_experts
 from skmoe.data.canonical import Rows
-from skmoe.data.groups import check_groups
+from skmoe.data.groups import check_groups, name_of_group
 from skmoe.data.intervals import check_alone
 
 # Probabilities of the experts may miss a sum of 1 by so much.
@@ -66,6 +66,7 @@ class Sample(NamedTuple):
     group: np.ndarray | None = None  # codes, (n,)
     offset: np.ndarray | None = None  # (n,) or (n, C)
     expert: np.ndarray | None = None  # known experts or -1, (n,)
+    group_labels: np.ndarray | None = None  # that the codes stand for, (G,)
 
     def of_positive_weight(self):
         """The rows of positive weight, whose groups are counted anew."""
@@ -75,22 +76,68 @@ class Sample(NamedTuple):
     def take(self, rows):
         """Some rows (index array), whose groups are counted anew."""
         parts = self._asdict()
-        del parts["known"]
+        del parts["known"], parts["group_labels"]
         sample = self._replace(
             **{name: part[rows] for name, part in parts.items() if part is not None}
         )
         if self.group is None:
             return sample
-        codes = np.unique(sample.group, return_inverse=True)[1]
-        return sample._replace(group=codes)
+        kept, codes = np.unique(sample.group, return_inverse=True)
+        return sample._replace(group=codes, group_labels=self.group_labels[kept])
 
     def rows(self, encoder):
         """The engine's `Rows` of a fit, by an encoder that knows y."""
         target = encoder.encode(self.y)
-        expert = of_groups(self.expert, self.group)
-        fixed = encoder.fixed_log_density(target, self.group, expert)
+        expert = self.expert_of_groups()
+        fixed = encoder.fixed_log_density(target, expert)
+        if fixed is not None and self.group is not None:
+            self._check_closed(encoder.fixed.closed(fixed))
         target, offset = encoder.less_offset(target, encoder.offset(self.offset))
         return Rows(self.X, target, self.weight, self.group, offset, expert, fixed)
+
+    def expert_of_groups(self):
+        """Known experts (n,), which one row of a group tells of all; or None."""
+        expert, group = self.expert, self.group
+        if expert is None or group is None:
+            return expert
+        known = np.full(group.max() + 1, -1)
+        labelled = np.flatnonzero(expert >= 0)
+        known[group[labelled]] = expert[labelled]
+        found = known[group]
+        wrong = np.flatnonzero((expert >= 0) & (expert != found))
+        if wrong.size:
+            first = wrong[0]
+            raise ValueError(
+                f"expert_labels has {expert[first]} and {found[first]} within group "
+                f"{name_of_group(self, group[first])}; rows of a group share their "
+                "expert, so give it the same label, or -1." + see("Known experts")
+            )
+        return found
+
+    def check_proba_of_groups(self, expert_proba):
+        """Raise an error if probabilities (n, K) change within a group."""
+        of_first = np.unique(self.group, return_index=True)[1][self.group]
+        change = np.abs(expert_proba - expert_proba[of_first]).max(axis=1)
+        wrong = np.flatnonzero(change > _ROUNDING)
+        if wrong.size:
+            raise ValueError(
+                f"expert_proba has other values in row {wrong[0]} than in the first of "
+                f"its group, {name_of_group(self, self.group[wrong[0]])}; rows of a "
+                "group share their expert, so give them the same probabilities."
+                + see("Groups that are known")
+            )
+
+    def _check_closed(self, closed):
+        """Raise an error if only some rows of a group (n,) are at the point mass."""
+        count = np.bincount(self.group, closed)
+        mixed = np.flatnonzero((count > 0) & (count < np.bincount(self.group)))
+        if mixed.size:
+            raise ValueError(
+                f"groups: a row of {name_of_group(self, mixed[0])} is at point_mass "
+                "and others of its group are not, but rows of a group share one "
+                "expert; leave groups or point_mass out, or split such groups in two."
+                + see("Zeros in excess")
+            )
 
 
 def sample_of(encoder, settings, X, y, known, **how):
@@ -103,14 +150,16 @@ def sample_of(encoder, settings, X, y, known, **how):
     n_rows = X.shape[0]
     labels = check_expert_labels(settings, known.expert_labels, n_rows)
     given = known._replace(expert_labels=labels).given()
+    group, group_labels = check_groups(known.groups, n_rows)
     return Sample(
         X,
         encoder.observed(y, known),
         weight,
         tuple(given),
-        check_groups(known.groups, n_rows),
+        group,
         check_offset(known.offset, n_rows),
         labels,
+        group_labels,
     )
 
 
@@ -196,40 +245,9 @@ def check_expert_labels(settings, expert_labels, n_rows):
     return labels.astype(np.intp)
 
 
-def of_groups(expert, group):
-    """Known experts (n,), which one row of a group tells of all; or None."""
-    if expert is None or group is None:
-        return expert
-    known = np.full(group.max() + 1, -1)
-    labelled = np.flatnonzero(expert >= 0)
-    known[group[labelled]] = expert[labelled]
-    found = known[group]
-    wrong = np.flatnonzero((expert >= 0) & (expert != found))
-    if wrong.size:
-        first = wrong[0]
-        raise ValueError(
-            f"expert_labels has {expert[first]} and {found[first]} within one group, "
-            f"that of row {first}; rows of a group share their expert, so give it the "
-            "same label, or -1." + see("Known experts")
-        )
-    return found
-
-
 def is_other(expert, n_experts):
     """Whether rows are known to have another expert, (n,) -> (n, K)."""
     return (expert[:, None] >= 0) & (expert[:, None] != np.arange(n_experts))
-
-
-def check_proba_of_groups(expert_proba, group):
-    """Raise an error if probabilities (n, K) change within a group, codes (n,)."""
-    first = np.unique(group, return_index=True)[1]
-    differs = np.abs(expert_proba - expert_proba[first[group]]).max(axis=1) > _ROUNDING
-    if differs.any():
-        raise ValueError(
-            f"expert_proba has other values in row {np.flatnonzero(differs)[0]} than "
-            "in the first of its group; rows of a group share their expert, so give "
-            "them the same probabilities." + see("Groups that are known")
-        )
 
 
 def check_expert_proba(expert_proba, n_rows, n_experts):

@@ -98,7 +98,7 @@ class Outputs(NamedTuple):
         """The mean of real outputs moves with their predictor."""
         return (target if offset is None else target - offset), None
 
-    def fixed_log_density(self, target, group=None, expert=None):
+    def fixed_log_density(self, target, expert=None):
         """None: all experts have parameters."""
         return None
 
@@ -174,7 +174,7 @@ class Amounts(NamedTuple):
         """Both as they are: counts stay counts."""
         return target, offset
 
-    def fixed_log_density(self, target, group=None, expert=None):
+    def fixed_log_density(self, target, expert=None):
         """None: all experts have parameters."""
         return None
 
@@ -274,7 +274,7 @@ class Successes(NamedTuple):
         """Both as they are."""
         return target, offset
 
-    def fixed_log_density(self, target, group=None, expert=None):
+    def fixed_log_density(self, target, expert=None):
         """None: all experts have parameters."""
         return None
 
@@ -377,7 +377,7 @@ class Classes(NamedTuple):
         """Both as they are."""
         return target, offset
 
-    def fixed_log_density(self, target, group=None, expert=None):
+    def fixed_log_density(self, target, expert=None):
         """None: all experts have parameters."""
         return None
 

@@ -95,7 +95,8 @@ def _drawn_rows(sample, rng):
     offset = np.repeat(starts[chosen] - (np.cumsum(drawn) - drawn), drawn)
     taken = sample.take(order[np.arange(drawn.sum()) + offset])
     # A group that is drawn twice is two groups.
-    return taken._replace(group=np.repeat(np.arange(chosen.size), drawn))
+    group = np.repeat(np.arange(chosen.size), drawn)
+    return taken._replace(group=group, group_labels=sample.group_labels[chosen])
 
 
 def _drawn_y(source, rng):
