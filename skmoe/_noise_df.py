@@ -36,7 +36,7 @@ def learned(task, first):
         nearest = min(found, key=lambda other: abs(np.log(other / df)))
         tasks[df] = _task_with(task, df)
         found[df] = descent_from(tasks[df], found[nearest].theta)
-        return found[df].objective_curve[-1]
+        return found[df].objective
 
     ends = LEAST_DF, MOST_DF
     best = np.exp(
@@ -49,11 +49,11 @@ def learned(task, first):
     )
     for end in ends:
         if abs(np.log(best / end)) < 10 * _TOL:
-            at_best = found[best].objective_curve[-1]
+            at_best = found[best].objective
             if objective(end) < at_best + _ROUNDING:
                 best = end
     last = found[best]
-    curve = np.append(first.objective_curve, last.objective_curve[-1])
+    curve = np.append(first.objective_curve, last.objective)
     return tasks[best], first._replace(
         theta=last.theta,
         mass=last.mass,

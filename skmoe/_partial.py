@@ -279,7 +279,7 @@ class _Learner:
             return theta, state.stats.mass, state.objective
         task = FitTask(self.estimator, problem, mixture, self.estimator.init)
         best = problem.ordered(best_descent(task))
-        return best.theta, best.mass, best.objective_curve[-1]
+        return best.theta, best.mass, best.objective
 
     def _advance(self, rows):
         """One mirror step on the rows that wait, once there are enough."""

@@ -9,12 +9,19 @@ from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.utils import check_random_state
 
 from skmoe._callbacks import FitProgress, print_iteration
-from skmoe.engine.descent import minimise
+from skmoe.engine.descent import Descent, minimise
 from skmoe.engine.m_step import project_responsibilities
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.one_expert import one_expert
 from skmoe.engine.problem import Problem
-from skmoe.engine.starts import as_labelled, of_labels, starting_point, ways_out
+from skmoe.engine.rival import ConfirmedRival
+from skmoe.engine.starts import (
+    as_labelled,
+    of_labels,
+    one_more,
+    starting_point,
+    ways_out,
+)
 from skmoe.engine.state import Parameters
 from skmoe.engine.threads import block_map
 from skmoe.solvers import AcceleratedEM, make_solver
@@ -55,6 +62,18 @@ class _Plan(NamedTuple):
     max_iter: int
     tol: float
 
+    @property
+    def margin(self):
+        """Difference of objectives that counts as none."""
+        return float(np.clip(self.tol, _ROUNDING, _CLEAR))
+
+
+class _First(NamedTuple):
+    """What the first start led to; the others are compared with it."""
+
+    descent: Descent
+    is_clear: bool  # see `Start`
+
 
 def best_descent(task):
     """The descent of the lowest objective among the starts of a fit."""
@@ -71,11 +90,20 @@ def best_descent(task):
     )
     rngs = start_rngs(estimator.random_state, n_init)
     progress = FitProgress(estimator, task.data, n_init, task.describe)
-    n_jobs = min(effective_n_jobs(estimator.n_jobs), n_init)
-    if n_jobs == 1 or progress.is_watched or plan.mixture is not plan.sample:
-        best = _in_turn(plan, rngs, progress)
+    report, finish = progress.run(0)
+    first = _first(plan, rngs[0], report)
+    finish(first.descent)
+    others = list(enumerate(rngs))[1:]
+    n_jobs = min(effective_n_jobs(estimator.n_jobs), len(others))
+    if n_jobs <= 1 or progress.is_watched or plan.mixture is not plan.sample:
+        found = _in_turn(plan, first, others, progress)
     else:
-        best = _in_parallel(plan, rngs, n_jobs, estimator)
+        found = _in_parallel(plan, first, others, n_jobs, estimator)
+    best = first.descent
+    for descent in found:
+        # Another way to the same optimum is no better, whatever the last digits.
+        if descent.objective < best.objective - plan.margin:
+            best = descent
     report = partial(print_iteration, n_init) if estimator.verbose else None
     best = _escaped(best, plan, report)
     progress.finish(best)
@@ -98,17 +126,17 @@ def _escaped(best, plan, report):
     sample = plan.sample
     if sample.known is not None and isinstance(plan.start, str):
         other = _from_theta(plan.mixture, plan, of_labels(sample), report)
-        return min(best, other, key=_last_objective)
+        return min(best, other, key=_objective)
     if sample.n_experts == 1 or not best.converged or sample.known is not None:
         return best
-    one, margin = one_expert(sample), np.clip(plan.tol, _ROUNDING, _CLEAR)
-    if not one.is_as_good(sample, best.theta, margin):
+    one = one_expert(sample)
+    if not one.is_as_good(sample, best.theta, plan.margin):
         return best
     if not isinstance(plan.start, Parameters):
         starts = ways_out(sample, np.random.RandomState(0))
         others = (_from_theta(plan.mixture, plan, start, report) for start in starts)
-        best = min([best, *others], key=_last_objective)
-    return best._replace(is_collapsed=one.is_as_good(sample, best.theta, margin))
+        best = min([best, *others], key=_objective)
+    return best._replace(is_collapsed=one.is_as_good(sample, best.theta, plan.margin))
 
 
 def start_rngs(random_state, n_init):
@@ -124,19 +152,16 @@ def start_rngs(random_state, n_init):
     return [first, *map(np.random.RandomState, seeds)]
 
 
-def _in_turn(plan, rngs, progress):
-    """The best of the starts made one after another; earlier ones win ties."""
-    best = None
-    for number, rng in enumerate(rngs):
+def _in_turn(plan, first, others, progress):
+    """Descents of the starts after the first, one after another."""
+    for number, rng in others:
         report, finish = progress.run(number)
-        descent = _descent(plan, rng, report, plan.sample.passes)
+        descent = _another(plan, first, rng, number, report, plan.sample.passes)
         finish(descent)
-        if best is None or _last_objective(descent) < _last_objective(best):
-            best = descent
-    return best
+        yield descent
 
 
-def _in_parallel(plan, rngs, n_jobs, estimator):
+def _in_parallel(plan, first, others, n_jobs, estimator):
     """As `_in_turn`, in processes or threads of the joblib backend in use."""
     passes = plan.sample.passes
     n_threads = max(1, passes.n_threads // n_jobs)
@@ -144,34 +169,59 @@ def _in_parallel(plan, rngs, n_jobs, estimator):
     mixture = plan.sample.afresh(passes._replace(map_threads=map))
     plan = plan._replace(sample=mixture, mixture=mixture)
     # joblib's own: scikit-learn's sets filters of warnings, which threads share.
-    descents = Parallel(n_jobs=estimator.n_jobs)(
-        delayed(_elsewhere)(plan, rng, number, n_threads, estimator.verbose)
-        for number, rng in enumerate(rngs)
+    return Parallel(n_jobs=estimator.n_jobs)(
+        delayed(_elsewhere)(plan, first, rng, number, n_threads, estimator.verbose)
+        for number, rng in others
     )
-    return min(descents, key=_last_objective)
 
 
-def _elsewhere(plan, rng, number, n_threads, verbose):
+def _elsewhere(plan, first, rng, number, n_threads, verbose):
     """One start with its share of the threads."""
     report = partial(print_iteration, number) if verbose else None
     with block_map(n_threads) as (map_threads, _):
         # Blocks in as many runs as without `n_jobs`, so that sums round alike.
         passes = plan.sample.passes._replace(map_threads=map_threads)
-        return _descent(plan, rng, report, passes)
+        return _another(plan, first, rng, number, report, passes)
 
 
-def _descent(plan, rng, report, passes):
-    """One start and what follows from it."""
-    sample, start = plan.sample.afresh(passes), plan.start
-    mixture = sample
-    if plan.mixture is not plan.sample:
-        mixture = plan.mixture.afresh(plan.mixture.passes)
-    if isinstance(start, str):
-        start = starting_point(sample, start, rng, AcceleratedEM)
-        start = as_labelled(sample, start)
-    elif isinstance(start, np.ndarray):
-        start = project_responsibilities(sample, start)
-    return _from_theta(mixture, plan, start, report)
+def _first(plan, rng, report):
+    """The first start and what follows from it."""
+    sample, mixture = _afresh(plan, plan.sample.passes)
+    theta, is_clear = plan.start, False
+    if isinstance(theta, str):
+        theta, is_clear = starting_point(sample, theta, rng, AcceleratedEM)
+        theta = as_labelled(sample, theta)
+    elif isinstance(theta, np.ndarray):
+        theta = project_responsibilities(sample, theta)
+    return _First(_from_theta(mixture, plan, theta, report), is_clear)
+
+
+def _another(plan, first, rng, number, report, passes):
+    """A later start's descent, broken off once it clearly ends no lower."""
+    sample, mixture = _afresh(plan, passes)
+    objective, margin = first.descent.objective, plan.margin
+    rival = ConfirmedRival(sample, objective, margin)
+    if first.is_clear:
+        theta = one_more(sample, number - 1, rng, AcceleratedEM, rival)
+    else:
+        theta = starting_point(sample, plan.start, rng, AcceleratedEM).theta
+    if rival.has_won:
+        plan = plan._replace(max_iter=0)
+    rival = ConfirmedRival(mixture, objective, margin)
+
+    def is_over(*iteration):
+        wants_end = report is not None and report(*iteration)
+        return rival.report(*iteration) or wants_end
+
+    return _from_theta(mixture, plan, as_labelled(sample, theta), is_over)
+
+
+def _afresh(plan, passes):
+    """The rows in memory and all rows, for a descent that knows of no other."""
+    sample = plan.sample.afresh(passes)
+    if plan.mixture is plan.sample:
+        return sample, sample
+    return sample, plan.mixture.afresh(plan.mixture.passes)
 
 
 def _from_theta(mixture, plan, theta, report=None):
@@ -182,6 +232,6 @@ def _from_theta(mixture, plan, theta, report=None):
     )
 
 
-def _last_objective(descent):
+def _objective(descent):
     """F where a descent ended."""
-    return descent.objective_curve[-1]
+    return descent.objective

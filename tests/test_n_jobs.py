@@ -99,7 +99,8 @@ def test_starts_share_the_threads_of_the_fit(monkeypatch, n_threads, share):
         with joblib.parallel_config("threading", n_jobs=2):
             clone(REGRESSOR).fit(X, Y)
     if allowed == n_threads:
-        assert shares == [share] * 4
+        # The first start comes before the others and has all of them.
+        assert shares == [share] * 3
     assert max(shares) <= max(1, n_threads // 2)
 
 

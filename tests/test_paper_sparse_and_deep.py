@@ -47,7 +47,7 @@ def test_held_out_likelihood_is_that_of_new_rows():
     again = experiment.held_out_mixture(problem, train, {"depth": 3})
     theta = experiment.starting_point(
         problem.mixture, "kmeans", np.random.RandomState(0)
-    )
+    ).theta
     same = problem.mixture.evaluate(theta).objective
     assert again.evaluate(theta).objective == pytest.approx(same, rel=1e-12)
     new = experiment.held_out_mixture(problem, test, {"depth": 3})

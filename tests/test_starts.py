@@ -311,7 +311,8 @@ class TestCollapse:
     def test_of_a_stream_is_left(self, monkeypatch):
         X, y, _ = lines(0)
         monkeypatch.setattr(
-            "skmoe._restarts.starting_point", lambda mixture, *_: mixture.initial()
+            "skmoe._restarts.starting_point",
+            lambda mixture, *_: starts.Start(mixture.initial()),
         )
         model = MixtureOfLinearExperts(2, random_state=0)
         fit_batches(model, array_batches(X, y, batch_size=50))

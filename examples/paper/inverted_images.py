@@ -215,7 +215,7 @@ def make_start(task, name, rng):
     """Parameters to start from, by a name in `STARTS`."""
     mixture = task.problem.mixture
     if name == "random":
-        return starting_point(mixture, "random", rng)
+        return starting_point(mixture, "random", rng).theta
     if name == "small":
         zero = mixture.initial()
         return type(zero)(*(_SMALL * rng.standard_normal(part.shape) for part in zero))

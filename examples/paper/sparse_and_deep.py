@@ -139,7 +139,7 @@ def compare(train, test, structure, n_seeds, n_iter, grid):
     problem = make_problem(train, structure)
     mixture, new = problem.mixture, held_out_mixture(problem, test, structure)
     starts = [
-        starting_point(mixture, "kmeans", np.random.RandomState(seed))
+        starting_point(mixture, "kmeans", np.random.RandomState(seed)).theta
         for seed in range(n_seeds)
     ]
     runs, steps = {}, {}

@@ -24,6 +24,11 @@ class Descent(NamedTuple):
     converged: bool
     is_collapsed: bool = False  # no better than one expert, whatever was tried
 
+    @property
+    def objective(self):
+        """F at the end."""
+        return self.objective_curve[-1]
+
 
 def minimise(mixture, theta, solver, max_iter, tol, report=None, confirm=False):
     """Minimise F from `theta`.

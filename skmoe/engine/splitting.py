@@ -56,7 +56,7 @@ def best_of_starts(mixture, starts, solver):
             runs = [
                 minimise(mixture, theta, solver(1), _FEW_STEPS, 0.0) for theta in starts
             ]
-            runs.sort(key=lambda run: run.objective_curve[-1])
+            runs.sort(key=lambda run: run.objective)
             starts = [run.theta for run in runs[:n_kept]]
     best = None
     for theta in starts:

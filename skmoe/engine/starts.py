@@ -23,11 +23,12 @@ from skmoe.engine.clustering import (
     kmeans,
     onehot,
 )
-from skmoe.engine.descent import minimise, still_to_come
+from skmoe.engine.descent import minimise
 from skmoe.engine.draws import Draw, n_coefs, n_units, sampled
 from skmoe.engine.fixed import others_alone
 from skmoe.engine.m_step import first_step, project_responsibilities
 from skmoe.engine.one_expert import one_expert
+from skmoe.engine.rival import Rival
 from skmoe.engine.state import Parameters
 
 SHORT_RUNS = "short_runs"
@@ -48,10 +49,6 @@ _ENOUGH_HITS, _FEW_HITS, _DEAR = 5, 2, 2**23
 _FEWER_HITS, _KNOWN = 3, "equal noise"
 # Objectives that count as the same, and a promise small enough to be believed.
 _SAME_OBJECTIVE, _CLEAR = 5e-4, 3e-3
-# Gains that shrink twice by this ratio are those of a descent that nears its end.
-_CONTRACTION = 0.5
-# A run goes on while five times its promise would beat the rival.
-_BENEFIT_OF_DOUBT = 5.0
 _MIN_SAMPLE, _ROWS_PER_COEF = 1000, 20
 # Where columns are many so many rows suffice for each of an expert's: all classes or
 # outputs learn from a row.
@@ -66,22 +63,48 @@ _LABEL_WEIGHT = 0.95
 _LEAST_SHARE = 1e-6
 
 
+class Start(NamedTuple):
+    """Parameters to start from."""
+
+    theta: Parameters
+    is_clear: bool = False  # whether enough short runs agreed that nothing is better
+
+
 def starting_point(mixture, strategy, rng, solver=None):
-    """Parameters to start from, by the name of a strategy in `STRATEGIES`.
+    """A `Start`, by the name of a strategy in `STRATEGIES`.
 
     Short runs need a `solver`, a callable that makes one of some `patience`.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # Experts of a few rows may overflow on others; they are not the best there.
-        return _starting_point(for_starts(mixture), strategy, rng, solver)
+        mixture = for_starts(mixture)
+        if strategy != SHORT_RUNS or mixture.n_experts == 1:
+            return Start(_starting_point(mixture, strategy, rng))
+        theta, is_clear = _short_runs(mixture, rng, solver)
+        return Start(lighter(mixture, theta), is_clear)
 
 
-def _starting_point(mixture, strategy, rng, solver):
-    """The start itself."""
+def one_more(mixture, number, rng, solver, rival):
+    """Parameters that one more short run leads to, after those that were clear.
+
+    The run that is the n-th such, from 0, starts as is the turn of its kind.  A
+    `Rival` on all rows may break it off where it is on these.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        whole = for_starts(mixture)
+        size = sample_size(whole)
+        starts = Starts(sampled(whole, size, rng), rng)
+        n_before, kind = divmod(number, len(starts.kinds))
+        theta = starts.theta(starts.kinds[kind], n_before)
+        rival = rival if starts.sample is mixture else None
+        run = _run(starts.sample, theta, solver, _LONG_ITER, _SHORT_TOL, rival)
+        return lighter(whole, _grown(whole, run.theta, size, rng, solver))
+
+
+def _starting_point(mixture, strategy, rng):
+    """Parameters from one clustering, or random ones."""
     if mixture.n_experts == 1:
         return project_responsibilities(mixture, np.ones((1, n_units(mixture))))
-    if strategy == SHORT_RUNS:
-        return lighter(mixture, _short_runs(mixture, rng, solver))
     if strategy == "random":
         drawn = rng.uniform(size=(mixture.n_experts, n_units(mixture)))
         return project_responsibilities(mixture, drawn / drawn.sum(axis=0))
@@ -227,7 +250,7 @@ class Starts:
 
 
 def _short_runs(mixture, rng, solver):
-    """The best of several short runs on a sample, finished on growing ones.
+    """The best of several short runs, finished on growing samples, and if it is clear.
 
     Starts of all kinds are tried until several of more than one kind have reached the
     best objective, and it is better than that of one expert; where they do not, the
@@ -237,7 +260,8 @@ def _short_runs(mixture, rng, solver):
     sample = sampled(mixture, size, rng)
     starts = Starts(sample, rng, mixture.equal_noise_start)
     runs = _tried(starts, solver)
-    if not _is_conclusive(starts, runs):
+    is_clear = _is_conclusive(starts, runs)
+    if not is_clear:
         size *= 2
         sample = sampled(mixture, size, rng)
         finalists = sorted(runs, key=_objective)[:_N_KEPT]
@@ -245,7 +269,8 @@ def _short_runs(mixture, rng, solver):
             _run(sample, run.theta, solver, _SHORT_ITER, _SHORT_TOL)
             for run in finalists
         ]
-    return _grown(mixture, min(runs, key=_objective).theta, size, rng, solver)
+    theta = _grown(mixture, min(runs, key=_objective).theta, size, rng, solver)
+    return theta, is_clear
 
 
 def converged(mixture, theta, solver):
@@ -323,31 +348,19 @@ def short_run(sample, theta, solver, rival=None):
 
     It is broken off once it is clear that it ends at or above a rival, another run.
     """
+    if rival is not None:
+        unit = _per_unit(sample)
+        rival = Rival(rival.objective, _SAME_OBJECTIVE * unit, _CLEAR * unit)
     return _run(sample, theta, solver, _LONG_ITER, _SHORT_TOL, rival)
 
 
 def _run(sample, theta, solver, max_iter, tol, rival=None):
-    """A descent, broken off once it is clear that it ends at or above a rival."""
-    gains, met, unit = [0.0, 0.0], [], _per_unit(sample)
-
-    def is_decided(iteration, state, change, step_size):
-        # What an EM step gains; a longer one gains more.
-        gains.append(-change / max(step_size, 1.0))
-        first, before, last = gains[-3:]
-        is_ending = before < _CONTRACTION * first and last < _CONTRACTION * before
-        if rival is None or not is_ending:
-            return False
-        remaining = still_to_come(before, last)
-        if remaining < _CLEAR * unit:
-            end = state.objective - remaining
-            if abs(end - rival.objective) < _SAME_OBJECTIVE * unit:
-                met.append(rival.objective)
-            return bool(met)
-        return state.objective - _BENEFIT_OF_DOUBT * remaining > rival.objective
-
-    made = solver(patience=1)
-    descent = minimise(sample, theta, made, max_iter, tol * unit, is_decided)
-    return _Run(descent.theta, met[0] if met else descent.objective_curve[-1])
+    """A descent that a `Rival` may break off."""
+    tol *= _per_unit(sample)
+    report = None if rival is None else rival.report
+    descent = minimise(sample, theta, solver(patience=1), max_iter, tol, report)
+    is_met = rival is not None and rival.is_met
+    return _Run(descent.theta, rival.objective if is_met else descent.objective)
 
 
 def _objective(run):

@@ -99,7 +99,7 @@ class NullResamples(NamedTuple):
         rng, name = np.random.RandomState(0), estimator.init
         for _ in range(estimator.n_init):
             found = starting_point(problem.mixture, name, rng, AcceleratedEM)
-            starts.append(found)
+            starts.append(found.theta)
         return _refitted(estimator, problem, starts)
 
 
@@ -113,4 +113,4 @@ def _refitted(estimator, problem, starts):
 def _log_likelihood(task, descent):
     """That of all rows where a descent has ended, in nats; no penalties in it."""
     penalty = task.mixture.penalties.value(descent.theta)
-    return task.problem.n_seen * (penalty - descent.objective_curve[-1])
+    return task.problem.n_seen * (penalty - descent.objective)
