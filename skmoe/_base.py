@@ -41,7 +41,7 @@ from skmoe.data.groups import (
     check_labels_alike,
     joint_of_groups,
 )
-from skmoe.data.rows import rows_like_fit
+from skmoe.data.rows import rows_like_fit, warn_of_other_order
 from skmoe.data.sample import (
     Inputs,
     Known,
@@ -418,6 +418,7 @@ class BaseMixtureOfExperts(
             trials_past=trials_past,
             y_upper_past=y_upper_past,
         )
+        warn_of_other_order(X=X, groups=groups)
         gate = self.gate_proba(X)
         groups, past = check_labels_alike(groups, groups_past, len(gate))
         weight, offset, labels = sample_weight_past, offset_past, expert_labels_past
@@ -723,7 +724,8 @@ class BaseMixtureOfExperts(
     def _inputs(self, X, offset=None, expert_proba=None, trials=None):
         """Validated `Inputs` of a fitted estimator."""
         check_is_fitted(self)
-        X = rows_like_fit(self, X)
+        known = Known(offset=offset, trials=trials)
+        X = rows_like_fit(self, X, known=known)
         trials = self._fitted_encoder().trials(trials, X.shape[0])
         return self._inputs_of(X, offset, expert_proba, trials)
 

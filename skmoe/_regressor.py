@@ -356,7 +356,8 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
             (probability integral transform).
         """
         self._require(offset=offset, trials=trials)
-        X, y = rows_like_fit(self, X, y)
+        known = Known(offset=offset, trials=trials)
+        X, y = rows_like_fit(self, X, y, known=known)
         trials = self._fitted_encoder().trials(trials, X.shape[0])
         inputs = self._inputs_of(X, offset, expert_proba, trials)
         y = self._fitted_encoder().observed(y, Known(trials=trials))

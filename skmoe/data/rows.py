@@ -1,5 +1,7 @@
 """Validated rows; columns of a data frame that nobody sees may hold anything."""
 
+import warnings
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, check_X_y, validate_data
@@ -14,6 +16,7 @@ _NOTHING = Known()  # beside X and y
 def rows_to_fit(estimator, X, y, known, accept_sparse="csr", **options):
     """X and y of a first fit, and columns of gate and experts; names are learned."""
     _check_dense(y)
+    warn_of_other_order(X=X, y=y, **known.given())
     given, y = y, _without_infinite(y, known)
     checks = {"accept_sparse": accept_sparse, **estimator._target_checks, **options}
     if _is_frame(X):
@@ -30,6 +33,7 @@ def rows_to_fit(estimator, X, y, known, accept_sparse="csr", **options):
 def rows_like_fit(estimator, X, *y, known=_NOTHING):
     """X, or X and y, for a fitted estimator."""
     _check_dense(*y)
+    warn_of_other_order(X=X, **dict(zip("y", y)), **known.given())
     given, y = y, [_without_infinite(values, known) for values in y]
     checks = {"accept_sparse": "csr", **(estimator._target_checks if y else {})}
     if _is_frame(X):
@@ -42,6 +46,36 @@ def rows_like_fit(estimator, X, *y, known=_NOTHING):
         return found
     y = _finite(found[1])
     return found[0], np.asarray(*given, dtype=np.float64) if known.bounds_y else y
+
+
+def warn_of_other_order(**parts):
+    """Warn where pandas objects have the rows' labels in another order, by name.
+
+    Rows go by their place, as everywhere in scikit-learn.
+    """
+    indices = {
+        name: part.index for name, part in parts.items() if hasattr(part, "iloc")
+    }
+    if len(indices) < 2:
+        return
+    (first, labels), *others = indices.items()
+    for name, found in others:
+        if _is_reordered(labels, found):
+            warnings.warn(
+                f"The index of {name} has the labels of {first}'s in another order, "
+                "but rows go by their place, not by labels; align them, such as "
+                f"{name}.loc[{first}.index], or give an array if this is meant.",
+                stacklevel=2,
+            )
+
+
+def _is_reordered(labels, found):
+    """Whether a pandas index has the same labels as another in another order."""
+    if len(labels) != len(found) or labels.equals(found):
+        return False
+    if not (labels.is_unique and found.is_unique):
+        return False
+    return bool((labels.get_indexer(found) >= 0).all())
 
 
 def _check_dense(y=None):

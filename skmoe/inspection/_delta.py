@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.base import is_classifier
 
 from skmoe.data.design import block_rows, blocks_of, is_constant
-from skmoe.data.rows import rows_like_fit
+from skmoe.data.rows import rows_like_fit, warn_of_other_order
 from skmoe.engine.derivatives import ExpertMeanRows, GateProbabilityRows, MeanRows
 from skmoe.inspection._names import feature_names, name_of, outputs_of
 
@@ -84,8 +84,9 @@ class DeltaMethod:
         """Validated `Inputs` of any rows."""
         return self.estimator._inputs(X, offset, None, trials)
 
-    def inputs_of_sample(self, X, offset, trials, of):
+    def inputs_of_sample(self, X, sample_weight, offset, trials, of):
         """Those of rows to average over, like the fit's in all that counts for them."""
+        warn_of_other_order(X=X, sample_weight=sample_weight)
         if of != "gate":  # which sees neither
             self.estimator._require(offset=offset, trials=trials)
         return self.inputs(X, offset, trials)

@@ -206,7 +206,7 @@ class Inference(Estimates):
         >>> shares.estimate.round(1)
         array([0.7, 0.3])
         """
-        inputs = self._delta.inputs_of_sample(X, offset, trials, of)
+        inputs = self._delta.inputs_of_sample(X, sample_weight, offset, trials, of)
         return average_predictions(self._delta, inputs, sample_weight, of)
 
     def average_effects(
@@ -276,7 +276,7 @@ class Inference(Estimates):
         >>> bool(abs(effects.estimate - [0, 1]).max() < 0.1)
         True
         """
-        inputs = self._delta.inputs_of_sample(X, offset, trials, of)
+        inputs = self._delta.inputs_of_sample(X, sample_weight, offset, trials, of)
         return average_effects(self._delta, inputs, sample_weight, of)
 
     def average_differences(
@@ -337,7 +337,7 @@ class Inference(Estimates):
         True
         """
         inputs, others = (
-            self._delta.inputs_of_sample(rows, offset, trials, of)
+            self._delta.inputs_of_sample(rows, sample_weight, offset, trials, of)
             for rows in (X, X_base)
         )
         return average_differences(self._delta, inputs, others, sample_weight, of)
