@@ -45,26 +45,24 @@ def ours(name):
     if is_linear:
         options["noise_prior"] = 0
     model = kind(n_experts, init=expert, **options)
-    result = inference(model.fit(X, y), X, y)
+    # flexmix's gates are less that of the first expert.
+    table = inference(model.fit(X, y), X, y).table(gate_reference=0)
     estimates, errors = {}, {}
     features = {"(Intercept)": "(intercept)", "x1": "x0", "x2": "x1"}
     for k in range(n_experts):
         for theirs, feature in features.items():
             label = f"model.1_Comp.{k + 1}_coef.{theirs}"
-            place = result.names.index(f"expert {k}: {feature}")
-            estimates[label] = result.estimate[place]
-            errors[label] = result.standard_error[place]
+            row = table.loc[f"expert {k}: {feature}"]
+            estimates[label], errors[label] = row["estimate"], row["std_error"]
             if k > 0:
-                gates = {f"gate {k}: {feature}": 1, f"gate 0: {feature}": -1}
-                test = result.wald_test(gates)
                 label = f"concomitant_Comp.{k + 1}.{theirs}"
-                estimates[label] = test.estimate[0]
-                errors[label] = test.standard_error[0]
+                row = table.loc[f"gate {k} - gate 0: {feature}"]
+                estimates[label], errors[label] = row["estimate"], row["std_error"]
         if is_linear:
-            place = result.names.index(f"noise {k}: (variance)")
             label = f"model.1_Comp.{k + 1}_log(sigma)"
-            estimates[label] = 0.5 * np.log(result.estimate[place])
-            errors[label] = 0.5 * result.standard_error[place] / result.estimate[place]
+            row = table.loc[f"noise {k}: (variance)"]
+            estimates[label] = 0.5 * np.log(row["estimate"])
+            errors[label] = 0.5 * row["std_error"] / row["estimate"]
     return estimates, errors
 
 

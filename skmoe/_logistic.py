@@ -477,6 +477,11 @@ class MixtureOfLogisticExperts(ClassifierMixin, BaseMixtureOfExperts):
         Returns
         -------
         y_samples : ndarray of shape (n_samples_X, n_samples)
+
+        Notes
+        -----
+        Each row has an expert of its own, also after a fit with groups.  So that a
+        group has one, draw it and give `expert_proba` 1 for it and 0 for the others.
         """
         n_samples = check_n_samples(n_samples)
         rng = check_random_state(random_state)

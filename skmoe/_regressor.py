@@ -424,6 +424,11 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         -------
         y_samples : ndarray of shape (n_samples_X, n_samples) or \
                 (n_samples_X, n_outputs, n_samples)
+
+        Notes
+        -----
+        Each row has an expert of its own, also after a fit with groups.  So that a
+        group has one, draw it and give `expert_proba` 1 for it and 0 for the others.
         """
         n_samples = check_n_samples(n_samples)
         inputs = self._inputs(X, offset, expert_proba, trials)

@@ -15,13 +15,27 @@ from skmoe.inspection._intervals import intervals
 
 
 class WaldTest(NamedTuple):
-    """Result of :meth:`Estimates.wald_test`."""
+    """Result of :meth:`Estimates.wald_test`.
 
-    estimate: FloatArray  #: The contrasts less `value`, (r,).
-    standard_error: FloatArray  #: Theirs, (r,).
-    statistic: float  #: Chi squared.
-    df: int  #: Rank of the contrasts' covariance.
-    p_value: float  #: Probability of a larger statistic under the hypothesis.
+    Attributes
+    ----------
+    estimate : ndarray of shape (r,)
+        The contrasts less `value`.
+    standard_error : ndarray of shape (r,)
+        Theirs.
+    statistic : float
+        Chi squared.
+    df : int
+        Its degrees of freedom, the rank of the contrasts' covariance.
+    p_value : float
+        Probability of a larger statistic under the hypothesis.
+    """
+
+    estimate: FloatArray
+    standard_error: FloatArray
+    statistic: float
+    df: int
+    p_value: float
 
 
 class Estimates:
