@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +15,8 @@ from skmoe._typing import FloatArray
 from skmoe.inspection._intervals import intervals
 
 
-class WaldTest(NamedTuple):
+@dataclass(frozen=True)
+class WaldTest:
     """Result of :meth:`Estimates.wald_test`.
 
     Attributes
