@@ -6,7 +6,7 @@ from skmoe._logistic import MixtureOfLogisticExperts
 from skmoe._predictive import PredictiveDistribution
 from skmoe._quantile import MixtureQuantileRegressor
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "MixtureOfGLMExperts",

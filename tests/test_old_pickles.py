@@ -6,12 +6,15 @@
 import inspect
 import json
 import pickle
+import re
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 
+import skmoe
 from skmoe import (
     MixtureOfGLMExperts,
     MixtureOfLinearExperts,
@@ -45,9 +48,25 @@ def more_rows(y):
     return rng.standard_normal((120, 2)), np.resize(y, (120, *y.shape[1:]))
 
 
-def test_every_release_has_all_estimators():
-    names = {path.stem for path in FOLDER.glob("0.1.0.dev0/*.pkl")}
+@pytest.mark.parametrize("folder", sorted(FOLDER.glob("*")), ids=lambda path: path.name)
+def test_every_release_has_all_estimators(folder):
+    names = {path.stem for path in folder.glob("*.pkl")}
     assert {"linear", "linear_online", "logistic", "poisson", "gamma"} <= names
+
+
+def test_this_release_has_pickles_and_a_citation():
+    version, root = skmoe.__version__, FOLDER.parents[2]
+    is_released = version.replace(".", "").isdigit()
+    if not is_released:
+        version = version.partition(".dev")[0]
+    citation = (root / "CITATION.cff").read_text()
+    assert f"\nversion: {version}\n" in citation
+    if is_released:
+        assert (FOLDER / version / "expected.json").exists()
+        # In the form of the other file: 2026-01-31 and 31 January 2026.
+        day = re.search(r"date-released: (.+)", citation)[1]
+        day = date.fromisoformat(day).strftime("%d %B %Y").lstrip("0")
+        assert f"\n## {version}, {day}\n" in (root / "doc" / "whats_new.md").read_text()
 
 
 @fitted
@@ -75,6 +94,8 @@ def test_has_all_parameters_and_fits_again(path):
 
 
 @fitted
+# The rows have nothing to do with their y.
+@pytest.mark.filterwarnings("ignore:The .* experts coincide")
 def test_goes_on_from_its_parameters(path):
     model, _, y, _ = loaded(path)
     X, y = more_rows(y)

@@ -54,6 +54,16 @@ def models():
         ),
         "poisson": (glm(**seeded).fit(X, COUNTS), COUNTS),
         "gamma": (glm(family="gamma", **seeded).fit(X, AMOUNTS), AMOUNTS),
+        "negative_binomial": (
+            glm(family="negative_binomial", **seeded).fit(X, COUNTS),
+            COUNTS,
+        ),
+        "two_part": (glm(point_mass=0, **seeded).fit(X, COUNTS), COUNTS),
+        "outliers": (linear(noise_df=4, background=True, **seeded).fit(X, Y), Y),
+        "shared": (linear(shared_features=[1], noise="shared", **seeded).fit(X, Y), Y),
+        "tree": (logistic(4, depth=2, alpha=1.0, **seeded).fit(X, CLASSES), CLASSES),
+        "sparse_gate": (linear(3, top_k=2, **seeded).fit(X, Y), Y),
+        "selected": (linear(l1_ratio=1.0, alpha=5.0, **seeded).fit(X, Y), Y),
         "unfitted": (linear(3, solver="md", **seeded), Y),
     }
 
