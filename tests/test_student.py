@@ -254,13 +254,13 @@ class TestPredictions:
 
 class TestInspection:
     def test_standard_errors_are_those_of_draws(self):
-        X, y = two_lines(1000, outliers=0.0)
+        X, y = two_lines(600, outliers=0.0)
         options = {"alpha": 0, "gate_alpha": 0, "random_state": 0}
         model = MixtureOfLinearExperts(noise_df=3, **options).fit(X, y)
         answer = inference(model, X, y)
         warm = model.set_params(warm_start=True)
         found = []
-        for drawn in model.sample(X, 200, random_state=1).T:
+        for drawn in model.sample(X, 100, random_state=1).T:
             again = pickle.loads(pickle.dumps(warm)).fit(X, drawn)
             found.append(np.append(again.coef_.ravel(), again.noise_variance_))
         names = [str(name) for name in answer.names]

@@ -1,6 +1,7 @@
 """Sparse mixtures: only the most probable experts of a row count."""
 
 import copy
+import functools
 
 import numpy as np
 import pytest
@@ -56,7 +57,9 @@ def quadrants(n=600, seed=0, noise=0.3):
     return X, y + noise * rng.standard_normal(n)
 
 
+@functools.cache
 def fitted(family, n_experts=8, **options):
+    """Model, X and y, which many tests share."""
     X, y = quadrants()
     options = {"random_state": 0} | options
     if family == "linear":
@@ -286,7 +289,7 @@ def test_a_likelihood_that_jumps_has_no_standard_errors(inspect):
 
 
 def test_it_may_be_set_after_the_fit():
-    model, X, _ = fitted("linear")
+    model, X, _ = copy.deepcopy(fitted("linear"))
     before = model.predict(X)
     model.set_params(top_k=2)
     assert ((model.gate_proba(X) > 0).sum(axis=1) == 2).all()
@@ -297,7 +300,7 @@ def test_it_may_be_set_after_the_fit():
 
 @pytest.mark.parametrize("top_k", [1, 0, -1, 2.5, "a"])
 def test_what_is_set_after_the_fit_is_checked(top_k):
-    model, X, _ = fitted("linear", n_experts=3)
+    model, X, _ = copy.deepcopy(fitted("linear", n_experts=3))
     with pytest.raises(ValueError, match="The 'top_k' parameter"):
         model.set_params(top_k=top_k).predict(X)
 
