@@ -1,6 +1,7 @@
 """Data sets and estimators that hypothesis makes up, some of them hard."""
 
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,12 +33,19 @@ OUTLIER = 1e30
 STARTS = ["kmeans", "kmeans_xy", "regression_clustering", "short_runs"]
 
 
-def fit_quietly(model, *arguments, **keywords):
-    """Fit; a warning that is not of convergence, or of few rows, is an error."""
+@contextmanager
+def quietly():
+    """A warning that is not of convergence, or of few rows, is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", OF_FEW_ROWS, UserWarning)
+        yield
+
+
+def fit_quietly(model, *arguments, **keywords):
+    """Fit, `quietly`."""
+    with quietly():
         return model.fit(*arguments, **keywords)
 
 
