@@ -137,7 +137,7 @@ def test_many_partitions_are_added_up_in_a_tree(client):
 
 @pytest.mark.long
 def test_frames_and_unknown_chunk_sizes(client):
-    X, y, _, estimator = drawn("binary-3", 2000)
+    X, y, _, estimator = drawn("three-class", 2000)
     frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=y)
     frame = dd.from_pandas(frame, npartitions=3)
     features = frame[["a", "b", "c"]]
@@ -146,7 +146,7 @@ def test_frames_and_unknown_chunk_sizes(client):
     local = found.to_local()
     assert_same_fit(local, estimator.fit(features.compute(), y))
     proba = found.predict_proba(features)
-    assert isinstance(proba, da.Array) and proba.shape[1] == 2
+    assert isinstance(proba, da.Array) and proba.shape[1] == 3
     np.testing.assert_array_equal(proba, local.predict_proba(features.compute()))
     # Their arrays do not know how many rows they have.
     estimator.set_params(gate_features=[0, 2])
@@ -257,7 +257,7 @@ def test_score_of_labels_and_of_far_and_constant_outputs(client):
 
 @pytest.mark.long
 def test_empty_partitions_and_partitions_of_one_class(client):
-    X, y, _, estimator = drawn("binary-3", 2000)
+    X, y, _, estimator = drawn("three-class", 2000)
     order = np.argsort(y, kind="stable")
     X, y = X[order], y[order]
     lazy_X, lazy_y = in_chunks(X, y, size=100)
@@ -271,7 +271,7 @@ def test_empty_partitions_and_partitions_of_one_class(client):
 
 @pytest.mark.long
 def test_fit_goes_on_when_a_worker_is_killed(client, monkeypatch):
-    X, y, weight, estimator = drawn("binary-3", 3000)
+    X, y, weight, estimator = drawn("three-class", 3000)
     expected = clone(estimator).fit(X, y, weight)
     killed = []
 
@@ -293,7 +293,7 @@ def test_fit_goes_on_when_a_worker_is_killed(client, monkeypatch):
 @pytest.mark.long
 def test_callbacks_are_called_where_the_fit_is(client, tmp_path):
     pytest.importorskip("sklearn.callback")
-    X, y, weight, estimator = drawn("binary-3")
+    X, y, weight, estimator = drawn("three-class")
     path = tmp_path / "fit.pkl"
     mixture = DaskMixture(estimator.set_callbacks(Checkpoint(path)))
     model = mixture.fit(*in_chunks(X, y, weight, size=300))

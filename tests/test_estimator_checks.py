@@ -6,7 +6,11 @@ import sklearn
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+)
 
 KINDS = MixtureOfLinearExperts, MixtureOfLogisticExperts
 # Gradient descent nears an optimum slowly; the checks do not ask how far it comes.
@@ -24,7 +28,12 @@ OTHERS += [
     for kind in KINDS
     for structure in ({"depth": 2}, {"top_k": 2})
 ]
-OTHERS += [MixtureOfLinearExperts(noise_df=4.0)]
+OTHERS += [
+    MixtureOfLinearExperts(noise_df=4.0),
+    # Two experts that both pass through all of few rows part slowly.
+    MixtureOfGLMExperts(family="gamma", max_iter=20_000),
+    MixtureOfGLMExperts(solver="gd", **SOLVERS["gd"]),
+]
 
 
 def two_classes(estimator, y):
@@ -38,7 +47,8 @@ def two_classes(estimator, y):
 ENFORCE = estimator_checks._enforce_estimator_tags_y
 
 
-# Some checks fit few rows, or one or two distinct ones, which have no second expert.
+# Some checks fit few rows, one or two distinct ones, or counts that vary less than
+# Poisson's, which have no second expert.
 few_rows = pytest.mark.filterwarnings(
     "ignore:The . experts coincide:sklearn.exceptions.ConvergenceWarning",
     "ignore:The model has .* parameters",
@@ -47,7 +57,7 @@ few_rows = pytest.mark.filterwarnings(
 
 
 @few_rows
-@parametrize_with_checks([kind() for kind in KINDS])
+@parametrize_with_checks([kind() for kind in (*KINDS, MixtureOfGLMExperts)])
 def test_estimator_check(estimator, check, monkeypatch):
     run(check, estimator, monkeypatch)
 

@@ -351,28 +351,28 @@ def test_standard_errors_agree_with_those_recorded_from_flexmix(name):
     assert of_errors <= 1e-3
 
 
-def coverage(make, draw, truth, n_fits, robust=False):
-    """Share of intervals at 95 % that hold the true values, entry by entry."""
-    hits = []
-    for seed in range(n_fits):
-        X, y = draw(np.random.default_rng(seed))
-        model = make().fit(X, y)
-        interval = inference(model, X, y, robust=robust).confidence_interval()
-        expected = truth(model)
-        hits.append((interval[:, 0] <= expected) & (expected <= interval[:, 1]))
-    return np.mean(hits, axis=0)
+N_FITS = 150
+
+
+@pytest.fixture(scope="module")
+def fits():
+    """Fitted model, X and y for each of many draws from two lines."""
+    found = []
+    for seed in range(N_FITS):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((1000, 1))
+        z = rng.uniform(size=1000) < 1 / (1 + np.exp(-2 * X[:, 0]))
+        mean = np.where(z, 1 + 2 * X[:, 0], -1 - X[:, 0])
+        y = mean + 0.5 * rng.standard_normal(1000)
+        model = MixtureOfLinearExperts(**{**PLAIN, "tol": 1e-8})
+        found.append((model.fit(X, y), X, y))
+    return found
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("robust", [False, True])
-def test_intervals_cover_the_truth(robust):
+def test_intervals_cover_the_truth(fits, robust):
     """As `benchmarks/interval_coverage.py`, but small: three binomial errors."""
-
-    def draw(rng):
-        X = rng.standard_normal((1000, 1))
-        z = rng.uniform(size=1000) < 1 / (1 + np.exp(-2 * X[:, 0]))
-        mean = np.where(z, 1 + 2 * X[:, 0], -1 - X[:, 0])
-        return X, mean + 0.5 * rng.standard_normal(1000)
 
     def truth(model):
         entries = np.array([-1.0, 0, 1, 0, -1, -1, 2, 1, 0.25, 0.25])
@@ -380,9 +380,10 @@ def test_intervals_cover_the_truth(robust):
             entries = entries[[2, 3, 0, 1, 6, 7, 4, 5, 8, 9]]
         return entries
 
-    def make():
-        return MixtureOfLinearExperts(**{**PLAIN, "tol": 1e-8})
-
-    found = coverage(make, draw, truth, 150, robust)
+    hits = []
+    for model, X, y in fits:
+        below, above = inference(model, X, y, robust=robust).confidence_interval().T
+        hits.append((below <= truth(model)) & (truth(model) <= above))
+    found = np.mean(hits, axis=0)
     assert found.mean() == pytest.approx(0.95, abs=0.02)
-    assert (np.abs(found - 0.95) <= 3 * np.sqrt(0.95 * 0.05 / 150)).all()
+    assert (np.abs(found - 0.95) <= 3 * np.sqrt(0.95 * 0.05 / N_FITS)).all()

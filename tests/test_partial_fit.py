@@ -1,6 +1,7 @@
 """partial_fit: where it starts, where it leads, and what it refuses."""
 
 import copy
+import functools
 import pickle
 import warnings
 from types import SimpleNamespace
@@ -80,6 +81,13 @@ def parts(kind, **params):
     return clone(estimator).set_params(**own, **params), rows, y, first
 
 
+@functools.cache
+def fitted(kind):
+    """The estimator after a fit to all rows, which tests share."""
+    model, rows, y, _ = parts(kind)
+    return model.fit(rows, y)
+
+
 def learn(model, rows, y, size, first, weight=None):
     """All rows once, batch by batch."""
     for start in range(0, rows.shape[0], size):
@@ -127,7 +135,7 @@ class TestWhereItLeads:
     @every_kind
     def test_passes_approach_the_optimum_of_fit(self, kind):
         model, rows, y, first = parts(kind)
-        best = clone(model).fit(rows, y).objective_curve_[-1]
+        best = fitted(kind).objective_curve_[-1]
         gaps, whole = [], clone(model)
         for number in range(2):
             for seen in range(500, N + 1, 500):
@@ -144,7 +152,7 @@ class TestWhereItLeads:
     @every_kind
     def test_one_batch_of_all_rows_is_fit(self, kind):
         model, rows, y, first = parts(kind)
-        expected = clone(model).fit(rows, y)
+        expected = fitted(kind)
         model.partial_fit(rows, y, **first)
         np.testing.assert_array_equal(model.coef_, expected.coef_)
         np.testing.assert_array_equal(model.gate_coef_, expected.gate_coef_)
