@@ -182,6 +182,6 @@ def _gathered(rows, share, origin, encoder):
 
 def _mixture_of(rows, problem):
     """A part as a mixture on its rows, for the pass over the parts."""
-    mixture = problem.mixture_of(rows).with_stored_curvature()
+    mixture = problem.mixture_of(rows).with_stored_experts()
     mixture.gate_curvature = None  # that of the sample serves
     return mixture

@@ -18,7 +18,7 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
-from skmoe.data import design, part_checks
+from skmoe.data import design, grams, part_checks
 from skmoe.data.design import block_rows, blocks_of, make_design
 from skmoe.data.groups import check_groups
 from skmoe.engine import lasso, predictor
@@ -44,7 +44,7 @@ class Cost(NamedTuple):
 
 @pytest.fixture
 def count(monkeypatch):
-    """A function that runs a fit and returns its Cost."""
+    """A function that runs a fit, `fit(model, X, y)` if given, and returns its Cost."""
     visited, products = [], []
     block_of, gram_of = design.DenseDesign.block, design.DenseBlock.gram
 
@@ -60,10 +60,10 @@ def count(monkeypatch):
     monkeypatch.setattr(design.DenseDesign, "block", block)
     monkeypatch.setattr(design.DenseBlock, "gram", gram)
 
-    def cost_of(model, X, y):
+    def cost_of(model, X, y, fit=None):
         visited.clear()
         products.clear()
-        model.fit(X, y)
+        (fit or type(model).fit)(model, X, y)
         return Cost(sum(visited) / len(X), sum(products) / len(X), model.n_iter_)
 
     return cost_of
@@ -89,6 +89,32 @@ def test_linear_experts(count, d, n_experts, bound):
     cost = count(model, *linear_data(d, n_experts))
     assert model.converged_
     assert all(found <= most for found, most in zip(cost, bound))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("in_batches", [False, True])
+def test_gram_matrices_grow_as_the_experts_do(count, in_batches):
+    """A gate of many experts stores none for each pair of them."""
+
+    def fit(model, X, y):
+        if in_batches:
+            return fit_batches(model, array_batches(X, y, batch_size=1000))
+        return model.fit(X, y)
+
+    X, y = (rows[:2000] for rows in linear_data(2, 6))
+    options = {"init": "kmeans", "max_iter": 4, "noise_prior": 0, "random_state": 0}
+    six, twelve = (
+        count(MixtureOfLinearExperts(k, **options), X, y, fit) for k in (6, 12)
+    )
+    assert six.n_iter == twelve.n_iter == 4
+    assert 0 < twelve.grams / twelve.passes <= 2.2 * six.grams / six.passes
+
+
+def test_many_gram_matrices_copy_no_rows(monkeypatch):
+    monkeypatch.setattr(grams, "_of_copies", None)
+    X, _ = linear_data(20, 2)
+    found = grams.weighted_grams(X[:1000].T, np.ones((16, 1000)))
+    np.testing.assert_allclose(found[0], X[:1000].T @ X[:1000], atol=1e-9)
 
 
 @pytest.mark.parametrize(

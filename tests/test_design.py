@@ -8,6 +8,7 @@ from _data import MODELS, Data, flat, random_theta, soft_start
 from scipy import sparse
 
 from skmoe.data.design import block_rows, blocks_of, column_moments, make_design
+from skmoe.data.grams import weighted_grams
 from skmoe.engine.descent import minimise
 from skmoe.solvers import MirrorDescent
 
@@ -102,6 +103,18 @@ def test_products_are_those_of_the_standardised_array(layout, columns, intercept
     np.testing.assert_allclose(block.gram(weights), grams, **close)
     squares = weights @ features**2
     np.testing.assert_allclose(block.square_sums(weights), squares, **close)
+
+
+@pytest.mark.parametrize(
+    "n_grams, p, b", [(3, 9, 1500), (30, 3, 2500), (24, 21, 1100), (70, 101, 40)]
+)
+def test_gram_matrices_of_few_and_of_many_weights(n_grams, p, b):
+    """Of copies of the rows or of products of columns, in runs of rows."""
+    rng = np.random.default_rng(0)
+    values, weights = rng.standard_normal((p, b)), rng.standard_normal((n_grams, b))
+    grams = weighted_grams(values, weights)
+    expected = np.einsum("mb,pb,qb->mpq", weights, values, values, optimize=True)
+    np.testing.assert_allclose(grams, expected, rtol=1e-12, atol=1e-10)
 
 
 @every_layout

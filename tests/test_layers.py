@@ -37,7 +37,7 @@ def names_below(package):
 # Rows as arrays: how they are standardised, walked over and sampled.
 ARRAYS = {
     f"skmoe.data.{name}"
-    for name in ["canonical", "design", "raw_rows", "sampling", "scaling"]
+    for name in ["canonical", "design", "grams", "raw_rows", "sampling", "scaling"]
 }
 
 

@@ -134,6 +134,19 @@ def test_fit_is_that_in_memory(name, solver):
     assert found._fitted["n_parameters"] == expected._fitted["n_parameters"]
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_gate_without_a_stored_curvature_is_that_in_memory():
+    """Its systems are solved by products with rows that stay in memory."""
+    data = Model("linear", 6).data(1200, d=2)
+    options = {"init": "kmeans", "max_iter": 4, "random_state": 0}
+    estimator = MixtureOfLinearExperts(6, **options)
+    expected = clone(estimator).fit(data.X, data.target[0])
+    found = fit_batches(
+        estimator, array_batches(data.X, data.target[0], batch_size=500)
+    )
+    assert_same_fit(found, expected)
+
+
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("name", ["poisson-3", "gamma"])

@@ -6,17 +6,16 @@ is contiguous.  ``p`` counts the columns a design sees plus one for the intercep
 """
 
 import copy
-import math
 import threading
 
 import numpy as np
 from scipy import sparse
 
+from skmoe.data.grams import weighted_grams
+
 # Rows in a block: it should stay in a core's cache, and be worth the calls it takes.
 _BLOCK_BYTES = 2**20
 _MIN_ROWS, _MAX_ROWS = 128, 8192
-# Rows and bytes of weighted copies in one product for Gram matrices.
-_GRAM_ROWS, _GRAM_BYTES = 1024, 2**20
 # A sparse block's Gram matrix of so many products, or of so many for each product of
 # stored values, is quicker as a dense one (measured for 1 to 1,000 columns).
 _SMALL_GRAM, _DENSE_GAIN = 2**17, 16
@@ -25,7 +24,6 @@ _KEPT_BYTES = 2**25
 # Values that differ by so many units of rounding are the same.
 _ROUNDING = 10
 _KEEPING = threading.Lock()
-_LOCAL = threading.local()
 
 
 def block_rows(row_size):
@@ -37,15 +35,6 @@ def block_rows(row_size):
 def blocks_of(n_rows, size):
     """Slices of at most `size` rows that cover ``range(n_rows)``."""
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
-
-
-def _scratch(shape):
-    """Uninitialised memory of the calling thread, the same at each call."""
-    size = math.prod(shape)
-    memory = getattr(_LOCAL, "memory", None)
-    if memory is None or memory.size < size:
-        memory = _LOCAL.memory = np.empty(size)
-    return memory[:size].reshape(shape)
 
 
 def column_moments(X, sample_weight, fit_intercept):
@@ -247,22 +236,7 @@ class DenseBlock:
 
     def gram(self, weights):
         """One weighted Gram matrix for each row of `weights`, (M, b) -> (M, p, p)."""
-        n_grams, (p, b) = weights.shape[0], self.values.shape
-        grams = np.zeros((n_grams, p, p))
-        row_bytes = 8 * p * max(min(b, _GRAM_ROWS), 1)
-        at_once = max(1, min(n_grams, _GRAM_BYTES // row_bytes))
-        if n_grams <= at_once and b <= _GRAM_ROWS:
-            return np.matmul(self.values * weights[:, None], self.values.T)
-        weighted = _scratch((at_once, p, min(b, _GRAM_ROWS)))
-        for rows in blocks_of(b, _GRAM_ROWS):
-            values = self.values[:, rows]
-            for some in blocks_of(n_grams, at_once):
-                part = weights[some, None, rows]
-                part = np.multiply(
-                    values, part, out=weighted[: part.shape[0], :, : part.shape[2]]
-                )
-                grams[some] += np.matmul(part, values.T)
-        return grams
+        return weighted_grams(self.values, weights)
 
     def square_sums(self, weights):
         """Weighted sums of squared features, (q, b) -> (q, p)."""

@@ -68,7 +68,7 @@ def information_matrices(mixture, theta):
 
 def evaluated(mixture, theta):
     """State at `theta` with the statistics that `matrices_of` needs; one pass."""
-    return mixture.with_stored_curvature().evaluate(theta, blend=True)
+    return mixture.with_stored_experts().evaluate(theta, blend=True)
 
 
 def matrices_of(mixture, state):

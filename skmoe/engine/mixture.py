@@ -20,8 +20,9 @@ from skmoe.engine.sweep import IN_MEMORY, kept_rows, sweep
 from skmoe.engine.tie import expand_adjoint
 from skmoe.engine.units import SingleRows
 
-# Up to this many coefficients in one Newton system the curvature is stored.
-DENSE_LIMIT = 256
+# Up to this many coefficients in one Newton system the curvature is stored, and up to
+# so many logits of a gate: the Gram matrices of their pairs take longer than products.
+DENSE_LIMIT, MOST_STORED_LOGITS = 256, 4
 
 
 class Mixture:
@@ -87,11 +88,12 @@ class Mixture:
         self.work = self.weight.shape[0] * width * self.n_experts
         self.gate_size = gate.contrasts.shape[1] * p_gate
         self.penalties = Penalties(self.gate_penalty, experts)
+        has_few = gate.n_coupled <= MOST_STORED_LOGITS
         self.gate_curvature = GateCurvature(
             self.gate_design,
             self.units.weight,
             gate,
-            gate.n_coupled * p_gate <= DENSE_LIMIT,
+            has_few and gate.n_coupled * p_gate <= DENSE_LIMIT,
             self.passes,
         )
         # Experts that share coefficients have one system, of all of them.
@@ -142,11 +144,17 @@ class Mixture:
         fresh.passes = passes
         return fresh
 
-    def with_stored_curvature(self):
-        """The same mixture with its curvature in matrices, whatever their size."""
+    def with_stored_experts(self):
+        """The same mixture with its experts' curvature in matrices of any size."""
         stored = copy.copy(self)
+        stored.experts_are_dense = True
+        return stored
+
+    def with_stored_curvature(self):
+        """The same, the gate's curvature too."""
+        stored = self.with_stored_experts()
         stored.gate_curvature = copy.copy(self.gate_curvature)
-        stored.experts_are_dense = stored.gate_curvature.dense = True
+        stored.gate_curvature.dense = True
         return stored
 
     def initial(self):

@@ -29,9 +29,13 @@ class OverParts(NamedTuple):
             raise TypeError("Parts have sums at the parameters of their own model only")
         return self.source.total(sweep, theta, curvature, blend, None)
 
+    def totals(self, *arguments):
+        """As `Threads.totals`, over the gate's rows, which are in memory."""
+        return self.sample.passes.totals(*arguments)
+
 
 def on_parts(mixture, source, gate_sample=None):
-    """A mixture on a sample as one on all parts; its curvature is stored.
+    """A mixture on a sample as one on all parts; its experts' curvature is stored.
 
     Parameters
     ----------
@@ -39,7 +43,7 @@ def on_parts(mixture, source, gate_sample=None):
     source : source of parts, each a Mixture on its rows
     gate_sample : Mixture on the rows for the gate's curvature; the same by default
     """
-    whole = mixture.with_stored_curvature()
+    whole = mixture.with_stored_experts()
     whole.passes = OverParts(source, mixture)
     if gate_sample is not None:
         rows = gate_sample.gate_design, gate_sample.weight
