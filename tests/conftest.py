@@ -1,5 +1,6 @@
 """What must be set before numpy and scipy are imported, and which tests are long."""
 
+import gc
 import os
 from collections import defaultdict
 
@@ -15,6 +16,17 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 
 # Scripts that record numbers, with packages that the tests do without.
 collect_ignore_glob = ["recorded/*"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage among modules and tests: they stay, and it takes seconds."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
