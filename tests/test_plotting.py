@@ -344,7 +344,8 @@ def test_columns_of_text_are_named():
     pandas = pytest.importorskip("pandas")
     model, X, y = fitted("regressor")
     frame = pandas.DataFrame({"size": X[:, 0], "town": "Ulm", "age": X[:, 2]})
-    with pytest.raises(ValueError, match=r"no numbers, \['town'\], .* last step"):
+    model.fit(frame.assign(town=X[:, 1]), y)
+    with pytest.raises(ValueError, match="column 'town': could not convert"):
         ExpertCurvesDisplay.from_estimator(model, frame, y)
 
 
@@ -401,16 +402,68 @@ def test_errors_name_the_parameter(display_class, options, message):
         display_class.from_estimator(model, X, y, **options)
 
 
-@pytest.mark.parametrize("display_class", [ExpertCurvesDisplay, GateRegionsDisplay])
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_pictures_over_features_name_columns_of_text(display_class, library):
-    frames = pytest.importorskip(library)
+@pytest.fixture(scope="module", params=["pandas", "polars"])
+def mixed(request):
+    """Frame with text, a flag and missing values, y, and a pipeline that takes them."""
+    frames = pytest.importorskip(request.param)
     X, y = make_data()
-    X = frames.DataFrame({"size": X[:, 0], "kind": np.where(X[:, 1] > 3, "a", "b")})
-    one_hot = make_column_transformer((OneHotEncoder(), ["kind"]), remainder="drop")
-    model = make_pipeline(one_hot, MixtureOfLinearExperts(random_state=0)).fit(X, y)
-    with pytest.raises(ValueError, match=r"no numbers, \['kind'\], .* transformed X"):
-        display_class.from_estimator(model, X, y)
+    kind = np.where(X[:, 1] > np.quantile(X[:, 1], 0.7), "a", "b").astype(object)
+    kind[3] = None
+    size = np.where(np.arange(len(y)) % 9 == 0, np.nan, X[:, 0])
+    columns = {"kind": kind, "size": size, "age": X[:, 2], "old": X[:, 2] > 0.2}
+    frame = frames.DataFrame(columns)
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="error"), ["kind", "old"]),
+        (make_pipeline(SimpleImputer(), StandardScaler()), ["size", "age"]),
+    )
+    model = MixtureOfLinearExperts(tol=1e-10, random_state=0)
+    return frame, y, make_pipeline(encode, model).fit(frame, y), frames
+
+
+def test_curves_hold_text_at_its_most_frequent_value(mixed, ax):
+    X, y, model, frames = mixed
+    display = ExpertCurvesDisplay.from_estimator(
+        model, X, y, feature="size", grid_resolution=3, ax=ax
+    )
+    age = np.asarray(X["age"])
+    old = np.mean(np.asarray(X["old"])) > 0.5
+    held = {"kind": ["b"] * 3, "size": display.grid, "age": [age.mean()] * 3}
+    rows = frames.DataFrame(held | {"old": [old] * 3})
+    assert_allclose(display.mean, model.predict(rows))
+    assert np.isnan(display.x).sum() == np.isnan(np.asarray(X["size"])).sum()
+    assert np.isfinite(display.grid).all()
+    title = "3 other features at their means or most frequent values"
+    assert ax.get_title() == title and display.n_texts == 2
+    rendered(display)
+    with pytest.raises(ValueError, match="feature='kind' has values that are no"):
+        ExpertCurvesDisplay.from_estimator(model, X, y, feature="kind")
+
+
+def test_regions_hold_text_at_its_most_frequent_value(mixed, ax):
+    X, y, model, frames = mixed
+    display = GateRegionsDisplay.from_estimator(
+        model, X, y, features=("size", "age"), grid_resolution=2, ax=ax
+    )
+    old = np.mean(np.asarray(X["old"])) > 0.5
+    grid = {"size": display.xx0.ravel(), "age": display.xx1.ravel()}
+    rows = frames.DataFrame({"kind": ["b"] * 4, **grid, "old": [old] * 4})
+    mixture, seen = model[-1], model[:-1].transform(rows)
+    assert_allclose(display.gate_proba.reshape(4, -1), mixture.gate_proba(seen))
+    assert ax.get_title() == "2 other features at their most frequent values"
+    rendered(display)
+
+
+def test_missing_values_of_arrays_are_for_the_pipeline(ax):
+    X, y = make_data()
+    X[::9, 1] = np.nan
+    model = make_pipeline(SimpleImputer(), MixtureOfLinearExperts(random_state=0))
+    model.fit(X, y)
+    display = ExpertCurvesDisplay.from_estimator(model, X, y, grid_resolution=2, ax=ax)
+    rows = np.tile(np.nanmean(X, axis=0), (2, 1))
+    rows[:, 0] = display.grid
+    assert_allclose(display.mean, model.predict(rows))
+    with pytest.raises(ValueError, match="X contains NaN"):
+        ExpertCurvesDisplay.from_estimator(model[-1], X, y)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skmoe._sklearn import frame_like
 from skmoe._typing import FloatArray
 from skmoe.inspection import Inference, inference
 from skmoe.plotting import _model
 from skmoe.plotting._curve_targets import target_position
+from skmoe.plotting._features import Features
 from skmoe.plotting._style import (
     axes_for,
     expert_colors,
@@ -182,7 +182,7 @@ class EffectDisplay:
         """
         mixture, transform = _model.fitted_mixture(estimator)
         _model.require_y(y)
-        _columns(estimator, X)
+        Features(estimator, X)  # before what takes long
         result = inference(
             mixture,
             transform(X),
@@ -332,14 +332,14 @@ class _Rows:
         self.result, self.transform = result, transform
         self.mixture = result._delta.estimator
         self.X, self.weight, self.offset, self.trials = X, sample_weight, offset, trials
-        self.columns, self.names = _columns(estimator, X)
+        self.features = Features(estimator, X)
         if "trials" in self.mixture._fitted["known"]:
             self.trials = np.ones(np.shape(X)[0])
 
     def curves(self, feature, of, target, level, grid_resolution):
         """What a display shows, a tuple of its parameters."""
-        column = _model.feature_index(feature, self.names, "feature")
-        values = self._values(column)
+        column = self.features.index(feature)
+        values = self.features.known(column)
         grid = _model.axis_grid(values, grid_resolution, margin=0.0)
         if _is_binary(values):
             grid = np.array([0.0, 1.0])
@@ -352,7 +352,7 @@ class _Rows:
             np.stack([a.confidence_interval(level)[chosen] for a in averages]),
             np.quantile(values, np.linspace(0.1, 0.9, 9)),
             names,
-            self.names[column],
+            self.features.names[column],
             target_name,
             level,
         )
@@ -369,50 +369,12 @@ class _Rows:
         name = delta.target_name if name is None else str(name)
         return slice(position, None, len(delta.outputs)), name
 
-    def _values(self, column):
-        """Known values of a feature, (n,)."""
-        if not isinstance(self.columns, list):
-            return self.columns[:, column]
-        try:
-            found = np.asarray(self.X[self.columns[column]], dtype=np.float64)
-        except (TypeError, ValueError):
-            found = np.array([np.nan])
-        found = found[~np.isnan(found)]  # a pipeline may know what to do with others
-        if not (found.size and np.isfinite(found).all()):
-            raise ValueError(
-                f"feature={self.names[column]!r} has values that are no finite "
-                "numbers, so that it has no axis; give another feature."
-            )
-        return found
-
-    def _rows_at(self, column, value):
-        """X where a feature has a value in all rows."""
-        rows = self.columns
-        if not isinstance(rows, list):
-            rows = rows.copy()
-            rows[:, column] = value
-            return rows
-        rows, name = self.X, self.columns[column]
-        if hasattr(rows, "with_columns"):  # polars
-            one = frame_like(rows[[name]], np.full((len(rows), 1), value))
-            return rows.with_columns(one[name])
-        rows = rows.copy()
-        rows[name] = value
-        return rows
-
     def _average(self, column, value, of):
         """Averages where a feature has a value in all rows, `Estimates`."""
-        rows = self._rows_at(column, value)
+        rows = self.features.everywhere(column, value)
         return self.result.average_predictions(
             self.transform(rows), self.weight, self.offset, self.trials, of=of
         )
-
-
-def _columns(estimator, X):
-    """Columns of a data frame, a list, or X as numbers (n, p); and their names."""
-    if hasattr(X, "columns"):
-        return list(X.columns), list(map(str, X.columns))
-    return _model.checked_features(estimator, X)
 
 
 def _is_binary(values):

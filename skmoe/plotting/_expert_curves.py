@@ -18,6 +18,7 @@ from skmoe.plotting._curves_drawn import (
     draw_rows,
     set_limits,
 )
+from skmoe.plotting._features import Features
 from skmoe.plotting._style import (
     axes_for,
     note_other_features,
@@ -62,9 +63,12 @@ class ExpertCurvesDisplay:
     feature_name, target_name : str, default='x0' and 'y'
         Names on the axes.
     n_others : int, default=0
-        Number of features held at their means.
+        Number of features that are held: at their means, or at their most frequent
+        values where they are no numbers.
     expert_names : list of str, default=None
         Names of the experts; 'Expert 0' and so on by default.
+    n_texts : int, default=0
+        How many of the features that are held are no numbers.
 
     Attributes
     ----------
@@ -110,6 +114,7 @@ class ExpertCurvesDisplay:
     target_name: str = "y"
     n_others: int = 0
     expert_names: list[str] | None = None
+    n_texts: int = 0
 
     @classmethod
     def from_estimator(
@@ -139,7 +144,8 @@ class ExpertCurvesDisplay:
         estimator : estimator
             A fitted mixture, or a pipeline that ends in one.
         X : {array-like, data frame} of shape (n_samples, n_features)
-            Rows to show.
+            Rows to show.  Columns of a data frame may be text, and values may be
+            missing, if the pipeline takes them.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -163,7 +169,8 @@ class ExpertCurvesDisplay:
             What y had to exceed for its row to be seen (left truncation); minus
             infinity for nothing.  Likewise.
         feature : int or str, default=0
-            The feature, by index or name; the others are held at their means.
+            The feature, by index or name; the others are held at their means, those
+            that are no numbers at their most frequent values.
         target : int or class label, default=None
             Output of a regressor, by index; class of a classifier.  Needed where there
             are several outputs or more than two classes; of two classes, the positive
@@ -189,11 +196,11 @@ class ExpertCurvesDisplay:
         """
         mixture, transform = _model.fitted_mixture(estimator)
         _model.require_y(y)
-        values, names = _model.checked_features(estimator, X)
-        column = _model.feature_index(feature, names, "feature")
+        features = Features(estimator, X)
+        column = features.index(feature)
         shown = shown_target(mixture, y, target)
-        grid = _model.axis_grid(values[:, column], grid_resolution)
-        rows = transform(_model.rows_at(values, [column], grid[:, None], X))
+        grid = _model.axis_grid(features.known(column), grid_resolution)
+        rows = transform(features.rows_at([column], grid[:, None]))
         expert, mean, band = predictions(mixture, rows, shown.position, coverage)
         shares = mixture.responsibilities(
             transform(X),
@@ -210,20 +217,22 @@ class ExpertCurvesDisplay:
         if trials is not None:
             # Curves are of probabilities, and an interval is one of counts.
             shown, band = shown.per_trial(trials), None
+        n_others, n_texts = features.n_others([column])
         display = cls(
             grid,
             mixture.gate_proba(rows),
             expert,
             mean,
-            values[:, column],
+            features.values(column),
             shown.values,
             shares,
             band,
             coverage,
-            names[column],
+            features.names[column],
             shown.name,
-            len(names) - 1,
+            n_others,
             _model.expert_names(mixture),
+            n_texts,
         )
         return display.plot(ax, line_kwargs=line_kwargs, scatter_kwargs=scatter_kwargs)
 
@@ -261,7 +270,7 @@ class ExpertCurvesDisplay:
         self.scatter_ = draw_rows(ax, self, scatter_kwargs or {})
         set_limits(ax, self)
         ax.set(xlabel=self.feature_name, ylabel=self.target_name)
-        note_other_features(ax, self.n_others)
+        note_other_features(ax, self.n_others, self.n_texts)
         without_frame(ax)
         add_legend(ax, self)
         self.ax_, self.figure_ = ax, ax.figure

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from skmoe._typing import FloatArray
 from skmoe.plotting import _model
+from skmoe.plotting._features import Features
 from skmoe.plotting._style import (
     axes_for,
     blended_colors,
@@ -47,9 +48,12 @@ class GateRegionsDisplay:
     feature_names : sequence of two str, default=('x0', 'x1')
         Names on the axes.
     n_others : int, default=0
-        Number of features held at their means.
+        Number of features that are held: at their means, or at their most frequent
+        values where they are no numbers.
     expert_names : list of str, default=None
         Names of the experts; 'Expert 0' and so on by default.
+    n_texts : int, default=0
+        How many of the features that are held are no numbers.
 
     Attributes
     ----------
@@ -87,6 +91,7 @@ class GateRegionsDisplay:
     feature_names: Sequence[str] = ("x0", "x1")
     n_others: int = 0
     expert_names: list[str] | None = None
+    n_texts: int = 0
 
     @classmethod
     def from_estimator(
@@ -114,7 +119,8 @@ class GateRegionsDisplay:
         estimator : estimator
             A fitted mixture, or a pipeline that ends in one.
         X : {array-like, data frame} of shape (n_samples, n_features)
-            Rows to show; at least two features.
+            Rows to show; at least two features.  Columns of a data frame may be text,
+            and values may be missing, if the pipeline takes them.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets; with them, rows have the colours of their responsibilities.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -155,27 +161,29 @@ class GateRegionsDisplay:
             features.
         """
         mixture, transform = _model.fitted_mixture(estimator)
-        values, names = _model.checked_features(estimator, X)
-        columns = _model.feature_pair(features, names)
-        axes = [_model.axis_grid(values[:, j], grid_resolution) for j in columns]
+        table = Features(estimator, X)
+        columns = _model.feature_pair(features, table.names)
+        axes = [_model.axis_grid(table.known(j), grid_resolution) for j in columns]
         xx0, xx1 = np.meshgrid(*axes)
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
-        rows = transform(_model.rows_at(values, columns, grid, X))
+        rows = transform(table.rows_at(columns, grid))
         shares = None
         if y is not None:
             data = transform(X), y, sample_weight, groups, offset
             shares = mixture.responsibilities(
                 *data, trials=trials, y_upper=y_upper, entry=entry
             )
+        n_others, n_texts = table.n_others(columns)
         display = cls(
             xx0,
             xx1,
             mixture.gate_proba(rows).reshape(*xx0.shape, -1),
-            values[:, columns],
+            np.column_stack([table.values(j) for j in columns]),
             shares,
-            [names[j] for j in columns],
-            len(names) - 2,
+            [table.names[j] for j in columns],
+            n_others,
             _model.expert_names(mixture),
+            n_texts,
         )
         return display.plot(
             ax, image_kwargs=image_kwargs, scatter_kwargs=scatter_kwargs
@@ -218,7 +226,7 @@ class GateRegionsDisplay:
         options |= {"s": 28, "edgecolor": "white", "linewidth": 0.6}
         self.scatter_ = ax.scatter(*self.points.T, **options | (scatter_kwargs or {}))
         ax.set(xlabel=self.feature_names[0], ylabel=self.feature_names[1])
-        note_other_features(ax, self.n_others)
+        note_other_features(ax, self.n_others, self.n_texts)
         experts = names_of_experts(self.gate_proba.shape[2], self.expert_names)
         handles, labels = expert_handles(
             experts, marker="s", linestyle="", markersize=10

@@ -8,9 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmoe._base import BaseMixtureOfExperts
 from skmoe._pipeline import check_mixture, last_step
-from skmoe._sklearn import frame_like
 from skmoe._validation import check_count
-from skmoe.data.rows import rows_like_fit
 
 
 def fitted_mixture(estimator, name="estimator"):
@@ -40,44 +38,23 @@ def shown_name(name):
 
 
 def checked_features(estimator, X):
-    """X as numbers, (n, p), and the names of its columns, a list of str."""
-    try:
-        values = _as_numbers(estimator, X)
-    except ValueError as error:
-        texts = [name for name in getattr(X, "columns", []) if _is_text(X[name])]
-        if not texts:
-            raise
-        raise ValueError(
-            f"X has columns that are no numbers, {texts}, and a picture holds features "
-            "at their means; give the last step of the pipeline, and transformed X."
-        ) from error
+    """X as numbers, (n, p), and the names of its columns, a list of str.
+
+    Values may be missing before a pipeline, which may know what to do with them.
+    """
+    is_mixture = isinstance(estimator, BaseMixtureOfExperts)
+    finite = True if is_mixture else "allow-nan"
+    values = check_array(X, dtype=np.float64, input_name="X", ensure_all_finite=finite)
     expected = estimator.n_features_in_
     if values.shape[1] != expected:
         raise ValueError(
             f"X has {values.shape[1]} features, but the estimator was fitted with "
             f"{expected}; give X with the columns of the fit."
         )
-    names = getattr(X, "columns", getattr(estimator, "feature_names_in_", None))
+    names = getattr(estimator, "feature_names_in_", None)
     if names is None:
         names = [f"x{j}" for j in range(expected)]
     return values, [str(name) for name in names]
-
-
-def _as_numbers(estimator, X):
-    """X as numbers; columns of a data frame that the mixture does not see are zero."""
-    has_names = hasattr(X, "columns") and hasattr(estimator, "feature_names_in_")
-    if has_names and isinstance(estimator, BaseMixtureOfExperts):
-        return rows_like_fit(estimator, X).astype(np.float64)
-    return check_array(X, dtype=np.float64, input_name="X")
-
-
-def _is_text(column):
-    """Whether a data frame's column is no numbers."""
-    try:
-        np.asarray(column, dtype=np.float64)
-    except (TypeError, ValueError):
-        return True
-    return False
 
 
 def seen_names(estimator, mixture):
@@ -129,23 +106,6 @@ def axis_grid(values, grid_resolution, margin=0.05):
     # A constant feature still needs an axis.
     beyond = margin * (high - low) if high > low else 0.5
     return np.linspace(low - beyond, high + beyond, grid_resolution)
-
-
-def rows_at(values, columns, points, X):
-    """Rows at the means of the features but for some columns, in X's container.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n, p), X as numbers
-    columns : list of int, of length c
-    points : ndarray of shape (g, c)
-    X : array-like or data frame
-    """
-    rows = np.tile(values.mean(axis=0), (len(points), 1))
-    rows[:, columns] = points
-    if not hasattr(X, "columns"):
-        return rows
-    return frame_like(X, rows)
 
 
 def require_y(y):

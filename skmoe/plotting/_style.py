@@ -77,11 +77,16 @@ def legend_beside(ax, handles, labels):
     )
 
 
-def note_other_features(ax, n_others):
-    """Say that the picture is a slice through the features."""
-    if n_others:
-        noun = "feature at its mean" if n_others == 1 else "features at their means"
-        ax.set_title(f"{n_others} other {noun}", fontsize="medium")
+def note_other_features(ax, n_others, n_texts=0):
+    """Say that the picture is a slice through the features, some of them text."""
+    if not n_others:
+        return
+    noun, its, places = "feature", "its", ("mean", "most frequent value")
+    if n_others > 1:
+        noun, its, places = "features", "their", ("means", "most frequent values")
+    kinds = [n_texts < n_others, n_texts > 0]
+    where = " or ".join(place for place, is_so in zip(places, kinds) if is_so)
+    ax.set_title(f"{n_others} other {noun} at {its} {where}", fontsize="medium")
 
 
 def without_frame(ax):
