@@ -185,13 +185,15 @@ class BaseMixtureOfExperts(
             expert, and so are other starts.
         UserWarning
             If the model has more parameters than samples (weights count as samples), or
-            an expert fewer samples than coefficients.
+            an expert fewer samples than coefficients; or if columns vary so little in
+            their units that `alpha` or `gate_alpha`, left as they are by default, hold
+            their coefficients back.
         """
         known = Known(
             sample_weight, groups, offset, expert_labels, trials, y_upper, entry
         )
-        best = fit_task(self, lambda passes: task_in_memory(self, X, y, known, passes))
-        warn_of(self, best, stacklevel=5)
+        done = fit_task(self, lambda passes: task_in_memory(self, X, y, known, passes))
+        warn_of(self, *done, stacklevel=5)
         return self
 
     def gate_proba(self, X: MatrixLike) -> FloatArray:
@@ -504,11 +506,20 @@ class BaseMixtureOfExperts(
         if asked_for(settings):
             check_fixed(settings, self._distribution(settings, 1))
 
+    def _check_numbers(self):
+        """Raise an error if a number is a bool, which Python counts among them."""
+        for name, allowed in self._parameter_constraints.items():
+            value = getattr(self, name, None)
+            is_number = any(isinstance(one, Interval) for one in allowed)
+            if isinstance(value, bool) and is_number and "boolean" not in allowed:
+                raise ValueError(f"{name}={value} is no number; give one.")
+
     def _check_columns(self, X):
         """Columns of the gate and of the experts, given X as the user gave it.
 
         With them go the sets of shared coefficients, or None.
         """
+        self._check_numbers()
         check_sharing(self)
         gate = check_columns(self, "gate_features", X)
         spec = self._specification((gate, None))

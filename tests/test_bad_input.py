@@ -121,6 +121,29 @@ class TestData:
         with pytest.raises(ValueError, match="[Uu]nknown label type.*continuous"):
             clone(CLASSIFIER).fit(X, Y)
 
+    @pytest.mark.parametrize("lacking", [None, 0, True])
+    def test_labels_are_all_strings_or_all_numbers(self, lacking):
+        X = np.arange(20.0)[:, None]
+        y = np.array([*["a", "b"] * 9, lacking, "b"], dtype=object)
+        model = MixtureOfLogisticExperts(random_state=0).fit(X, ["a", "b"] * 10)
+        message = rf"labels of the types \['{type(lacking).__name__}', 'str'\]; give"
+        for use in (
+            MixtureOfLogisticExperts().fit,
+            model.score_samples,
+            model.responsibilities,
+            lambda X, y: model.partial_fit(X, y),
+        ):
+            with pytest.raises(TypeError, match=f"y has {message}"):
+                use(X, y)
+        with pytest.raises(TypeError, match=f"classes has {message}"):
+            MixtureOfLogisticExperts().partial_fit(X, ["a", "b"] * 10, classes=y)
+
+    @pytest.mark.parametrize("name", ["n_experts", "depth", "n_init", "alpha", "tol"])
+    def test_numbers_are_no_bools(self, name):
+        X, y = np.arange(20.0)[:, None], np.arange(20.0)
+        with pytest.raises(ValueError, match=f"{name}=True is no number; give one"):
+            MixtureOfLinearExperts(**{name: True}).fit(X, y)
+
     @pytest.mark.parametrize("label", [1, "a", True])
     def test_classifier_needs_two_classes(self, label):
         with pytest.raises(

@@ -302,8 +302,9 @@ class Classes(NamedTuple):
 
     def summary(self, y):
         """The classes in y, sorted."""
+        y = _labels(y)
         check_classification_targets(y)
-        return np.unique(column_or_1d(y, warn=True))
+        return np.unique(y)
 
     def learn(self, summary):
         """Encoder of the classes in `summary`."""
@@ -317,12 +318,12 @@ class Classes(NamedTuple):
 
     def of_batch(self, y, classes):
         """Encoder of all `classes` that may come, which the first batch must name."""
-        check_classification_targets(y)
+        check_classification_targets(_labels(y))
         if self.classes is None:
             return self._of(_first_classes(classes))
         if classes is None:
             return self
-        classes = np.unique(column_or_1d(classes))
+        classes = np.unique(_labels(classes, "classes"))
         if not np.array_equal(classes, self.classes):
             raise ValueError(
                 f"classes={classes.tolist()} are not those of earlier batches, "
@@ -337,7 +338,7 @@ class Classes(NamedTuple):
 
     def encode(self, y):
         """Codes (n,), if all classes in y are known."""
-        y = column_or_1d(y, warn=True)
+        y = _labels(y)
         codes = np.searchsorted(self.classes, y)
         codes = np.minimum(codes, self.classes.shape[0] - 1)
         unknown = self.classes[codes] != y
@@ -416,6 +417,19 @@ class Classes(NamedTuple):
         return self._replace(classes=classes)
 
 
+def _labels(y, name="y"):
+    """Labels (n,) that can be sorted."""
+    y = column_or_1d(y, warn=True)
+    kinds = {isinstance(label, str) for label in y} if y.dtype == object else set()
+    if len(kinds) > 1:
+        found = sorted({type(label).__name__ for label in y})
+        raise TypeError(
+            f"{name} has labels of the types {found}; give labels that are all strings "
+            "or all numbers, and leave out rows that have none."
+        )
+    return y
+
+
 def _no_trials(trials):
     """None, or an error if there are trials."""
     if trials is not None:
@@ -433,7 +447,7 @@ def _first_classes(classes):
             "may come; give classes, such as np.unique of all labels."
             + see("Batches that arrive one by one")
         )
-    classes = np.unique(column_or_1d(classes))
+    classes = np.unique(_labels(classes, "classes"))
     if classes.shape[0] < 2:
         raise ValueError(
             f"classes={classes.tolist()}: a classifier needs at least two classes."
