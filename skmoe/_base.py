@@ -192,8 +192,10 @@ class BaseMixtureOfExperts(
         known = Known(
             sample_weight, groups, offset, expert_labels, trials, y_upper, entry
         )
-        done = fit_task(self, lambda passes: task_in_memory(self, X, y, known, passes))
-        warn_of(self, *done, stacklevel=5)
+        task, best = fit_task(
+            self, lambda passes: task_in_memory(self, X, y, known, passes)
+        )
+        warn_of(self, task, best, stacklevel=5)
         return self
 
     def gate_proba(self, X: MatrixLike) -> FloatArray:

@@ -24,6 +24,7 @@ PAGES = {
     "fit": (
         "Starting points",
         "When a fit stops",
+        "Columns of small scale",
         "Sample weights",
         "Parameters after a fit",
     ),

@@ -6,6 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skmoe._docs import see
 from skmoe._fitted import STRUCTURE, check_as_fitted, settings_of
+from skmoe._penalty_units import heavy_penalties
 from skmoe._restarts import FitTask, best_descent
 from skmoe._validation import (
     check_enough,
@@ -23,7 +24,7 @@ from skmoe.solvers import AcceleratedEM
 
 
 def fit_task(estimator, make_task):
-    """The best descent on what `make_task(passes)` gives, a FitTask.
+    """What `make_task(passes)` gives, a FitTask, and the best descent on it.
 
     The estimator gets the fitted attributes; an earlier fit survives errors.
     """
@@ -34,7 +35,7 @@ def fit_task(estimator, make_task):
         task, best = estimator._refined(task, best_descent(task))
         for name, value in task.describe(best).items():
             setattr(estimator, name, value)
-    return best
+    return task, best
 
 
 def task_of(
@@ -107,8 +108,8 @@ def task_in_memory(
     return task_of(estimator, rows, columns, n_seen, **how)
 
 
-def warn_of(estimator, best, stacklevel):
-    """Warn of what is wrong with a finished fit, the best descent."""
+def warn_of(estimator, task, best, stacklevel):
+    """Warn of what is wrong with a finished fit, the best descent on a task."""
     if estimator._is_quiet:
         return
     if message := _lack_of_success(estimator, best):
@@ -129,6 +130,8 @@ def warn_of(estimator, best, stacklevel):
             "by l1_ratio." + see("More parameters than rows"),
             stacklevel=stacklevel,
         )
+    if message := heavy_penalties(estimator, task, best):
+        warnings.warn(message, stacklevel=stacklevel)
 
 
 def _lack_of_success(estimator, best):
@@ -140,8 +143,8 @@ def _lack_of_success(estimator, best):
     return (
         f"The {estimator.n_experts} experts coincide, or all but one have no rows: the "
         "fit is no better than that of one expert. Try more starts (n_init=10), "
-        "give init as an array, or take fewer experts (n_experts=1)."
-        + see("Starting points")
+        "scale X (StandardScaler) if columns vary little, give init as an array, or "
+        "take fewer experts (n_experts=1)." + see("Starting points")
     )
 
 

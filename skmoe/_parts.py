@@ -45,14 +45,14 @@ def fit_parts(estimator, source):
     estimator : estimator of this package
     source : source of `Given` parts, with the methods of `skmoe.streaming.Stream`
     """
-    best = _best(estimator, source)
-    warn_of(estimator, best, stacklevel=4)
+    task, best = _fitted(estimator, source)
+    warn_of(estimator, task, best, stacklevel=4)
     return estimator
 
 
 @with_callbacks
-def _best(estimator, source):
-    """The best descent of a fit, whose attributes the estimator gets."""
+def _fitted(estimator, source):
+    """Task and best descent of a fit, whose attributes the estimator gets."""
     return fit_task(estimator, partial(_task, estimator, source))
 
 

@@ -35,11 +35,12 @@ STARTS = ["kmeans", "kmeans_xy", "regression_clustering", "short_runs"]
 
 @contextmanager
 def quietly():
-    """A warning that is not of convergence, or of few rows, is an error."""
+    """A warning that is not of convergence, few rows or units is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", OF_FEW_ROWS, UserWarning)
+        warnings.filterwarnings("ignore", "Columns of X vary little", UserWarning)
         yield
 
 

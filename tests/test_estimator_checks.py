@@ -53,6 +53,7 @@ few_rows = pytest.mark.filterwarnings(
     "ignore:The . experts coincide:sklearn.exceptions.ConvergenceWarning",
     "ignore:The model has .* parameters",
     "ignore:An expert has .* rows",
+    "ignore:Columns of X vary little",
 )
 
 

@@ -471,6 +471,16 @@ class LinearExperts:
             return np.ones((n_sets, self.n_free))
         return np.exp(-log_variance)[self.noise_sets[:n_sets]]
 
+    def information_of_row(self, log_variance):
+        """About what a row tells of each of its predictors, (J, q)."""
+        distribution = self.distribution
+        told = self.precision(log_variance) / distribution.rows_per_number
+        if distribution.first_predictor is None:
+            return told
+        mean = np.full(told.shape, self.target_mean)
+        dispersion = self.dispersions(log_variance) if self.n_noises else 1.0
+        return np.square(mean) / distribution.variance(mean, dispersion)
+
     def dispersions(self, log_variance):
         """Dispersions of the experts, (K, q), or (1, q) where all are the same."""
         if len(log_variance) == 1:
