@@ -20,6 +20,7 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
+from skmoe.data.groups import joint_of_groups
 from skmoe.data.sample import Known
 from skmoe.engine.information import information_matrices
 from skmoe.inspection import inference
@@ -551,3 +552,13 @@ def test_rows_of_a_group_need_not_be_neighbours(kind):
     assert found.bic(X[order], y[order], groups=groups[order]) == pytest.approx(
         expected.bic(X, y, groups=groups), abs=1e-4
     )
+
+
+def test_a_density_that_overflows_is_not_zero():
+    """Else a group of possible rows would have no responsibilities."""
+    log_density = np.array([[-1e308, -1.0], [-1e308, -2.0], [-np.inf, -np.inf]])
+    weight, group = np.array([1.0, 3.0, 1.0]), np.array([0, 0, 1])
+    gate, total = joint_of_groups(np.zeros((3, 2)), log_density, weight, group)
+    assert gate.shape == (2, 2)
+    expected = [[-np.finfo(float).max, -7.0], [-np.inf, -np.inf]]
+    np.testing.assert_array_equal(total, expected)

@@ -185,7 +185,9 @@ class TestScorerWithMetadata:
                 of_rows = metadata["groups"][rows]
                 units = [rows[of_rows == group] for group in np.unique(of_rows)]
             log_density = [
-                fit.score_samples(X[unit], y[unit], groups=np.zeros(len(unit)))
+                fit.score_samples(
+                    X[unit], y[unit], np.ones(len(unit)), groups=np.zeros(len(unit))
+                )
                 if "groups" in given
                 else fit.score_samples(X[unit], y[unit])
                 for unit in units

@@ -164,8 +164,9 @@ def test_weights_count_rows_of_their_group(case, seed):
     share = rng.choice([0.0, 0.25, 1.0], n)
     split = np.concatenate([total * share, total * (1 - share)])
     whole = np.concatenate([total, np.zeros(n)])
-    codes = np.unique(groups[twice], return_inverse=True)[1]
-    size = np.abs(model._log_joint(Sample(*data, split, (), codes))[1]).max(axis=1)
+    labels, codes = np.unique(groups[twice], return_inverse=True)
+    sample = Sample(*data, split, (), codes, group_labels=labels)
+    size = np.abs(model._log_joint(sample)[1]).max(axis=1)
     precision = 1e-6 if model.gate_coef_.dtype == np.float32 else 1e-12
     precision *= np.maximum(1, size)
     proba, scores = (

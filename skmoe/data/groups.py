@@ -127,12 +127,18 @@ def check_gate_sees_groups(estimator, sample, columns):
 def joint_of_groups(log_gate, log_density, weight, group):
     """Gate and weighted expert log-densities of groups, two arrays (G, K).
 
-    Rows without weight are left out; a group of those alone has the density 1.
+    Rows without weight are left out; a group of those alone has the density 1.  Where
+    all rows are possible the group is too: what overflows is the least number.
     """
     with_weight_first = np.argsort(weight == 0, kind="stable")
     _, first = np.unique(group[with_weight_first], return_index=True)
     seen = np.flatnonzero(weight)
-    total = _sums(weight[seen] * log_density[seen].T, group[seen], first.shape[0])
+    rows = log_density[seen].T
+    with np.errstate(over="ignore"):
+        total = _sums(weight[seen] * rows, group[seen], first.shape[0])
+    possible = _sums(np.isneginf(rows), group[seen], first.shape[0]) == 0
+    least = -np.finfo(np.float64).max
+    total = np.where(possible, np.maximum(total, least), total)
     return log_gate[with_weight_first[first]], total.T
 
 
