@@ -24,6 +24,7 @@ from skmoe.data.groups import check_groups
 from skmoe.engine import lasso, predictor
 from skmoe.engine.curvature import DenseCurvature, ImplicitCurvature
 from skmoe.engine.descent import minimise
+from skmoe.engine.mixture import Mixture
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.problem import Problem
 from skmoe.engine.starts import starting_point
@@ -284,6 +285,14 @@ def count_passes(monkeypatch):
         return len(passes), len(ones)
 
     return cost_of
+
+
+def test_a_fit_keeps_no_responsibilities(monkeypatch):
+    """Numbers of every row and expert would need more memory than X."""
+    monkeypatch.setattr(Mixture, "row_moments", None)
+    X, y = (rows[:500] for rows in linear_data(2, 3))
+    options = {"noise_prior": 0, "random_state": 0}
+    assert MixtureOfLinearExperts(3, **options).fit(X, y).converged_
 
 
 @pytest.mark.parametrize(("n_init", "bound"), [(1, 165), (10, 510)])

@@ -75,7 +75,7 @@ class OneExpert:
         # Not all may see the same columns.
         own = mixture.experts.sharing.projected(theta.experts)
         theta = theta._replace(experts=own)
-        shares = mixture.row_moments(theta).posterior
+        shares = _shares_of_copies(mixture, theta)
         theta = converged_experts(mixture, theta, shares, _MAX_STEPS, _TOL)
         return _objective(mixture, theta)
 
@@ -155,6 +155,17 @@ class OneExpert:
             design = mixture.design_blocks(block)[1]
             target = mixture.target[..., block.rows]
             yield block, design, mixture.experts.at(self.theta, design, target)
+
+
+def _shares_of_copies(mixture, theta):
+    """Responsibilities of experts that are copies of one, (E, u)."""
+    is_plain = mixture.fixed is None and mixture.known is None
+    is_plain &= mixture.gate.is_continuous and mixture.experts.sharing.is_separate
+    if not is_plain:  # not all have the same rows or columns
+        return mixture.row_moments(theta).posterior
+    # All are 1 / K: stored, they would be by far the largest arrays of a fit.
+    shape = mixture.n_experts, mixture.units.weight.shape[0]
+    return np.broadcast_to(1 / shape[0], shape)
 
 
 def _descended(mixture, theta):
