@@ -2,6 +2,7 @@
 
 import builtins
 import csv
+import warnings
 
 import numpy as np
 import pytest
@@ -387,3 +388,31 @@ def test_intervals_cover_the_truth(fits, robust):
     found = np.mean(hits, axis=0)
     assert found.mean() == pytest.approx(0.95, abs=0.02)
     assert (np.abs(found - 0.95) <= 3 * np.sqrt(0.95 * 0.05 / N_FITS)).all()
+
+
+class TestPenaltiesThatMoveEstimates:
+    """Gate and experts are judged apart."""
+
+    @staticmethod
+    def warnings_of(slope):
+        rng = np.random.default_rng(0)
+        x = rng.uniform(-1.7, 1.7, size=(1000, 1))
+        rises = rng.uniform(size=1000) < 1 / (1 + np.exp(-slope * x[:, 0]))
+        y = np.where(rises, 1 + x[:, 0], -x[:, 0]) + 0.3 * rng.standard_normal(1000)
+        model = MixtureOfLinearExperts(tol=1e-9, random_state=0).fit(x, y)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = inference(model, x, y)
+        return [str(warning.message) for warning in caught], result
+
+    def test_are_no_warning_on_clean_data(self):
+        assert self.warnings_of(slope=3)[0] == []
+
+    def test_that_are_the_gates_leave_the_experts_alone(self):
+        (message,), result = self.warnings_of(slope=10)
+        assert "move estimates of the gate by up to" in message
+        assert "(those of the experts and the noise hold)" in message
+        assert "fit with smaller gate_alpha." in message
+        table = result.table(penalty_bias=True)
+        worst = table["penalty_bias"].abs().groupby(table["part"]).max()
+        assert worst["gate"] > 0.5 and worst[["expert", "noise"]].max() < 0.25

@@ -324,7 +324,7 @@ def test_inference_tells_how_far_penalties_move_estimates():
     options = {"gate_features": [], "tol": 1e-13, "random_state": 0}
     free = {"alpha": 0.0, "gate_alpha": 0.0, "noise_prior": 0.0}
     model = MixtureOfLinearExperts(alpha=60.0, noise_prior=100.0, **options).fit(X, y)
-    with pytest.warns(UserWarning, match="penalties move estimates by up to"):
+    with pytest.warns(UserWarning, match="penalties move estimates of the experts by"):
         result = inference(model, X, y)
     other = inference(MixtureOfLinearExperts(**free, **options).fit(X, y), X, y)
     moved = (result.estimate - other.estimate) / result.standard_error

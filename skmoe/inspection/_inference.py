@@ -24,9 +24,16 @@ from skmoe.inspection._names import Entry, noise_of, reported_entries, values_of
 from skmoe.inspection._noise_df import learned_df, with_df
 from skmoe.inspection._result import Inference
 
-# Standard errors between a fit and the optimum that are worth a warning, and between
-# the optimum and that without penalties.
+# Standard errors between a fit and the optimum that are worth a warning.
 _FAR = 0.25
+# What entries are of; standard errors between the optimum and that without penalties
+# that are worth one, of which intervals at 95 % then cover 94 or 92 %; what moves them.
+# Gates that are steep are held by their penalty alone, and few ask for their size.
+_PARTS = {
+    "gate": ("the gate", 0.5, ["gate_alpha"]),
+    "expert": ("the experts", 0.25, ["alpha", "gate_alpha"]),
+    "noise": ("the noise", 0.25, ["noise_prior", "alpha"]),
+}
 # Share of the refits of a bootstrap that are left out which is worth a warning.
 _MANY = 0.1
 
@@ -126,9 +133,10 @@ def inference(
     ConvergenceWarning
         If the optimum may be more than a quarter of a standard error away.
     UserWarning
-        If penalties or the prior on noise move an estimate by more than a quarter of a
-        standard error, the rows weigh more or less than those of the fit, or more than
-        a tenth of the refits are left out.
+        If penalties or the prior on noise move an estimate of experts or noise by more
+        than a quarter of a standard error, or one of the gate by half; if the rows
+        weigh more or less than those of the fit, or more than a tenth of the refits are
+        left out.
 
     See Also
     --------
@@ -264,14 +272,26 @@ def _counted(X, sample_weight):
 
 
 def _warn_of_penalties(result):
-    """Warn where penalties move an estimate much."""
-    size = np.nan_to_num(np.abs(result.penalty_bias))
-    worst = int(size.argmax())
-    if size[worst] > _FAR:
+    """Warn where penalties move much of what gate, experts or noise are estimated."""
+    size, entries = np.nan_to_num(np.abs(result.penalty_bias)), result._entries
+    moved, stay, remedies = [], [], []
+    for part, (what, far, parameters) in _PARTS.items():
+        own = [j for j, entry in enumerate(entries) if entry.part == part]
+        if not own:
+            continue
+        worst = max(own, key=size.__getitem__)
+        if size[worst] > far:
+            shown = f"{size[worst]:.2g} ({result.names[worst]!r})"
+            moved.append(f"of {what} by up to {shown}")
+            remedies += [name for name in parameters if name not in remedies]
+        else:
+            stay.append(what)
+    if moved:
+        rest = f" (those of {' and '.join(stay)} hold)" if stay else ""
         warnings.warn(
-            f"The penalties move estimates by up to {size[worst]:.2g} standard errors "
-            f"({result.names[worst]!r}), so intervals may miss; see penalty_bias of "
-            "the result, and fit with smaller alpha, gate_alpha or noise_prior."
+            f"The penalties move estimates {' and '.join(moved)} standard errors, so "
+            f"that their intervals may miss{rest}; see penalty_bias of the result, and "
+            f"fit with smaller {' and '.join(remedies)}."
             + see("Standard errors and convergence rates"),
             stacklevel=3,
         )
