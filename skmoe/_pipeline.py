@@ -5,8 +5,17 @@ from sklearn.pipeline import Pipeline
 from skmoe._base import BaseMixtureOfExperts
 
 
-def check_mixture(estimator, name="estimator", remedy=""):
-    """Raise an error if an estimator is none of this package; `name` is its own."""
+def check_mixture(estimator, name="estimator", remedy="", before="transform"):
+    """Raise an error if an estimator is none of this package; `name` is its own.
+
+    `before` is the method of a pipeline's other steps that gives what the last one
+    sees of X.
+    """
+    if isinstance(estimator, Pipeline):
+        raise TypeError(
+            f"{name} is a Pipeline, and what is asked is in the units that its last "
+            f"step sees; give pipe[-1], and pipe[:-1].{before}(X) for X."
+        )
     if not isinstance(estimator, BaseMixtureOfExperts):
         raise TypeError(
             f"{name} is a {type(estimator).__name__}; give a MixtureOfLinearExperts, "

@@ -90,9 +90,10 @@ class MixtureQuantileRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator
         self._check_level()
         if not hasattr(self.estimator, "predict_quantile"):
             raise TypeError(
-                f"estimator={self.estimator!r} has no predict_quantile; give a "
-                "MixtureOfLinearExperts or MixtureOfGLMExperts, and put this regressor "
-                "last in a pipeline." + see("Predictive distribution")
+                f"estimator is a {type(self.estimator).__name__}, which has no "
+                "predict_quantile; give a MixtureOfLinearExperts or "
+                "MixtureOfGLMExperts, and put this regressor last in a pipeline."
+                + see("Predictive distribution")
             )
         if sample_weight is not None:
             fit_params = {"sample_weight": sample_weight, **fit_params}

@@ -276,7 +276,7 @@ def test_what_cannot_be_tested_is_refused(model, changes, message):
 
 def test_other_estimators_are_refused():
     pipe = make_pipeline(StandardScaler(), MODELS["linear"])
-    with pytest.raises(TypeError, match="of a pipeline the last step"):
+    with pytest.raises(TypeError, match=r"is a Pipeline.* give pipe\[-1\]"):
         bootstrap_lr_test(pipe, [[0.0]], [0.0])
 
 

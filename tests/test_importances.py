@@ -176,7 +176,7 @@ def test_only_columns_that_are_seen_are_kept():
 
 def test_other_estimators_are_refused():
     pipeline = make_pipeline(StandardScaler(), MixtureOfLinearExperts(random_state=0))
-    with pytest.raises(TypeError, match="of a pipeline the last step"):
+    with pytest.raises(TypeError, match=r"is a Pipeline.* give pipe\[-1\]"):
         feature_importances(pipeline.fit(X, Y))
     assert feature_importances(pipeline[-1]).shape == (4,)
     with pytest.raises(NotFittedError):

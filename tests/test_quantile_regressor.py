@@ -24,7 +24,8 @@ MIXTURE = MixtureOfLinearExperts(2, random_state=0)
 
 
 @pytest.mark.filterwarnings(
-    "ignore:The . experts coincide:sklearn.exceptions.ConvergenceWarning"
+    "ignore:The . experts coincide:sklearn.exceptions.ConvergenceWarning",
+    "ignore:Columns of X vary little",
 )
 @parametrize_with_checks([MixtureQuantileRegressor(MixtureOfLinearExperts(1))])
 def test_estimator_check(estimator, check):
@@ -102,5 +103,5 @@ def test_errors_name_the_parameter():
             MixtureQuantileRegressor(MIXTURE, level).fit(X, Y)
     with pytest.raises(ValueError, match=r"quantile=\[0.5\] is not one number"):
         MixtureQuantileRegressor(MIXTURE, [0.5]).fit(X, Y)
-    with pytest.raises(TypeError, match=r"estimator=Ridge\(\) has no predict_quantile"):
+    with pytest.raises(TypeError, match="estimator is a Ridge, which has no"):
         MixtureQuantileRegressor(Ridge()).fit(X, Y)

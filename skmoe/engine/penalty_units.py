@@ -15,6 +15,8 @@ _TINY = np.finfo(np.float64).tiny
 # Newton's steps with the information that coefficients of zero would have, at most: the
 # second derivatives of a gate say nothing of what is farther.
 _FARTHEST = 4.0
+# A penalty is light beside rows that tell ten times as much.
+_LIGHT = 0.1
 
 
 class UnitCost(NamedTuple):
@@ -25,7 +27,7 @@ class UnitCost(NamedTuple):
 
     gain: float  # in log-likelihood if they had 1, nats per row
     columns: np.ndarray  # those that gain, the one that gains most first
-    outweighs_rows: bool  # in every direction of X, though not if they had 1
+    outweighs_rows: bool  # in every direction of X, though it was light if they had 1
 
 
 class _Part(NamedTuple):
@@ -112,11 +114,12 @@ def _cost(part, n_seen):
     gain, step = (np.where(gain > chance, values, 0.0) for values in (gain, step))
     of_columns = gain[..., :d].sum(axis=tuple(range(gain.ndim - 1)))
     order = np.argsort(-of_columns, kind="stable")
-    rows = part.information.max(initial=0.0)
+    rows = part.information.max(initial=0.0)  # in the direction of one column
+    at_most, scaled = rows * square[varies].sum(), rows * varies.sum()
     return UnitCost(
         _gain_along(part, step, more, kept) if step.any() else 0.0,
         order[: np.count_nonzero(of_columns)],
-        bool(rows * square[varies].sum() < part.strength < rows * varies.sum()),
+        bool(at_most < part.strength < _LIGHT * scaled),
     )
 
 

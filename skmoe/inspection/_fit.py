@@ -4,8 +4,8 @@ import warnings
 from math import isclose
 from typing import NamedTuple
 
-from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
+from skmoe._pipeline import check_mixture
 from skmoe.engine.coordinates import Coordinates, coordinates
 from skmoe.engine.information import InformationMatrices, evaluated, matrices_of
 from skmoe.engine.problem import Problem
@@ -34,13 +34,7 @@ class Fit(NamedTuple):
 
 def check_estimator(estimator):
     """Only the mixtures themselves can be inspected."""
-    if not isinstance(estimator, BaseMixtureOfExperts):
-        raise TypeError(
-            f"estimator is a {type(estimator).__name__}; give a fitted "
-            "MixtureOfLinearExperts, MixtureOfLogisticExperts or MixtureOfGLMExperts: "
-            "of a pipeline the last step, with X as that step sees it; of a search "
-            "best_estimator_."
-        )
+    check_mixture(estimator, remedy=", fitted; of a search its best_estimator_")
 
 
 def inspect_fit(estimator, X, y, known):

@@ -236,7 +236,7 @@ def alpha_path(
     array([[ 0. ,  1.9,  0. ,  0. ,  0. ,  0. ],
            [ 0. ,  0. ,  0. ,  0. , -1.9,  0. ]])
     """
-    check_mixture(estimator, remedy=": of a pipeline the last step, and transformed X")
+    check_mixture(estimator, before="fit_transform")
     known = Known(sample_weight, groups, offset, expert_labels, trials, y_upper, entry)
     _check_penalties(estimator, alphas)
     split = _splits(estimator, X, y, known, cv)

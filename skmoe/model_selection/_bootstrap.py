@@ -188,7 +188,7 @@ def bootstrap_lr_test(
     >>> test.null.n_experts, test.alternative.n_experts
     (1, 2)
     """
-    check_mixture(estimator, remedy=": of a pipeline the last step, and transformed X")
+    check_mixture(estimator, before="fit_transform")
     n_resamples = check_count("n_resamples", n_resamples, "data sets")
     if n_experts is None:
         n_experts = estimator.n_experts

@@ -252,7 +252,7 @@ def n_experts_path(
     >>> path.best("bic").n_experts
     2
     """
-    check_mixture(estimator, remedy=": of a pipeline the last step, and transformed X")
+    check_mixture(estimator, before="fit_transform")
     check_count("max_experts", max_experts, "experts")
     check_any_number(estimator, "a path")
     known = Known(

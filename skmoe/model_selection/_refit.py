@@ -118,7 +118,7 @@ def refit_on_support(
     >>> refit.expert_features
     {0: [1], 1: [4]}
     """
-    check_mixture(estimator, remedy=": of a pipeline the last step, and transformed X")
+    check_mixture(estimator)
     check_is_fitted(estimator)
     purpose = "its selection is that of the fit"
     check_as_fitted(estimator, STRUCTURE + STRENGTHS, purpose, "fit again")
