@@ -23,6 +23,8 @@ from skmoe.engine.fitted import FittedModel, mixture_log_density
 _SECTION = "Predictive distribution"
 # With several values for each row so many rows are asked about at once, or all.
 _MOST_ROWS = 8192
+# Above probabilities of less quantiles are looked for by the logarithm; values end.
+_SMALL, _LARGEST = 1e-3, 1e300
 
 
 def _is_counted(distribution):
@@ -153,7 +155,7 @@ class PredictiveDistribution:
         return self._of_values(y, self._cdf)
 
     def sf(self, y: ArrayLike) -> FloatArray:
-        """Probability of more than y, ``1 - cdf(y)``; small ones to about 1e-16.
+        """Probability of more than y, ``1 - cdf(y)``, with digits where it is small.
 
         Parameters
         ----------
@@ -170,7 +172,48 @@ class PredictiveDistribution:
         ValueError
             As of `cdf`.
         """
-        return 1 - self.cdf(y)
+        return np.exp(self.logsf(y))
+
+    def logcdf(self, y: ArrayLike) -> FloatArray:
+        """Logarithm of `cdf`, also where that is too small for a float.
+
+        Parameters
+        ----------
+        y : float or array-like
+            As of `cdf`.
+
+        Returns
+        -------
+        log_probability : ndarray
+            As of `cdf`.  Of a family of your own it is made from its `cdf`.
+
+        Raises
+        ------
+        ValueError
+            As of `cdf`.
+        """
+        return self._of_values(y, lambda *rows: self._log_tails(*rows)[0])
+
+    def logsf(self, y: ArrayLike) -> FloatArray:
+        """Logarithm of `sf`, also where that is too small for a float.
+
+        Parameters
+        ----------
+        y : float or array-like
+            As of `cdf`.
+
+        Returns
+        -------
+        log_probability : ndarray
+            As of `cdf`.  Of a family of your own it is made from its `cdf`, so that
+            probabilities below 1e-16 are lost.
+
+        Raises
+        ------
+        ValueError
+            As of `cdf`.
+        """
+        return self._of_values(y, lambda *rows: self._log_tails(*rows)[1])
 
     @available_if(_is_measured)
     def pdf(self, y: ArrayLike) -> FloatArray:
@@ -289,6 +332,56 @@ class PredictiveDistribution:
         found = found.reshape(*self.shape, -1)
         return found[..., 0] if is_one else found
 
+    def isf(self, q: ArrayLike) -> FloatArray:
+        """Inverse of `sf`, also of a q that ``ppf(1 - q)`` would round to 1.
+
+        Parameters
+        ----------
+        q : float or array-like
+            Probabilities between 0 and 1, both excluded, in the shapes of the class.
+
+        Returns
+        -------
+        quantiles : ndarray of shape (n,), (n, n_outputs) or with one more axis
+            The least y above which there is no more probability than q.
+
+        Raises
+        ------
+        ValueError
+            If q has another shape, or a value that is no such probability.
+        """
+        levels = as_numbers("q", q, _SECTION)
+        check_probabilities("q", levels.ravel())
+        each, is_one = self._of_each_row("q", levels)
+        start = self.ppf(1 - np.maximum(each, _SMALL))
+        if (each < _SMALL).any():
+            far = self._least_with(np.log(each), start)
+            start = np.where(each < _SMALL, far, start)
+        return start[..., 0] if is_one else start
+
+    def _least_with(self, log_q, start):
+        """Least values whose `logsf` is at most log_q, from quantiles below them."""
+        counts = _is_counted(self)
+        most = np.full(start.shape, _LARGEST)
+        if self._inputs.trials is not None:
+            most = np.broadcast_to(self._inputs.trials[:, None], start.shape)
+        low = start - 1 if counts else start
+        width = np.maximum(start - self.ppf(np.full_like(start, 0.5)), 1.0 * counts)
+        width = np.maximum(width, np.spacing(np.abs(start)))
+        high = np.minimum(low + width, most)
+        while (is_low := (self.logsf(high) > log_q) & (high < most)).any():
+            width = np.where(is_low, 2 * width, width)
+            low = np.where(is_low, high, low)
+            high = np.where(is_low, np.minimum(high + width, most), high)
+        while True:
+            middle = low + (high - low) / 2
+            middle = np.floor(middle) if counts else middle
+            if not (is_open := (middle > low) & (middle < high)).any():
+                return high
+            is_low = self.logsf(np.where(is_open, middle, start)) > log_q
+            low = np.where(is_open & is_low, middle, low)
+            high = np.where(is_open & ~is_low, middle, high)
+
     def interval(self, confidence: float) -> tuple[FloatArray, FloatArray]:
         """Interval with as much probability below as above, as `predict_interval`.
 
@@ -387,6 +480,11 @@ class PredictiveDistribution:
     def _cdf(self, inputs, target):
         """P(Y <= target) of some rows, (n,) or (n, m)."""
         return self._model.cdf(inputs, target).reshape(-1, *self.shape[1:])
+
+    def _log_tails(self, inputs, target):
+        """log P(Y <= target) and log P(Y > target) of some rows, two (n,) or (n, m)."""
+        shape = -1, *self.shape[1:]
+        return [part.reshape(shape) for part in self._model.log_tails(inputs, target)]
 
     def _log_density(self, inputs, target):
         """Log-density of targets of some rows, (n,)."""

@@ -208,7 +208,7 @@ class MixtureRegressor(RegressorMixin, BaseMixtureOfExperts):
         -------
         distribution : PredictiveDistribution
             With `mean`, `std`, `var`, `median`, `pdf` or `pmf` and their logarithms,
-            `cdf`, `sf`, `ppf`, `interval` and `rvs`, of each row.
+            `cdf`, `sf`, `ppf`, `isf`, `interval` and `rvs`, of each row.
 
         Raises
         ------

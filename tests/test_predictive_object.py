@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 from skmoe import MixtureOfGLMExperts, MixtureOfLinearExperts
+from skmoe.distributions import Gamma
+from skmoe.distributions.tails import log_gamma_tails
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(-1, 1, (300, 2))
@@ -88,6 +90,104 @@ def test_is_the_mixture_of_scipys_distributions(family, fitted):
     np.testing.assert_allclose(found.sf(y), 1 - below, rtol=1e-9, atol=1e-15)
     others = {"pdf", "logpdf", "pmf", "logpmf"} - {name, f"log{name}"}
     assert not any(hasattr(found, other) for other in others)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tails_are_those_of_scipys_distributions(family, fitted):
+    model, known = fitted[family]
+    found = model.predictive(X, **known)
+    experts, gate = by_hand(model, family, **known)
+
+    def above(y):
+        return sum(share * one.sf(y) for share, one in zip(gate, experts))
+
+    for q in (0.9, 0.1, 1e-5, 1e-30):
+        y = found.isf(q)
+        if family in COUNTED:  # the least count above which there is no more
+            assert (above(y) <= q * (1 + 1e-9)).all()
+            assert (above(y - 1) > q * (1 - 1e-9)).all()
+        else:
+            np.testing.assert_allclose(above(y), q, rtol=1e-9)
+        np.testing.assert_allclose(found.sf(y), above(y), rtol=1e-9)
+        seen = above(y) > 0
+        np.testing.assert_allclose(
+            found.logsf(y)[seen], np.log(above(y)[seen]), rtol=1e-9
+        )
+        np.testing.assert_allclose(found.logcdf(y), np.log1p(-above(y)), rtol=1e-9)
+    levels = np.array([[1e-9, 0.5]])
+    np.testing.assert_array_equal(found.isf(levels)[:, 0], found.isf(1e-9))
+
+
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
+def test_log_tails_of_counts_are_sums_where_they_underflow(family, fitted):
+    model, known = fitted[family]
+    found = model.predictive(X, **known)
+    experts, gate = by_hand(model, family, **known)
+    y = 4000 if family == "poisson" else 20_000
+    counts = y + 1 + np.arange(20_000)
+    for row in range(0, 300, 100):
+        parts = [
+            np.log(share[row]) + stats_of_row(one, row).logpmf(counts)
+            for share, one in zip(gate, experts)
+        ]
+        expected = special.logsumexp(parts)
+        assert expected < -800
+        assert found.logsf(y)[row] == pytest.approx(expected, rel=1e-10)
+
+
+def stats_of_row(frozen, row):
+    """One row of a frozen distribution of SciPy."""
+    args = [np.broadcast_to(part, 300)[row] for part in frozen.args]
+    return frozen.dist(*args, **{k: np.ravel(v)[row] for k, v in frozen.kwds.items()})
+
+
+def test_log_tails_of_amounts_are_integrals_where_they_underflow():
+    for shape, x in ((0.5, 900.0), (30.0, 2000.0), (30.0, 1e-12), (3000.0, 1.0)):
+        below, above = log_gamma_tails(shape, x)
+        density = stats.gamma(shape).logpdf
+        if x > shape:
+            inside, _ = integrate.quad(
+                lambda u, x=x, f=density: np.exp(f(x + u) - f(x)), 0, 60, epsrel=1e-12
+            )
+            assert above == pytest.approx(density(x) + np.log(inside), rel=1e-10)
+        else:  # u = x v**(1 / shape)
+            inside, _ = integrate.quad(
+                lambda v, x=x, a=shape: np.exp(x - x * v ** (1 / a)), 0, 1
+            )
+            expected = density(x) + np.log(x / shape * inside)
+            assert below == pytest.approx(expected, rel=1e-10)
+
+
+def test_log_tails_of_normal_noise_go_on_where_probabilities_are_zero():
+    model = linear()
+    found, (experts, gate) = model.predictive(X), by_hand(model, "normal")
+    parts = [np.log(share) + one.logsf(60.0) for share, one in zip(gate, experts)]
+    expected = special.logsumexp(parts, axis=0)
+    assert (expected < -1000).all() and (found.sf(60.0) == 0).all()
+    np.testing.assert_allclose(found.logsf(60.0), expected, rtol=1e-12)
+    np.testing.assert_allclose(found.logcdf(60.0), -found.sf(60.0))
+
+
+def test_tails_of_a_family_of_ones_own_are_those_of_its_cdf():
+    class Own(Gamma):
+        """With another cdf than that of the class whose tails it has."""
+
+        def cdf(self, target, mean, dispersion):
+            return 0.5 * super().cdf(target, mean, dispersion)
+
+    y = RNG.gamma(2, MEAN / 2)
+    found = counts(Own(), y).predictive(X)
+    np.testing.assert_allclose(found.logcdf(y), np.log(found.cdf(y)))
+    np.testing.assert_allclose(found.sf(y), 1 - found.cdf(y))
+
+
+def test_tails_beside_a_point_mass():
+    y = np.where(RNG.uniform(size=300) < 0.3, 0.0, LINE)
+    model = MixtureOfLinearExperts(2, point_mass=0.0, background=True, random_state=0)
+    found = model.fit(X, y).predictive(X)
+    for at in (-1.0, 0.0, 0.5, 100.0):
+        np.testing.assert_allclose(np.exp(found.logcdf(at)), found.cdf(at), atol=1e-12)
+        np.testing.assert_allclose(found.sf(at), 1 - found.cdf(at), atol=1e-12)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

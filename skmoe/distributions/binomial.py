@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import betainc, betaln, expit, log_expit
 
+from skmoe.distributions.tails import log_beta_tails
 from skmoe.engine.counts import least_count, normal_guess
 
 # Under no expert a row is less probable, in nats: the gate then decides.
@@ -77,6 +78,17 @@ class Binomial:
         count = np.where(inside, count, 0)
         below = betainc(dispersion - count, count + 1, 1 - mean / dispersion)
         return np.where(inside, below, target >= dispersion)
+
+    def log_tails(self, target, mean, dispersion):
+        """log P(Y <= target) and log P(Y > target)."""
+        count = np.floor(target)
+        count, trials, share = np.broadcast_arrays(count, dispersion, mean / dispersion)
+        is_all = count >= trials
+        failures = np.where(is_all, 1.0, trials - count)
+        found = log_beta_tails(failures, count + 1, (1 - share, share))
+        return tuple(
+            np.where(is_all, end, one) for one, end in zip(found, (0, -np.inf))
+        )
 
     def quantile(self, q, mean, dispersion):
         """Least count whose cdf is at least q."""

@@ -36,6 +36,10 @@ class PointMass:
         """P(Y <= target) of each output, (m, n)."""
         return (target >= self.value).astype(np.float64)
 
+    def sf(self, target):
+        """P(Y > target) of each output, (m, n)."""
+        return (target < self.value).astype(np.float64)
+
     def density(self, target):
         """None beside the value."""
         return np.zeros_like(target)
@@ -90,6 +94,12 @@ class Flat:
         """P(Y <= target) of each output, (m, n)."""
         at = np.floor(target) + 1 if self.is_discrete else target
         return np.clip((at - self.low[:, None]) / self.width[:, None], 0, 1)
+
+    def sf(self, target):
+        """P(Y > target) of each output, (m, n)."""
+        at = np.floor(target) + 1 if self.is_discrete else target
+        end = (self.low + self.width)[:, None]
+        return np.clip((end - at) / self.width[:, None], 0, 1)
 
     def density(self, target):
         """Density of one output, (n,)."""
@@ -161,6 +171,10 @@ class FixedExperts:
         for k, expert in enumerate(self.experts):
             found[:, k] = expert.mean, expert.variance
         return found
+
+    def sf(self, target):
+        """P(Y > target) of each output, (m, n) -> (F, m, n)."""
+        return np.stack([expert.sf(target) for expert in self.experts])
 
     def cdf(self, target):
         """P(Y <= target) of each output, (m, n) -> (F, m, n)."""

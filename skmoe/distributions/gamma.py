@@ -8,6 +8,7 @@ from skmoe.distributions.gamma_functions import (
     log_less_psi,
     trigamma_excess,
 )
+from skmoe.distributions.tails import log_gamma_tails
 
 _MAX_NEWTON = 50
 
@@ -33,6 +34,10 @@ class Gamma:
     def cdf(self, target, mean, dispersion):
         """P(Y <= target)."""
         return gammainc(1 / dispersion, target / (mean * dispersion))
+
+    def _log_tails(self, target, mean, dispersion):
+        """log P(Y <= target) and log P(Y > target)."""
+        return log_gamma_tails(1 / dispersion, target / (mean * dispersion))
 
     def quantile(self, q, mean, dispersion):
         """Inverse of `cdf`; q is a number or, beside a point mass, one for each row."""

@@ -116,6 +116,19 @@ class LogLink:
         with np.errstate(over="ignore"):
             return self.family.cdf(target, mean, dispersion)
 
+    def log_tails(self, target, mean, dispersion):
+        """log P(Y <= target) and log P(Y > target).
+
+        Of a family of the user's own from its `cdf`: no less than 1e-16 above.
+        """
+        with np.errstate(over="ignore", divide="ignore"):
+            # A subclass may have a cdf of its own.
+            kinds = [kind for kind in type(self.family).__mro__ if "cdf" in vars(kind)]
+            if kinds and "_log_tails" in vars(kinds[0]):
+                return self.family._log_tails(target, mean, dispersion)
+            below = self.family.cdf(target, mean, dispersion)
+            return np.log(below), np.log1p(-below)
+
     def density(self, target, mean, dispersion):
         """Density of amounts."""
         with np.errstate(all="ignore"):

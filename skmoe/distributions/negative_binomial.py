@@ -18,6 +18,7 @@ from skmoe.distributions.gamma_functions import (
 )
 from skmoe.distributions.log_link import LogLink
 from skmoe.distributions.poisson import Poisson
+from skmoe.distributions.tails import log_beta_tails
 from skmoe.engine.counts import least_count
 
 # Logarithms of means beyond are brought back.
@@ -55,6 +56,13 @@ class OverdispersedCounts:
         found[near] = stats.beta.sf(share, count[near] + 1, size[near])
         found[far] = betainc(size[far], count[far] + 1, 1 / (1 + odds[far]))
         return found
+
+    def _log_tails(self, target, mean, dispersion):
+        """log P(Y <= target) and log P(Y > target)."""
+        count = np.floor(np.minimum(target, _MOST))
+        odds = self._product(dispersion, mean)
+        shares = 1 / (1 + odds), odds / (1 + odds)
+        return log_beta_tails(1 / dispersion, count + 1, shares)
 
     def quantile(self, q, mean, dispersion):
         """Least count whose cdf is at least q.

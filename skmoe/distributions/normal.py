@@ -1,7 +1,7 @@
 """The normal distribution: y ~ N(predictor, dispersion), each output by itself."""
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import log_ndtr, ndtr, ndtri
 
 from skmoe.distributions.bulk import bulk_variance, near_bulk
 
@@ -126,6 +126,10 @@ class Normal:
         """P(Y <= target) of one output."""
         return self._cdf(self.standardised(target, mean, dispersion))
 
+    def log_tails(self, target, mean, dispersion):
+        """log P(Y <= target) and log P(Y > target) of one output."""
+        return self._log_tails(self.standardised(target, mean, dispersion))
+
     def density(self, target, mean, dispersion):
         """Density of one output."""
         at = self.standardised(target, mean, dispersion)
@@ -164,6 +168,10 @@ class Normal:
     def _cdf(self, at):
         """P(noise of scale 1 <= at)."""
         return ndtr(at)
+
+    def _log_tails(self, at):
+        """Logarithms of the probabilities of noise of scale 1 up to and above."""
+        return log_ndtr(at), log_ndtr(-at)
 
     def _quantile(self, q):
         """Inverse of `_cdf`."""

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import gammaln, pdtr
 
+from skmoe.distributions.tails import log_gamma_tails
 from skmoe.engine.counts import least_count, normal_guess
 
 # Counts beyond are normal, but for their skewness; SciPy does not go much further.
@@ -31,6 +32,12 @@ class Poisson:
     def cdf(self, target, mean, dispersion):
         """P(Y <= target)."""
         return pdtr(np.floor(np.minimum(target, _MOST)), np.minimum(mean, _MOST))
+
+    def _log_tails(self, target, mean, dispersion):
+        """log P(Y <= target) and log P(Y > target)."""
+        count = np.floor(np.minimum(target, _MOST))
+        above, below = log_gamma_tails(count + 1, np.minimum(mean, _MOST))
+        return below, above
 
     def quantile(self, q, mean, dispersion):
         """Least count whose cdf is at least q."""

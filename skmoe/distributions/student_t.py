@@ -10,6 +10,7 @@ from scipy.special import betaln, gammaln, stdtr, stdtrit
 
 from skmoe.distributions.gamma_functions import LARGE, stirling
 from skmoe.distributions.normal import Normal, NormalRows
+from skmoe.distributions.tails import log_tails
 
 _LOG_PI, _LOG_2PI = np.log(np.pi), np.log(2 * np.pi)
 
@@ -48,6 +49,10 @@ class StudentT(Normal):
     def _cdf(self, at):
         """P(T <= at)."""
         return stdtr(self.df, at)
+
+    def _log_tails(self, at):
+        """Logarithms of P(T <= at) and P(T > at)."""
+        return log_tails(stdtr(self.df, at), stdtr(self.df, -at))
 
     def _quantile(self, q):
         """Inverse of `_cdf`."""

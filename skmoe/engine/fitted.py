@@ -17,6 +17,7 @@ from skmoe.engine.softmax import (
     normalise_in_place,
 )
 
+_LOG_HALF = np.log(0.5)
 _BLOCK_ROWS = 8192
 
 
@@ -166,6 +167,34 @@ class FittedModel:
             return np.minimum((gate[:, None] * below).sum(axis=0), 1).T
 
         return _by_blocks(of_rows, inputs, target)
+
+    def log_tails(self, inputs, target):
+        """log P(Y <= target) and log P(Y > target), (m, n) -> two (n, m).
+
+        As of `cdf`; both keep their digits, however near to 0 they are.
+        """
+        target = np.atleast_2d(target)[: self.dispersion.shape[1]]
+
+        def of_rows(rows, target):
+            gate, mean = self._gate_and_means(rows)
+            dispersion = self._dispersion_of(rows)
+            sides = self.distribution.log_tails(target, mean, dispersion)
+            with np.errstate(divide="ignore"):
+                shares = np.log(gate)[:, None]
+                if self.fixed is not None:
+                    of_fixed = np.log([self.fixed.cdf(target), self.fixed.sf(target)])
+                    sides = [np.concatenate(both) for both in zip(sides, of_fixed)]
+                below, above = (
+                    np.minimum(special.logsumexp(shares + side, axis=0), 0)
+                    for side in sides
+                )
+                found = (
+                    np.where(above < _LOG_HALF, np.log1p(-np.exp(above)), below),
+                    np.where(below < _LOG_HALF, np.log1p(-np.exp(below)), above),
+                )
+            return np.stack(found).transpose(2, 1, 0)
+
+        return np.moveaxis(_by_blocks(of_rows, inputs, target), -1, 0)
 
     def quantile(self, inputs, levels):
         """Quantiles of each output, (r,) or (r, m, n) -> (n, m, r)."""
