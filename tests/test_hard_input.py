@@ -296,8 +296,8 @@ class TestExpertWithoutMass:
     def test_keep_coefficients_of_the_size_of_y(self):
         X, y = load_diabetes(return_X_y=True)
         X, y = X[:150], y[:150]
-        # Stronger penalties leave all experts some mass.
-        weak = {"alpha": 0.15, "gate_alpha": 0.15, "noise_prior": 0.0}
+        # Most other penalties leave all experts some mass.
+        weak = {"alpha": 0.1, "gate_alpha": 0.1, "noise_prior": 0.0}
         model = fit(REGRESSOR, X, y, "em", n_experts=12, init="kmeans_xy", **weak)
         assert model.responsibilities(X, y).sum(axis=0).min() < 1e-8
         assert np.abs(model.predict_expert(X)).max() < 10 * np.abs(y).max()
