@@ -18,3 +18,8 @@ def table_of(columns, index):
     if isinstance(index, str):
         return pandas.DataFrame(columns).set_index(index)
     return pandas.DataFrame(columns, index=index)
+
+
+def text_of(table):
+    """All rows and columns of what `table_of` gave, which data frames elide."""
+    return table.to_string() if hasattr(table, "to_string") else str(table)

@@ -258,3 +258,10 @@ def test_bad_arguments_are_named():
         n_experts_path(make_pipeline(MixtureOfLinearExperts()), X, y)
     with pytest.raises(ValueError, match="criterion='mdl'"):
         n_experts_path(MixtureOfLinearExperts(), X, y, max_experts=1).best("mdl")
+
+
+def test_a_path_is_printed_with_all_columns():
+    X = np.random.default_rng(0).standard_normal((60, 1))
+    path = n_experts_path(MixtureOfLinearExperts(), X, X[:, 0] ** 2, max_experts=1)
+    heading = str(path).splitlines()[0].split()
+    assert heading == path.table().columns.tolist()

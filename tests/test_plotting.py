@@ -601,3 +601,15 @@ def test_effects_of_a_binary_column_are_two_points_with_bars(ax):
         assert found == pytest.approx(np.average(model.predict(rows), weights=weight))
     assert (display.interval > 0).all() and (display.interval < 1).all()
     rendered(display)
+
+
+def test_the_objective_of_one_estimator_is_that_of_several():
+    model, _, _ = fitted("regressor")
+    pipe = make_pipeline(StandardScaler(), model)
+    display = ObjectiveDisplay.from_estimator(pipe, scale="linear")
+    expected = ObjectiveDisplay.from_estimators(pipe, scale="linear")
+    assert display.curves.keys() == expected.curves.keys()
+    (line,), (other,) = display.lines_, expected.lines_
+    assert_array_equal(line.get_ydata(), other.get_ydata())
+    with pytest.raises(TypeError, match="estimator is a Ridge; give"):
+        ObjectiveDisplay.from_estimator(Ridge())

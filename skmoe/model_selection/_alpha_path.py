@@ -19,7 +19,7 @@ from skmoe._base import BaseMixtureOfExperts
 from skmoe._docs import see
 from skmoe._pipeline import check_mixture
 from skmoe._sklearn import safe_indexing, validate_parameters
-from skmoe._tables import table_of
+from skmoe._tables import table_of, text_of
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe._validation import as_numbers, check_count, check_weights
 from skmoe.data.sample import Known
@@ -61,7 +61,7 @@ class AlphaPath(Generic[_Mixture]):
     standard_error: FloatArray
 
     def __repr__(self) -> str:
-        return str(self.table())
+        return text_of(self.table())
 
     def best(
         self, rule: Literal["one_standard_error", "max"] = "one_standard_error"

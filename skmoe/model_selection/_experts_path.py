@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skmoe._docs import see
 from skmoe._pipeline import check_mixture
-from skmoe._tables import table_of
+from skmoe._tables import table_of, text_of
 from skmoe._typing import FloatArray, MatrixLike
 from skmoe._validation import check_count
 from skmoe.data.sample import Known
@@ -68,11 +68,12 @@ class ExpertsPath(Generic[Mixture]):
     _classifications: list[FloatArray]
 
     def __repr__(self) -> str:
-        return str(self.table())
+        return text_of(self.table())
 
     def table(self) -> Any:
         """Fit statistics of latent class analysis, one row for each number of experts.
 
+        ``print(path)`` shows all of its columns, of which pandas leaves some out.
         Classes are the experts, and a row of the data, or a group, is assigned to the
         one of largest responsibility.
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class ObjectiveDisplay:
     """Objective over the iterations of one or several fits.
 
-    Use :meth:`from_estimators` to make one.  All parameters are stored as attributes.
+    Use :meth:`from_estimator` or :meth:`from_estimators` to make one.  All parameters
+    are stored as attributes.
 
     Parameters
     ----------
@@ -52,6 +53,39 @@ class ObjectiveDisplay:
     """
 
     curves: dict[str, FloatArray]
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        scale: Literal["log", "linear"] = "log",
+        ax: Axes | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the objective curve of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted mixture, or a pipeline that ends in one.
+        scale, ax, line_kwargs
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        display : ObjectiveDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no mixture of experts.
+        ValueError
+            If it is not fitted, or `scale` is unknown.
+        """
+        mixture, _ = fitted_mixture(estimator)
+        curves = {type(mixture).__name__: mixture.objective_curve_.copy()}
+        return cls(curves).plot(ax, scale=scale, line_kwargs=line_kwargs)
 
     @classmethod
     def from_estimators(
