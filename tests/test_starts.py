@@ -193,7 +193,7 @@ class TestKinds:
     def test_are_counted_apart(self):
         def is_conclusive(kinds):
             runs = [starts._Run(None, 1.0, kind) for kind in kinds]
-            return starts._is_conclusive(tries, runs)
+            return starts._is_conclusive(tries, runs, tries.n_hits)
 
         tries = SimpleNamespace(
             kinds=["distance", "experts", "residuals"],

@@ -260,8 +260,8 @@ def _short_runs(mixture, rng, solver):
     sample = sampled(mixture, size, rng)
     starts = Starts(sample, rng, mixture.equal_noise_start)
     runs = _tried(starts, solver)
-    is_clear = _is_conclusive(starts, runs)
-    if not is_clear:
+    is_clear = _is_conclusive(starts, runs, min(starts.n_hits, _ENOUGH_HITS))
+    if not _is_conclusive(starts, runs, starts.n_hits):
         size *= 2
         sample = sampled(mixture, size, rng)
         finalists = sorted(runs, key=_objective)[:_N_KEPT]
@@ -289,7 +289,7 @@ def _tried(starts, solver):
     """Short runs from starts of all kinds."""
     runs, counts = [], Counter()
     while len(runs) < starts.most + starts.n_random and not _is_conclusive(
-        starts, runs
+        starts, runs, starts.n_hits
     ):
         kind = starts.next_kind(runs)
         if len(runs) >= starts.most:
@@ -313,7 +313,7 @@ def _known_run(starts, solver):
     return sample.once(_KNOWN, lambda: short_run(sample, known, solver))
 
 
-def _is_conclusive(starts, runs):
+def _is_conclusive(starts, runs, enough):
     """Whether enough runs reached the best objective, from starts of several kinds.
 
     Starts of one kind may all be alike; they count in full once the others have failed
@@ -321,7 +321,6 @@ def _is_conclusive(starts, runs):
     """
     if not _is_better(starts, runs):
         return False
-    enough = starts.n_hits
     within = min(map(_objective, runs)) + _SAME_OBJECTIVE * _per_unit(starts.sample)
     hits = Counter(run.kind for run in runs if run.objective < within)
     tried = Counter(run.kind for run in runs)
