@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from skmoe._callbacks import CallbackSupportMixin, with_callbacks
+from skmoe._callbacks import FRAMES, CallbackSupportMixin, with_callbacks
 from skmoe._criteria import HasCriteria
 from skmoe._docs import page_template, see
 from skmoe._fit import fit_task, task_in_memory, warn_of
@@ -195,7 +195,7 @@ class BaseMixtureOfExperts(
         task, best = fit_task(
             self, lambda passes: task_in_memory(self, X, y, known, passes)
         )
-        warn_of(self, task, best, stacklevel=5)
+        warn_of(self, task, best, stacklevel=4 + FRAMES)
         return self
 
     def gate_proba(self, X: MatrixLike) -> FloatArray:

@@ -7,7 +7,10 @@ from skmoe.engine.descent import Descent
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+    FRAMES = 1  # that `with_callbacks` adds to the stack
 except ImportError:
+    FRAMES = 0
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands in for scikit-learn's mixin where it has no callbacks."""
