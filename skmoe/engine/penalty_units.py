@@ -137,14 +137,13 @@ def _curvature_along(part, step):
     """Second derivative of the mean loss along a step (..., p), about."""
     design, total = part.design, 0.0
     flat, mean = step.reshape(-1, step.shape[-1]), 0.0
-    blocks = [
-        (design.block(rows), part.weight[rows])
-        for rows in blocks_of(design.n_rows, block_rows(design.row_size))
-    ]
+    blocks = blocks_of(design.n_rows, block_rows(design.row_size))
     weight = part.weight.sum()
     if design.intercept:  # which takes up what the rows have in common
-        mean = sum(block.dot(flat) @ own for block, own in blocks)[:, None] / weight
-    for block, own in blocks:
+        sums = (design.block(rows).dot(flat) @ part.weight[rows] for rows in blocks)
+        mean = sum(sums)[:, None] / weight
+    for rows in blocks:  # again: blocks of all rows would be another X in memory
+        block = design.block(rows)
         predictor = (block.dot(flat) - mean).reshape(*step.shape[:-1], -1)
-        total += part.curvature(block, predictor) @ own
+        total += part.curvature(block, predictor) @ part.weight[rows]
     return total / weight
