@@ -163,11 +163,7 @@ def _in_turn(plan, first, others, progress):
 
 def _in_parallel(plan, first, others, n_jobs, estimator):
     """As `_in_turn`, in processes or threads of the joblib backend in use."""
-    passes = plan.sample.passes
-    n_threads = max(1, passes.n_threads // n_jobs)
-    # A pool cannot be pickled.
-    mixture = plan.sample.afresh(passes._replace(map_threads=map))
-    plan = plan._replace(sample=mixture, mixture=mixture)
+    n_threads = max(1, plan.sample.passes.n_threads // n_jobs)
     # joblib's own: scikit-learn's sets filters of warnings, which threads share.
     return Parallel(n_jobs=estimator.n_jobs)(
         delayed(_elsewhere)(plan, first, rng, number, n_threads, estimator.verbose)

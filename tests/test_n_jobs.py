@@ -1,5 +1,7 @@
 """Starts in parallel: the same fit, whatever the backend, and threads in bounds."""
 
+import warnings
+
 import joblib
 import numpy as np
 import pytest
@@ -7,7 +9,12 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skmoe import MixtureOfLinearExperts, MixtureOfLogisticExperts, _restarts
+from skmoe import (
+    MixtureOfGLMExperts,
+    MixtureOfLinearExperts,
+    MixtureOfLogisticExperts,
+    _restarts,
+)
 from skmoe._restarts import start_rngs
 
 BACKENDS = ["loky", "threading", "sequential"]
@@ -45,6 +52,32 @@ def test_backends_find_the_same_fit(estimator, y, backend):
 def test_number_of_jobs_does_not_change_the_fit(estimator, y, n_jobs):
     expected = clone(estimator).fit(X, y)
     assert_same_fit(clone(estimator).set_params(n_jobs=n_jobs).fit(X, y), expected)
+
+
+GROUPS = np.repeat(np.arange(200), 3)
+THREADED = {
+    "linear": (MixtureOfLinearExperts(3), {}),
+    "plain noise": (MixtureOfLinearExperts(3, init="kmeans", alpha=0), {}),
+    "groups": (MixtureOfLinearExperts(2, gate_features=[]), {"groups": GROUPS}),
+    "classes": (MixtureOfLogisticExperts(2), {}),
+    "counts": (MixtureOfGLMExperts(2, family="poisson"), {}),
+    "zeros": (MixtureOfGLMExperts(2, family="poisson", point_mass=0.0), {}),
+}
+
+
+@pytest.mark.parametrize("kind", THREADED)
+def test_starts_are_sent_from_fits_that_have_threads(kind):
+    """A pool of threads stays in its process, whatever a mixture remembers."""
+    estimator, with_rows = THREADED[kind]
+    y = {"classes": Y > 0, "counts": np.rint(abs(Y)), "zeros": np.rint(abs(Y))}
+    estimator = clone(estimator).set_params(n_init=3, max_iter=5, random_state=0)
+    with threadpool_limits(2, user_api="blas"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fits = [
+            clone(estimator).set_params(n_jobs=n_jobs).fit(X, y.get(kind, Y), **with_rows)
+            for n_jobs in (1, 2)
+        ]
+    assert_same_fit(*fits)
 
 
 def test_dask_finds_the_same_fit():

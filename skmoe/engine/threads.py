@@ -26,6 +26,10 @@ class Threads(NamedTuple):
     map_threads: Callable = map
     n_threads: int = 1
 
+    def __reduce__(self):
+        """A pool stays in its process; elsewhere one thread makes the same runs."""
+        return type(self), (map, self.n_threads)
+
     def totals(self, total_of, blocks, work):
         """Totals of runs of blocks, as many as are worth a thread each.
 
