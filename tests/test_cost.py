@@ -6,6 +6,7 @@ matrices or more iterations shows here.  A fit begins with experts of equal nois
 sample, and ends with a look at the second derivatives of F, six passes or more.
 """
 
+import tracemalloc
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from skmoe import (
     MixtureOfGLMExperts,
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
+    _fit,
 )
 from skmoe.data import design, grams, part_checks
 from skmoe.data.design import block_rows, blocks_of, make_design
@@ -293,6 +295,29 @@ def test_a_fit_keeps_no_responsibilities(monkeypatch):
     X, y = (rows[:500] for rows in linear_data(2, 3))
     options = {"noise_prior": 0, "random_state": 0}
     assert MixtureOfLinearExperts(3, **options).fit(X, y).converged_
+
+
+def test_penalties_are_weighed_in_less_memory_than_the_rows(monkeypatch):
+    """Standardised columns are needed, of a block at a time."""
+    peaks, weighed = [], _fit.heavy_penalties
+
+    def measured(*arguments):
+        tracemalloc.start()
+        try:
+            return weighed(*arguments)
+        finally:
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+
+    monkeypatch.setattr(_fit, "heavy_penalties", measured)
+    monkeypatch.setattr(design, "_KEPT_BYTES", 0)  # as of more rows
+    rng = np.random.default_rng(0)
+    X = 0.01 * rng.standard_normal((100_000, 10), dtype=np.float32)
+    y = np.abs(X[:, 0]) + 0.001 * rng.standard_normal(100_000)
+    with pytest.warns(UserWarning, match="column 0"):
+        MixtureOfLinearExperts(2, random_state=0).fit(X, y)
+    (peak,) = peaks
+    assert peak < X.nbytes
 
 
 @pytest.mark.parametrize(("n_init", "bound"), [(1, 165), (10, 510)])

@@ -219,6 +219,23 @@ class TestScorerWithMetadata:
         by_search = [search.cv_results_[f"split{i}_test_score"][0] for i in range(3)]
         np.testing.assert_allclose(by_search, expected, rtol=1e-9)
 
+    def test_is_passed_under_another_name(self):
+        X, y, metadata = grouped()
+        folds = list(GroupKFold(3).split(X, y, metadata["groups"]))
+        with sklearn.config_context(enable_metadata_routing=True):
+            found, expected = (
+                cross_validate(
+                    clone(self.model).set_fit_request(groups=name),
+                    X,
+                    y,
+                    scoring=log_likelihood_scorer.set_score_request(groups=name),
+                    cv=folds,
+                    params={passed: metadata["groups"]},
+                )["test_score"]
+                for name, passed in (("person", "person"), (True, "groups"))
+            )
+        np.testing.assert_array_equal(found, expected)
+
     def test_must_be_asked_for(self):
         X, y, metadata = grouped()
         with pytest.raises(RuntimeError, match="enable_metadata_routing=True"):

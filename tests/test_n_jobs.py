@@ -74,7 +74,9 @@ def test_starts_are_sent_from_fits_that_have_threads(kind):
     with threadpool_limits(2, user_api="blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         fits = [
-            clone(estimator).set_params(n_jobs=n_jobs).fit(X, y.get(kind, Y), **with_rows)
+            clone(estimator)
+            .set_params(n_jobs=n_jobs)
+            .fit(X, y.get(kind, Y), **with_rows)
             for n_jobs in (1, 2)
         ]
     assert_same_fit(*fits)
