@@ -27,6 +27,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
@@ -216,6 +217,7 @@ class Quickest:
         self.durations, self.budget = durations, budget
         self.own = {f"test_{name}.py" for name in OF_MODULE.get(module, COMMON)}
 
+    @pytest.hookimpl(trylast=True)  # after those that take long are left out
     def pytest_collection_modifyitems(self, items):
         def seconds(item):
             return self.durations.get(item.nodeid, 0.5)
@@ -266,8 +268,6 @@ def verdict(module, source, durations, budget):
 
 def _tested(module, source, durations, budget):
     """pytest's exit status on a mutant."""
-    import pytest
-
     path = str(ROOT / "skmoe" / f"{module}.py")
     name = "skmoe." + module.replace("/", ".")
     sys.meta_path.insert(0, Mutated(name, path, source))
@@ -282,8 +282,6 @@ def measured(modules):
     """Seconds of every test of some modules, of an unchanged package."""
     receiving, sending = os.pipe()
     if os.fork() == 0:
-        import pytest
-
         watch = Stopwatch()
         files = sorted({name for module in modules for name in tests_of(module)})
         pytest.main([*OPTIONS, *files], plugins=[watch])
@@ -302,7 +300,6 @@ def preload():
     import matplotlib.pyplot  # noqa: F401
     import mpmath  # noqa: F401
     import pandas  # noqa: F401
-    import pytest  # noqa: F401
     import scipy.optimize  # noqa: F401
     import scipy.stats  # noqa: F401
     import sklearn.cluster  # noqa: F401
