@@ -22,7 +22,7 @@ from skmoe.engine.draws import Draw
 from skmoe.engine.mixture import Mixture
 from skmoe.engine.one_expert import OneExpert
 from skmoe.engine.parts import on_parts
-from skmoe.engine.penalty import Penalty
+from skmoe.engine.penalty import NoisePrior, Penalty
 from skmoe.engine.problem import Problem
 from skmoe.engine.quantiles import OutputMixture, mixture_quantile
 from skmoe.engine.softmax import free_variance, gate_contrasts
@@ -313,6 +313,26 @@ def test_a_gate_that_needs_all_rows_of_parts_makes_do_with_those_of_starts(monke
     gate, start = drawn.gathered(samples)
     assert gate is start
     assert start.weight.sum() == pytest.approx(200)
+
+
+@every_model
+@pytest.mark.parametrize("prior_rows", [0.0, 5.0])
+def test_copies_of_one_expert_cost_no_less_than_its_lower_bound(name, prior_rows):
+    mixture = problem_of(name, alpha=0.1).mixture
+    variance = 0.5 * np.ones(mixture.experts.n_free)
+    prior = NoisePrior(prior_rows / 120, variance, np.log(2.0))
+    mixture = mixture.replaced(experts=mixture.experts.with_noise_prior(prior))
+    one = OneExpert(mixture)
+    copies = one._objective_of_copies(mixture)
+    assert one.least <= copies + 1e-8
+    if not one.is_tied:
+        assert one.least > copies - 0.2
+    log_variance = np.linspace(-3, 3, 601)[:, None, None] + mixture.initial()[2]
+    losses = [mixture.experts.prior_loss(values).sum() for values in log_variance]
+    assert mixture.experts.least_prior_loss <= min(losses, default=0.0) + 1e-12
+    for objective in (one.least - 1e-3, one.least + 1e-3, copies - 1e-3, copies + 1e-3):
+        is_beaten = one.is_beaten(mixture, objective, 1e-6)
+        assert is_beaten == (objective < copies - 1e-6)
 
 
 class OnePart(NamedTuple):

@@ -239,7 +239,7 @@ def test_interrupts_leave_the_earlier_fit_or_the_new_one(kind, was_fitted):
     n_steps = number_of_steps(FILES, lambda: refit(kind, earlier))
     assert n_steps > 1000
     state = shared()
-    points = np.unique(np.geomspace(1, n_steps, 40).astype(int))
+    points = np.unique(np.geomspace(1, n_steps, 20).astype(int))
     points = np.union1d(points, n_steps + 1 - points)
     outcomes = set()
     for at in points:

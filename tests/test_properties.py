@@ -36,7 +36,7 @@ SHARED = {
     "deadline": None,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
-settings.register_profile("ci", max_examples=40, derandomize=True, **SHARED)
+settings.register_profile("ci", max_examples=20, derandomize=True, **SHARED)
 settings.register_profile("fuzz", max_examples=2000, print_blob=True, **SHARED)
 PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 

@@ -197,13 +197,13 @@ class TestKinds:
 
         tries = SimpleNamespace(
             kinds=["distance", "experts", "residuals"],
-            one=SimpleNamespace(objective=2.0),
+            one=SimpleNamespace(is_beaten=lambda sample, objective, margin: True),
             sample=SimpleNamespace(units=SimpleNamespace(weight=np.ones(1))),
             n_hits=5,
         )
         assert not is_conclusive(["distance"] * 9)
         assert is_conclusive(["distance"] * 3 + ["experts"] * 2)
-        tries.one.objective = 1.0
+        tries.one.is_beaten = lambda sample, objective, margin: False
         assert not is_conclusive(["distance"] * 3 + ["experts"] * 3)
 
 

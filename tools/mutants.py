@@ -142,6 +142,7 @@ OF_MODULE = {
         "information",
     ],
     "distributions/tails": [
+        "tails",
         "far_values",
         "predictive_object",
         "censored_engine",

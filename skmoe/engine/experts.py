@@ -239,6 +239,15 @@ class LinearExperts:
         value = 0.5 * (prior.log_unit + self.prior_deviance / dispersion)
         return prior.rows * (value - self.distribution.log_normaliser(dispersion))
 
+    @property
+    def least_prior_loss(self):
+        """`prior_loss` of all dispersions at its mode, a number."""
+        if not self.has_prior:
+            return 0.0
+        shape = self.noise_tie.shape[1], self.n_free
+        mode = np.broadcast_to(np.log(self.noise_prior.variance), shape)
+        return float(self.prior_loss(mode).sum())
+
     def prior_slope(self, log_variance):
         """Derivative of `prior_loss` by log-dispersions, (S, q)."""
         if not self.has_prior:

@@ -35,7 +35,7 @@ class OneExpert:
 
     Attributes
     ----------
-    objective : float, F of the mixture where all its experts are this one
+    least : float, lower bound of F of the mixture where all its experts are this one
     """
 
     def __init__(self, mixture):
@@ -55,12 +55,30 @@ class OneExpert:
         self.theta = project_responsibilities(self.mixture, shares, tol=_TOL)
         if mixture.fixed is not None:
             self.theta = _descended(self.mixture, self.theta)
-        self.objective = self._objective_of_copies(mixture)
+        self.least, self._of_copies = self._lower_bound(mixture), None
 
     def is_as_good(self, mixture, theta, margin):
         """Whether parameters of the mixture are no better, by more than a margin."""
-        # Not the reverse: what is not finite is no better either.
-        return not _objective(mixture, theta) < self.objective - margin
+        return not self.is_beaten(mixture, _objective(mixture, theta), margin)
+
+    def is_beaten(self, mixture, objective, margin):
+        """Whether an objective of the mixture is lower, by more than a margin."""
+        # What is not finite is not.
+        if objective < self.least - margin:
+            return True
+        if self._of_copies is None:
+            self._of_copies = self._objective_of_copies(mixture)
+        return objective < self._of_copies - margin
+
+    def _lower_bound(self, mixture):
+        """What copies pay at least: this one's penalty, and no more than the prior.
+
+        It saves most fits the passes with all of them.
+        """
+        if self.is_tied or not _are_copies(mixture):
+            return -np.inf
+        prior = mixture.experts.least_prior_loss
+        return _objective(self.mixture, self.theta) + prior
 
     def _objective_of_copies(self, mixture):
         """F of experts that are all alike; each pays penalties and prior."""
@@ -157,11 +175,15 @@ class OneExpert:
             yield block, design, mixture.experts.at(self.theta, design, target)
 
 
+def _are_copies(mixture):
+    """Whether all experts may have the same rows and columns."""
+    is_open = mixture.fixed is None and mixture.known is None
+    return is_open and mixture.experts.sharing.is_separate
+
+
 def _shares_of_copies(mixture, theta):
     """Responsibilities of experts that are copies of one, (E, u)."""
-    is_plain = mixture.fixed is None and mixture.known is None
-    is_plain &= mixture.gate.is_continuous and mixture.experts.sharing.is_separate
-    if not is_plain:  # not all have the same rows or columns
+    if not (mixture.gate.is_continuous and _are_copies(mixture)):
         return mixture.row_moments(theta).posterior
     # All are 1 / K: stored, they would be by far the largest arrays of a fit.
     shape = mixture.n_experts, mixture.units.weight.shape[0]

@@ -334,7 +334,7 @@ def _is_better(starts, runs):
     """Whether the best run is better than one expert."""
     best = min(map(_objective, runs), default=np.inf)
     margin = _SAME_OBJECTIVE * _per_unit(starts.sample)
-    return best < starts.one.objective - margin
+    return starts.one.is_beaten(starts.sample, best, margin)
 
 
 def _per_unit(mixture):
