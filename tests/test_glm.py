@@ -20,9 +20,12 @@ from sklearn.preprocessing import StandardScaler
 from skmoe import MixtureOfGLMExperts
 from skmoe.distributions import Gamma, Poisson
 from skmoe.distributions.gamma_functions import (
+    LARGE,
     log_gamma_gap,
     log_less_psi,
+    psi_tail,
     trigamma_excess,
+    trigamma_tail,
 )
 from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.information import information_matrices
@@ -488,15 +491,18 @@ def test_gamma_functions_are_exact_to_rounding(shape):
     """Also of large shapes, whose terms cancel."""
     with mpmath.workdps(50):
         a = mpmath.mpf(shape)
-        expected = (
-            a * mpmath.log(a) - a - mpmath.loggamma(a),
-            mpmath.log(a) - mpmath.digamma(a),
-            a * mpmath.polygamma(1, a) - 1,
-        )
-        expected = np.array([float(value) for value in expected])
-    functions = log_gamma_gap, log_less_psi, trigamma_excess
-    found = [float(function(np.float64(shape))) for function in functions]
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+        gap, slope = mpmath.log(a) - mpmath.digamma(a), mpmath.polygamma(1, a)
+        tails = gap - 1 / (2 * a), slope - 1 / a - 1 / (2 * a**2)
+        expected = a * mpmath.log(a) - a - mpmath.loggamma(a), gap, a * slope - 1
+        expected, tails = np.array(expected, float), np.array(tails, float)
+    functions = log_gamma_gap, log_less_psi, trigamma_excess, psi_tail, trigamma_tail
+    found = np.array([float(function(np.float64(shape))) for function in functions])
+    np.testing.assert_allclose(found[:3], expected, rtol=1e-12)
+    # Below the series tails are differences, whose digits are those of the rest.
+    np.testing.assert_allclose(found[3:], tails, rtol=1e-13 if shape >= LARGE else 1e-9)
+    if shape >= LARGE:
+        exactly = [0.5 / shape + tails[0], 0.5 / shape + shape * tails[1]]
+        np.testing.assert_allclose(found[1:3], exactly, rtol=1e-14)
 
 
 @pytest.mark.parametrize("ratio", [1e-300, 0.4, 0.6, 1 - 1e-6, 1 + 1e-6, 1.6, 1e9])

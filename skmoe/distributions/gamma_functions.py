@@ -21,23 +21,37 @@ def log_gamma_gap(a):
 
 def log_less_psi(a):
     """``log(a) - psi(a)``."""
-    b = 1 / np.square(np.maximum(a, LARGE))
-    large = 0.5 / a + b * (1 / 12 - b * (1 / 120 - b / 252))
-    return np.where(a < LARGE, np.log(a) - psi(a), large)
+    return np.where(a < LARGE, np.log(a) - psi(a), 0.5 / a + _psi_series(a))
 
 
 def psi_tail(a):
     """``log(a) - psi(a)`` less ``1 / (2 a)``."""
-    b = 1 / np.square(np.maximum(a, LARGE))
-    large = b * (1 / 12 - b * (1 / 120 - b / 252))
-    return np.where(a < LARGE, np.log(a) - psi(a) - 0.5 / a, large)
+    return np.where(a < LARGE, np.log(a) - psi(a) - 0.5 / a, _psi_series(a))
+
+
+def trigamma_excess(a):
+    """``a psi'(a) - 1``."""
+    large = 0.5 / a + a * _trigamma_series(a)
+    return np.where(a < LARGE, a * polygamma(1, a) - 1, large)
 
 
 def trigamma_tail(a):
     """``psi'(a)`` less ``1 / a + 1 / (2 a^2)``."""
+    near = polygamma(1, a) - (1 + 0.5 / a) / a
+    return np.where(a < LARGE, near, _trigamma_series(a))
+
+
+def _psi_series(a):
+    """`psi_tail` of large a."""
     b = 1 / np.square(np.maximum(a, LARGE))
-    large = b / np.maximum(a, LARGE) * (1 / 6 - b * (1 / 30 - b / 42))
-    return np.where(a < LARGE, polygamma(1, a) - (1 + 0.5 / a) / a, large)
+    return b * (1 / 12 - b * (1 / 120 - b * (1 / 252 - b / 240)))
+
+
+def _trigamma_series(a):
+    """`trigamma_tail` of large a."""
+    b = 1 / np.square(np.maximum(a, LARGE))
+    series = 1 / 6 - b * (1 / 30 - b * (1 / 42 - b / 30))
+    return series * b / np.maximum(a, LARGE)
 
 
 def log1p_gap(t, log1p=None):
@@ -52,10 +66,3 @@ def log1p_gap(t, log1p=None):
     if log1p is not None:
         far = np.where(t < -0.5, log1p, far)
     return np.where(np.abs(t) < 0.1, near, t - far)
-
-
-def trigamma_excess(a):
-    """``a psi'(a) - 1``."""
-    b = 1 / np.square(np.maximum(a, LARGE))
-    large = 0.5 / a + b * (1 / 6 - b * (1 / 30 - b / 42))
-    return np.where(a < LARGE, a * polygamma(1, a) - 1, large)
