@@ -21,10 +21,9 @@ from skmoe.data.rows import rows_like_fit, rows_to_fit
 from skmoe.data.sample import sample_of
 from skmoe.data.scaling import Scaling
 from skmoe.engine.curvature import InfeasibleStep
-from skmoe.engine.draws import n_coefs
+from skmoe.engine.draws import n_coefs, sample_size
 from skmoe.engine.m_step import project_responsibilities
 from skmoe.engine.running import RunningMoments
-from skmoe.engine.starts import sample_size
 from skmoe.engine.state import Parameters, Statistics
 from skmoe.engine.sweep import InMemory
 from skmoe.engine.threads import block_map

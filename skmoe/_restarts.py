@@ -12,7 +12,7 @@ from skmoe._callbacks import FitProgress, print_iteration
 from skmoe.engine.descent import Descent, minimise
 from skmoe.engine.m_step import project_responsibilities
 from skmoe.engine.mixture import Mixture
-from skmoe.engine.one_expert import one_expert
+from skmoe.engine.one_expert import beats_one_expert
 from skmoe.engine.problem import Problem
 from skmoe.engine.rival import ConfirmedRival
 from skmoe.engine.starts import (
@@ -129,14 +129,21 @@ def _escaped(best, plan, report):
         return min(best, other, key=_objective)
     if sample.n_experts == 1 or not best.converged or sample.known is not None:
         return best
-    one = one_expert(sample)
-    if not one.is_as_good(sample, best.theta, plan.margin):
+    if _beats_one(best, plan):
         return best
     if not isinstance(plan.start, Parameters):
         starts = ways_out(sample, np.random.RandomState(0))
         others = (_from_theta(plan.mixture, plan, start, report) for start in starts)
         best = min([best, *others], key=_objective)
-    return best._replace(is_collapsed=one.is_as_good(sample, best.theta, plan.margin))
+    return best._replace(is_collapsed=not _beats_one(best, plan))
+
+
+def _beats_one(descent, plan):
+    """Whether a descent ends lower than one expert, on the rows in memory."""
+    sample, objective = plan.sample, descent.objective
+    if plan.mixture is not sample:
+        objective = sample.evaluate(descent.theta, curvature=False).objective
+    return beats_one_expert(sample, objective, plan.margin)
 
 
 def start_rngs(random_state, n_init):

@@ -20,7 +20,7 @@ from skmoe.engine.curvature import InfeasibleStep
 from skmoe.engine.descent import _remaining
 from skmoe.engine.draws import Draw
 from skmoe.engine.mixture import Mixture
-from skmoe.engine.one_expert import OneExpert
+from skmoe.engine.one_expert import OneExpert, beats_one_expert, bound_by_part
 from skmoe.engine.parts import on_parts
 from skmoe.engine.penalty import NoisePrior, Penalty
 from skmoe.engine.problem import Problem
@@ -333,6 +333,19 @@ def test_copies_of_one_expert_cost_no_less_than_its_lower_bound(name, prior_rows
     for objective in (one.least - 1e-3, one.least + 1e-3, copies - 1e-3, copies + 1e-3):
         is_beaten = one.is_beaten(mixture, objective, 1e-6)
         assert is_beaten == (objective < copies - 1e-6)
+
+
+@every_model
+def test_one_expert_of_a_part_bounds_that_of_all_rows(name):
+    mixture = problem_of(name, 6000, alpha=0.1).mixture
+    one = OneExpert(mixture)
+    if one.is_tied:
+        assert one.least == -np.inf
+        return
+    bound = bound_by_part(mixture)
+    assert one.least - 0.3 < bound <= one.least
+    assert beats_one_expert(mixture, bound - 1e-3, 1e-6)
+    assert not beats_one_expert(mixture, one.least + 1.0, 1e-6)
 
 
 class OnePart(NamedTuple):

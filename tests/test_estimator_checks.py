@@ -24,14 +24,14 @@ OTHERS = [
     if (solver, symmetric) != ("em", False)
 ]
 OTHERS += [
-    kind(4, max_iter=20_000, **structure)
+    kind(4, tol=1e-3, max_iter=20_000, **structure)
     for kind in KINDS
     for structure in ({"depth": 2}, {"top_k": 2})
 ]
 OTHERS += [
     MixtureOfLinearExperts(noise_df=4.0),
     # Two experts that both pass through all of few rows part slowly.
-    MixtureOfGLMExperts(family="gamma", max_iter=20_000),
+    MixtureOfGLMExperts(family="gamma", tol=1e-3, max_iter=20_000),
     MixtureOfGLMExperts(solver="gd", **SOLVERS["gd"]),
 ]
 

@@ -10,9 +10,9 @@ from skmoe.data.design import column_moments, make_design
 from skmoe.data.raw_rows import RawRows, raw_rows
 from skmoe.engine import preconditioner
 from skmoe.engine.curvature import ImplicitCurvature
+from skmoe.engine.draws import sample_size
 from skmoe.engine.preconditioner import with_gram
 from skmoe.engine.softmax import orthonormal_contrasts
-from skmoe.engine.starts import sample_size
 from skmoe.engine.threads import Threads, block_map
 
 N, D = 700, 300

@@ -15,6 +15,11 @@ _MIN_GROUPS, _GROUPS_PER_COEF = 100, 20
 # Where fewer of the weight are units that experts with parameters can have, half of a
 # sample are such.
 _FEW = 0.25
+# Rows that starts are tried on, at least, and for each coefficient.
+_MIN_SAMPLE, _ROWS_PER_COEF = 1000, 20
+# Where columns are many so many rows suffice for each of an expert's: all classes or
+# outputs learn from a row.
+_ROWS_PER_COLUMN = 5
 # Projections of equal rows differ by rounding only.
 _SAME_KEY = 1e-12
 
@@ -39,6 +44,21 @@ def n_coefs(mixture):
     )
 
 
+def sample_size(mixture):
+    """Rows that starts are tried on; a class tells less than a number does."""
+    rows_per_coef = _ROWS_PER_COEF * mixture.experts.distribution.rows_per_number
+    size = max(_MIN_SAMPLE, rows_per_coef * sum(n_coefs(mixture)))
+    design = mixture.expert_design
+    if design.gram is None:
+        return size
+    return min(size, _ROWS_PER_COLUMN * mixture.n_experts * design.n_columns)
+
+
+def has_many_rows(mixture):
+    """Whether rows are drawn in the order given, whatever their values."""
+    return mixture.weight.shape[0] > _ORDERED_ROWS
+
+
 def sampled(mixture, size, rng):
     """The mixture on a sample of about `size` rows, or on all if they are few."""
     n_rows = mixture.weight.shape[0]
@@ -54,7 +74,7 @@ def sampled(mixture, size, rng):
         closed = mixture.fixed.closed_units(mixture.units)
         if mixture.units.weight[~closed].sum() < _FEW * mixture.units.weight.sum():
             return _sampled_apart(mixture, size, closed, rng)
-    if n_rows > _ORDERED_ROWS:
+    if has_many_rows(mixture):
         positions = (np.arange(size) + rng.uniform(size=size)) / size
         return mixture.take(units_at(positions, np.cumsum(mixture.units.weight)))
     draw = Draw(mixture, rng)

@@ -8,11 +8,11 @@ be far too large a scale where several experts explain y well.
 import numpy as np
 
 from skmoe.data.design import varying_columns
-from skmoe.engine.draws import sampled
+from skmoe.engine.draws import sample_size, sampled
 from skmoe.engine.m_step import completed
 from skmoe.engine.one_expert import one_expert
 from skmoe.engine.splitting import best_of_starts
-from skmoe.engine.starts import best_of_short_runs, converged, for_starts, sample_size
+from skmoe.engine.starts import best_of_short_runs, converged, for_starts
 from skmoe.engine.sweep import sweep
 
 

@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from skmoe.engine.curvature import InfeasibleStep
+from skmoe.engine.draws import has_many_rows, sample_size, sampled
 from skmoe.engine.gate import Gate
 from skmoe.engine.m_step import converged_experts, project_responsibilities
 from skmoe.engine.state import Parameters
@@ -16,11 +17,47 @@ _MOST_DIRECTIONS = 32
 _TOL, _MAX_STEPS = 1e-8, 20
 # EM steps of one expert beside others that have no parameters.
 _MAX_EM_STEPS = 50
+# F falls by half of its slope along a Newton step, if that is as short as this in nats
+# per sample; four times as much is not expected.
+_SHORT_SLOPE, _DOUBT = 0.05, 2.0
 
 
 def one_expert(mixture):
     """`OneExpert` of a mixture, made once for it and those made afresh."""
     return mixture.once("one expert", lambda: OneExpert(mixture))
+
+
+def beats_one_expert(mixture, objective, margin):
+    """Whether an objective is lower than that of one expert, by more than a margin.
+
+    One expert is fitted to a sample.  How F of all rows slopes there bounds what it can
+    come to; only where that leaves a doubt is one fitted to all.
+    """
+    if has_many_rows(mixture) and _are_copies(mixture):
+        if objective < bound_by_part(mixture) - margin:
+            return True
+    return one_expert(mixture).is_beaten(mixture, objective, margin)
+
+
+def bound_by_part(mixture):
+    """`OneExpert.least` of a mixture, or somewhat less, from that of a part of it.
+
+    Minus infinity where the part is all, or is far from it.
+    """
+    part = sampled(mixture, sample_size(mixture), np.random.RandomState(0))
+    if part is mixture:
+        return -np.inf
+    alone = _alone(mixture)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        state = alone.evaluate(OneExpert(part).theta)
+        try:
+            experts = alone.project_experts(state)
+        except InfeasibleStep:
+            return -np.inf
+        slope = -alone.slope(state, Parameters(state.theta.gate, *experts))
+    if not 0 <= slope <= _SHORT_SLOPE:
+        return -np.inf
+    return state.objective - _DOUBT * slope + mixture.experts.least_prior_loss
 
 
 class OneExpert:
@@ -43,23 +80,13 @@ class OneExpert:
         self.is_tied = is_tied(experts.tie)
         # Whether experts may differ in their noise alone.
         self.has_scale = experts.noise_tie.shape[1] > 1
-        self.mixture = mixture
-        if not self.is_tied:
-            n_fixed = mixture.gate.n_experts - mixture.n_experts
-            gate = Gate(1 + n_fixed, smooth=mixture.gate.smooth)
-            self.mixture = mixture.replaced(
-                experts=experts.alone(), gate=gate, known=None
-            )
+        self.mixture = mixture if self.is_tied else _alone(mixture)
         shape = self.mixture.n_experts, self.mixture.units.weight.shape[0]
         shares = np.full(shape, 1 / shape[0])
         self.theta = project_responsibilities(self.mixture, shares, tol=_TOL)
         if mixture.fixed is not None:
             self.theta = _descended(self.mixture, self.theta)
         self.least, self._of_copies = self._lower_bound(mixture), None
-
-    def is_as_good(self, mixture, theta, margin):
-        """Whether parameters of the mixture are no better, by more than a margin."""
-        return not self.is_beaten(mixture, _objective(mixture, theta), margin)
 
     def is_beaten(self, mixture, objective, margin):
         """Whether an objective of the mixture is lower, by more than a margin."""
@@ -75,7 +102,7 @@ class OneExpert:
 
         It saves most fits the passes with all of them.
         """
-        if self.is_tied or not _are_copies(mixture):
+        if not _are_copies(mixture):
             return -np.inf
         prior = mixture.experts.least_prior_loss
         return _objective(self.mixture, self.theta) + prior
@@ -175,10 +202,18 @@ class OneExpert:
             yield block, design, mixture.experts.at(self.theta, design, target)
 
 
+def _alone(mixture):
+    """The mixture of one expert, beside those that have no parameters."""
+    n_fixed = mixture.gate.n_experts - mixture.n_experts
+    gate = Gate(1 + n_fixed, smooth=mixture.gate.smooth)
+    return mixture.replaced(experts=mixture.experts.alone(), gate=gate, known=None)
+
+
 def _are_copies(mixture):
-    """Whether all experts may have the same rows and columns."""
+    """Whether all experts may be alike, with the same rows and columns."""
     is_open = mixture.fixed is None and mixture.known is None
-    return is_open and mixture.experts.sharing.is_separate
+    experts = mixture.experts
+    return is_open and experts.sharing.is_separate and not is_tied(experts.tie)
 
 
 def _shares_of_copies(mixture, theta):

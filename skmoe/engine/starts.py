@@ -24,7 +24,7 @@ from skmoe.engine.clustering import (
     onehot,
 )
 from skmoe.engine.descent import minimise
-from skmoe.engine.draws import Draw, n_coefs, n_units, sampled
+from skmoe.engine.draws import Draw, n_coefs, n_units, sample_size, sampled
 from skmoe.engine.fixed import others_alone
 from skmoe.engine.m_step import first_step, project_responsibilities
 from skmoe.engine.one_expert import one_expert
@@ -49,10 +49,6 @@ _ENOUGH_HITS, _FEW_HITS, _DEAR = 5, 2, 2**23
 _FEWER_HITS, _KNOWN = 3, "equal noise"
 # Objectives that count as the same, and a promise small enough to be believed.
 _SAME_OBJECTIVE, _CLEAR = 5e-4, 3e-3
-_MIN_SAMPLE, _ROWS_PER_COEF = 1000, 20
-# Where columns are many so many rows suffice for each of an expert's: all classes or
-# outputs learn from a row.
-_ROWS_PER_COLUMN = 5
 _SAMPLE_TOL, _SAMPLE_GROWTH, _LARGEST_SHARE = 0.25, 4, 0.125
 _CLUSTERING_ITER = 20
 # Orders of labels that are tried for experts that are not alike.
@@ -379,16 +375,6 @@ def _grown(mixture, theta, size, rng, solver):
         tol = _SAMPLE_TOL * sum(n_coefs(mixture)) / size
         theta = _run(sample, theta, solver, _LONG_ITER, tol).theta
     return theta
-
-
-def sample_size(mixture):
-    """Rows that starts are tried on; a class tells less than a number does."""
-    rows_per_coef = _ROWS_PER_COEF * mixture.experts.distribution.rows_per_number
-    size = max(_MIN_SAMPLE, rows_per_coef * sum(n_coefs(mixture)))
-    design = mixture.expert_design
-    if design.gram is None:
-        return size
-    return min(size, _ROWS_PER_COLUMN * mixture.n_experts * design.n_columns)
 
 
 def _from_labels(mixture, of_units, units):

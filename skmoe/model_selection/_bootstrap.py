@@ -17,7 +17,7 @@ from skmoe._pipeline import check_mixture
 from skmoe._typing import FloatArray, MatrixLike, RandomState
 from skmoe._validation import check_count, check_weights
 from skmoe.data.sample import Known
-from skmoe.engine.one_expert import one_expert
+from skmoe.engine.one_expert import beats_one_expert
 from skmoe.model_selection._null_resamples import NullResamples
 from skmoe.model_selection._refits import named_init
 from skmoe.model_selection._split_fits import (
@@ -286,10 +286,12 @@ def _check_alive(null, X, y, known):
         return
     problem, theta, n_rows = null._fitted_problem(X, y, known)
     mass = null._fitted["mass"][:n_experts]
+    mixture = problem.mixture
+    objective = mixture.evaluate(theta, curvature=False).objective
     n_dead = np.count_nonzero(mass * n_rows < _LEAST_ROWS)
     if n_dead:
         what = f"{n_dead} of them have no rows"
-    elif one_expert(problem.mixture).is_as_good(problem.mixture, theta, _SAME):
+    elif not beats_one_expert(mixture, objective, _SAME):
         what = "they are no better than one"
     else:
         return
