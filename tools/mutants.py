@@ -84,6 +84,9 @@ OF_MODULE = {
         "gate_reference",
         "group_past",
         "inference",
+        "fit_statistics",
+        "information",
+        "estimators",
     ],
     "engine/gate_curvature": ["gate", "cost", "streaming"],
     "engine/information": ["information"],
@@ -137,7 +140,12 @@ OF_MODULE = {
         "hard_input",
     ],
     "distributions/checked": ["glm", "bad_input"],
-    "distributions/fixed": ["fixed_experts", "predictive_object"],
+    "distributions/fixed": [
+        "fixed_experts",
+        "predictive_object",
+        "group_past",
+        "far_values",
+    ],
     "distributions/gamma": ["glm", "predictive_object", "predictive", "far_values"],
     "distributions/gamma_functions": [
         "student",
@@ -165,7 +173,7 @@ OF_MODULE = {
         "student",
         "starts",
     ],
-    "distributions/poisson": ["glm", "predictive_object", "predictive"],
+    "distributions/poisson": ["glm", "predictive_object", "predictive", "far_values"],
     "distributions/student_t": [
         "student",
         "learned_df",
