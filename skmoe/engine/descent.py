@@ -130,7 +130,7 @@ class _Confirmed(_Converged):
         """Whether neither a saddle nor a slow way down is in sight."""
         bound = max(self.tol, _ROUNDING * max(1.0, abs(state.objective)))
         try:
-            seen = outlook(self.mixture, state.theta, bound)
+            seen = outlook(self.mixture, state, bound)
         except InfeasibleStep:  # no complete information to measure by
             return True
         if seen.downhill is None:

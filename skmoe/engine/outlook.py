@@ -40,19 +40,19 @@ class Outlook(NamedTuple):
         return self.decrement > more or not self.is_quadratic
 
 
-def outlook(mixture, theta, bound):
-    """Outlook at `theta`, in up to 32 passes over the rows.
+def outlook(mixture, state, bound):
+    """Outlook at a state, in up to 32 passes over the rows.
 
     Lasso's zeros, experts without rows and noise at its bounds stay as they are.
 
     Parameters
     ----------
     mixture : Mixture
-    theta : Parameters
+    state : State
     bound : float
         The search ends where it knows on which side of this the decrement is.
     """
-    local = _Local(mixture, theta)
+    local = _Local(mixture, state)
     view, basis = _searched(local, bound)
     if view is None:
         return Outlook(0.0, True, None, np.inf)
@@ -60,7 +60,7 @@ def outlook(mixture, theta, bound):
         return Outlook(view.decrement, False, view.downhill(local, basis), view.least)
     is_quadratic = True
     if _TRIED * bound < view.decrement <= bound:
-        end = local.gradient_at(theta.plus(local.parameters(view.newton @ basis)))
+        end = local.gradient_at(state.theta.plus(local.parameters(view.newton @ basis)))
         is_quadratic = local.length(end) <= local.length(local.gradient)
     return Outlook(view.decrement, bool(is_quadratic), None, view.least)
 
@@ -134,9 +134,11 @@ class _View:
 class _Local:
     """Derivatives of F at a point, in flat vectors (P,)."""
 
-    def __init__(self, mixture, theta):
-        self.mixture, self.theta = mixture, theta
-        self.state = mixture.evaluate(theta)
+    def __init__(self, mixture, state):
+        self.mixture, self.theta = mixture, state.theta
+        if not state.has_curvature:
+            state = mixture.evaluate(state.theta)
+        self.state, theta = state, state.theta
         smooth = mixture.gradient(self.state)
         moved = mixture.feasible(theta.plus(smooth, -1.0))
         self.noise_moves = moved.log_variance != theta.log_variance

@@ -80,7 +80,7 @@ class ConfirmedRival(Rival):
         above = (state.objective - self.objective) / _BENEFIT_OF_DOUBT
         bound = max(self.same, above)
         try:
-            seen = outlook(self.mixture, state.theta, bound)
+            seen = outlook(self.mixture, state, bound)
         except InfeasibleStep:
             return False
         return seen.downhill is None and not seen.promises(bound)

@@ -70,6 +70,11 @@ class State(NamedTuple):
     stats: Statistics
     rows: "RowMoments | None"
 
+    @property
+    def has_curvature(self):
+        """Whether it knows what a projection needs, stored or of each row."""
+        return self.rows is not None or self.stats.expert_grams.size > 0
+
 
 class RowMoments(NamedTuple):
     """Moments of units and rows, kept for projections without stored curvature."""
