@@ -19,8 +19,6 @@ def branches_of(n_experts, depth):
     """Branches of each node of a tree with so many leaves, or None if there is none."""
     if depth == 1:
         return n_experts
-    if n_experts < 2 ** min(depth, 64):
-        return None
     n_branches = round(n_experts ** (1 / depth))
     fits = n_branches > 1 and n_branches**depth == n_experts
     return n_branches if fits else None
