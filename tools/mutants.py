@@ -87,6 +87,7 @@ OF_MODULE = {
         "fit_statistics",
         "information",
         "estimators",
+        "sparsity",
     ],
     "engine/gate_curvature": ["gate", "cost", "streaming"],
     "engine/information": ["information"],
@@ -107,6 +108,7 @@ OF_MODULE = {
     "engine/threads": ["threads", "n_jobs"],
     "engine/units": ["groups"],
     "distributions/binomial": [
+        "distributions",
         "trials",
         "predictive_object",
         "glm",
@@ -114,6 +116,7 @@ OF_MODULE = {
         "effects",
     ],
     "distributions/bulk": [
+        "distributions",
         "predictive_object",
         "predictive",
         "glm",
@@ -122,6 +125,7 @@ OF_MODULE = {
         "starts",
     ],
     "distributions/categorical": [
+        "distributions",
         "soft_label",
         "predictive_object",
         "information",
@@ -130,6 +134,7 @@ OF_MODULE = {
         "effects",
     ],
     "distributions/censored_normal": [
+        "distributions",
         "censored_engine",
         "censored",
         "censored_references",
@@ -139,22 +144,37 @@ OF_MODULE = {
         "partial_fit",
         "hard_input",
     ],
-    "distributions/checked": ["glm", "bad_input"],
+    "distributions/checked": ["distributions", "glm", "bad_input"],
     "distributions/fixed": [
+        "distributions",
         "fixed_experts",
         "predictive_object",
         "group_past",
         "far_values",
     ],
-    "distributions/gamma": ["glm", "predictive_object", "predictive", "far_values"],
+    "distributions/gamma": [
+        "distributions",
+        "glm",
+        "predictive_object",
+        "predictive",
+        "far_values",
+    ],
     "distributions/gamma_functions": [
+        "distributions",
         "student",
         "glm",
         "negative_binomial",
         "learned_df",
     ],
-    "distributions/log_link": ["glm", "offset", "predictive_object", "delta_method"],
+    "distributions/log_link": [
+        "distributions",
+        "glm",
+        "offset",
+        "predictive_object",
+        "delta_method",
+    ],
     "distributions/negative_binomial": [
+        "distributions",
         "negative_binomial",
         "predictive_object",
         "predictive",
@@ -163,6 +183,7 @@ OF_MODULE = {
         "far_values",
     ],
     "distributions/normal": [
+        "distributions",
         "information",
         "predictive_object",
         "predictive",
@@ -173,8 +194,15 @@ OF_MODULE = {
         "student",
         "starts",
     ],
-    "distributions/poisson": ["glm", "predictive_object", "predictive", "far_values"],
+    "distributions/poisson": [
+        "distributions",
+        "glm",
+        "predictive_object",
+        "predictive",
+        "far_values",
+    ],
     "distributions/student_t": [
+        "distributions",
         "student",
         "learned_df",
         "predictive_object",
@@ -182,6 +210,7 @@ OF_MODULE = {
         "information",
     ],
     "distributions/tails": [
+        "distributions",
         "tails",
         "far_values",
         "predictive_object",
@@ -190,6 +219,7 @@ OF_MODULE = {
         "censored",
     ],
     "distributions/truncated_normal": [
+        "distributions",
         "censored_engine",
         "censored",
         "censored_references",
