@@ -8,11 +8,12 @@ import pytest
 
 # scikit-learn skips a check without it.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
-# Processes of pytest-xdist share the cores; so do the processes that tests start.
-if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
-    threads = max(1, (os.cpu_count() or 1) // int(workers))
+# Processes of pytest-xdist share the cores, and so do the processes that tests start.
+# Where BLAS has more threads is for tests to say: waiting for each other on busy cores
+# they take twenty times as long.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     for library in ("OMP", "OPENBLAS", "MKL"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", str(threads))
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 # Scripts that record numbers, with packages that the tests do without.
 collect_ignore_glob = ["recorded/*"]

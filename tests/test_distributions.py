@@ -40,6 +40,8 @@ def test_slopes_of_means_are_differences(name):
     distribution, step = DISTRIBUTIONS[name], 1e-6
     at = predictors(distribution, 0)
     slope = distribution.mean_slope(distribution.mean(at.copy()))
+    mean = distribution.mean(at.copy())
+    assert slope.shape == (2, mean.shape[1], at.shape[1], 5)
     for j in range(at.shape[1]):
         ends = [at.copy(), at.copy()]
         ends[0][:, j] -= step
@@ -56,6 +58,7 @@ def test_changes_of_slopes_are_differences(name):
     low, _, high = map(distribution.mean_slope, means)
     change = (means[2] - means[0]) / (2 * step)
     found = distribution.mean_slope_change(means[1], change)
+    assert found.shape == low.shape
     np.testing.assert_allclose(found, (high - low) / (2 * step), atol=1e-8)
 
 
