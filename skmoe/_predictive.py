@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reprlib import repr as short
 from typing import Any
 
 import numpy as np
@@ -360,25 +361,31 @@ class PredictiveDistribution:
         return start[..., 0] if is_one else start
 
     def _least_with(self, log_q, start):
-        """Least values whose `logsf` is at most log_q, from quantiles below them."""
-        counts = _is_counted(self)
+        """Least values whose `logsf` is at most log_q, of which none is below start."""
+        return self._bisected(log_q, *self._bracket(log_q, start))
+
+    def _bracket(self, log_q, start):
+        """Values below and above `_least_with`, or start twice where it is that."""
         most = np.full(start.shape, _LARGEST)
         if self._inputs.trials is not None:
             most = np.broadcast_to(self._inputs.trials[:, None], start.shape)
-        low = start - 1 if counts else start
-        width = np.maximum(start - self.ppf(np.full_like(start, 0.5)), 1.0 * counts)
-        width = np.maximum(width, np.spacing(np.abs(start)))
-        high = np.minimum(low + width, most)
+        least = 1.0 if _is_counted(self) else np.spacing(np.abs(start))
+        width = np.maximum(start - self.ppf(np.full_like(start, 0.5)), least)
+        low = high = start
         while (is_low := (self.logsf(high) > log_q) & (high < most)).any():
-            width = np.where(is_low, 2 * width, width)
             low = np.where(is_low, high, low)
             high = np.where(is_low, np.minimum(high + width, most), high)
+            width = np.where(is_low, 2 * width, width)
+        return low, high
+
+    def _bisected(self, log_q, low, high):
+        """Upper ends of brackets once no number, or count, is inside."""
         while True:
             middle = low + (high - low) / 2
-            middle = np.floor(middle) if counts else middle
+            middle = np.floor(middle) if _is_counted(self) else middle
             if not (is_open := (middle > low) & (middle < high)).any():
                 return high
-            is_low = self.logsf(np.where(is_open, middle, start)) > log_q
+            is_low = self.logsf(np.where(is_open, middle, high)) > log_q
             low = np.where(is_open & is_low, middle, low)
             high = np.where(is_open & ~is_low, middle, high)
 
@@ -433,8 +440,20 @@ class PredictiveDistribution:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> PredictiveDistribution:
-        """Distribution of some of the rows: a number, slice, mask or indices."""
-        inputs = self._inputs.take(np.arange(len(self))[rows].reshape(-1))
+        """Distribution of some of the rows: a number, slice, mask or indices.
+
+        Raises
+        ------
+        ValueError
+            If `rows` selects none.
+        """
+        chosen = np.arange(len(self))[rows].reshape(-1)
+        if not chosen.size:
+            raise ValueError(
+                f"rows={short(rows)} selects none of the {len(self)} rows; select at "
+                "least one."
+            )
+        inputs = self._inputs.take(chosen)
         own = self._model, inputs, self._encoder, len(self.shape) == 1
         return PredictiveDistribution(*own)
 

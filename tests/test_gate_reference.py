@@ -15,6 +15,8 @@ EXPERT = (LOGITS + RNG.gumbel(size=(N, 3))).argmax(axis=1)
 Y = np.array([0.0, 4.0, -4.0])[EXPERT] + X @ [1, -1] + RNG.normal(size=N)
 FREE = {"alpha": 0, "gate_alpha": 0, "noise_prior": 0, "tol": 1e-12}
 
+OTHERS = [3, -1, "point mass", True, 0.5, 0.0, np.array([0]), np.array([0, 1]), [0]]
+
 pytestmark = pytest.mark.filterwarnings("ignore:The penalties move estimates")
 
 
@@ -84,6 +86,11 @@ def test_experts_without_coefficients_may_be_it():
     np.testing.assert_allclose(found["estimate"], difference)
 
 
+def test_a_number_of_numpy_is_one(result):
+    table = result.table(gate_reference=np.int64(2))
+    assert table.equals(result.table(gate_reference=2))
+
+
 def test_what_is_not_determined_has_no_standard_error():
     constant = np.column_stack([X, np.full(N, 3.0)])
     model = MixtureOfLinearExperts(2, gate_alpha=0.1, random_state=0)
@@ -99,7 +106,7 @@ def test_what_is_not_determined_has_no_standard_error():
     assert table["penalty_bias"].isna().all()
 
 
-@pytest.mark.parametrize("reference", [3, -1, "point mass", True, 0.5])
+@pytest.mark.parametrize("reference", OTHERS)
 def test_other_references_are_named(result, reference):
     with pytest.raises(ValueError, match=r"gate_reference=.* give one of \[0, 1, 2\]"):
         result.table(gate_reference=reference)

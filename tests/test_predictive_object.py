@@ -190,6 +190,19 @@ def test_tails_beside_a_point_mass():
         np.testing.assert_allclose(found.sf(at), 1 - found.cdf(at), atol=1e-12)
 
 
+def test_isf_is_a_point_mass_that_nothing_is_above():
+    y = np.where(RNG.uniform(size=300) < 0.3, 10.0, LINE)
+    model = MixtureOfLinearExperts(2, point_mass=10.0, random_state=0).fit(X, y)
+    found = model.predictive(X)
+    assert (found.sf(10.0) < 1e-30).all()
+    assert (found.isf([[1e-3, 9e-4, 1e-9, 1e-30]]) == 10).all()
+    # Where the point mass is in the tail it is found too.
+    share = np.tile([1 - 1e-6, 0, 1e-6], (300, 1))
+    found = model.predictive(X, expert_proba=share)
+    assert (found.isf([[9e-7, 1e-9, 1e-30]]) == 10).all()
+    assert (found.isf(2e-6) < 10).all()
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_quantiles_of_each_row_are_those_of_the_row_alone(family, fitted):
     model, known = fitted[family]
@@ -288,6 +301,13 @@ def test_some_rows_are_those_rows(fitted):
             np.testing.assert_allclose(found[rows].mean(), found.mean()[rows])
             expected = found.ppf(0.8)[rows]
             np.testing.assert_allclose(found[rows].ppf(0.8), expected)
+
+
+@pytest.mark.parametrize("rows", [[], slice(5, 5), np.zeros(300, bool)])
+def test_no_rows_are_refused(rows, fitted):
+    model, known = fitted["normal"]
+    with pytest.raises(ValueError, match="rows=.* none of the 300 rows; select at le"):
+        model.predictive(X, **known)[rows]
 
 
 def test_t_noise_without_a_variance():

@@ -10,9 +10,10 @@ from scipy.special import betaln, gammaln, stdtr, stdtrit
 
 from skmoe.distributions.gamma_functions import LARGE, stirling
 from skmoe.distributions.normal import Normal, NormalRows
-from skmoe.distributions.tails import log_tails
+from skmoe.distributions.tails import TINY, log_beta_fraction, log_tails
 
 _LOG_PI, _LOG_2PI = np.log(np.pi), np.log(2 * np.pi)
+_FAR = 1e100  # SciPy squares values, and squares of large ones overflow
 
 
 class StudentT(Normal):
@@ -48,15 +49,26 @@ class StudentT(Normal):
 
     def _cdf(self, at):
         """P(T <= at)."""
-        return stdtr(self.df, at)
+        return _below(self.df, at)
 
     def _log_tails(self, at):
         """Logarithms of P(T <= at) and P(T > at)."""
-        return log_tails(stdtr(self.df, at), stdtr(self.df, -at))
+        low, high = _below(self.df, at), _below(self.df, -at)
+        below, above = log_tails(low, high)
+        for found, small in (below, low), (above, high):
+            few = small < TINY
+            found[few] = _log_far_tail(self.df, np.abs(at[few]))
+        return below, above
 
     def _quantile(self, q):
         """Inverse of `_cdf`."""
-        return stdtrit(self.df, q)
+        found = stdtrit(self.df, q)
+        is_far = np.abs(found) > _FAR
+        if not np.any(is_far):
+            return found
+        with np.errstate(divide="ignore", over="ignore"):
+            far = np.exp(_log_far_quantile(self.df, np.minimum(q, 1 - q)))
+        return np.where(is_far, np.where(q < 0.5, -far, far), found)
 
     def _density(self, at):
         """Density of the noise of scale 1."""
@@ -86,6 +98,31 @@ class StudentRows(NormalRows):
     def hidden(self):
         """Variance of u (K, b), and what residuals and deviances change by with it."""
         return [(np.square(self.weight) / self._shape, self._residual, self._square)]
+
+
+def _below(df, at):
+    """P(T <= at), whose digits are lost below `TINY`."""
+    found, is_far = stdtr(df, at), np.abs(at) > _FAR
+    if not np.any(is_far):
+        return found
+    tail = np.exp(_log_far_tail(df, np.maximum(np.abs(at), _FAR)))
+    return np.where(is_far, np.where(at < 0, tail, 1 - tail), found)
+
+
+def _log_far_tail(df, at):
+    """log P(T > at) far above the bulk, where squares may overflow.
+
+    It is ``I_x(df / 2, 1 / 2) / 2`` with ``x = df / (df + at^2)``.
+    """
+    a, log_square = df / 2, 2 * np.log(at) - np.log(df)
+    log_x, log_rest = -np.logaddexp(0, log_square), -np.logaddexp(0, -log_square)
+    front = a * log_x + 0.5 * (log_rest + np.log(df)) + _constant(df, 1)
+    return front - np.log(df) + log_beta_fraction(a, 0.5, np.exp(log_x))
+
+
+def _log_far_quantile(df, q):
+    """Logarithm of the value above which q is left, where the tail is a power."""
+    return np.log(df) / 2 + (_constant(df, 1) - np.log(df) / 2 - np.log(q)) / df
 
 
 def _constant(df, n_outputs):

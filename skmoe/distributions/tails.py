@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import betainc, betaln, gammainc, gammaincc, gammaln, xlogy
 
-_TINY = 1e-290  # what SciPy gives below has lost digits, or is zero
+TINY = 1e-290  # what SciPy gives below has lost digits, or is zero
 _MAX_TERMS, _ROUNDING = 500, np.finfo(np.float64).eps
 
 
@@ -24,9 +24,9 @@ def log_gamma_tails(shape, x):
     shape, x = np.broadcast_arrays(np.asarray(shape, float), np.asarray(x, float))
     low, high = gammainc(shape, x), gammaincc(shape, x)
     below, above = log_tails(low, high)
-    few = (low < _TINY) & (x > 0)
+    few = (low < TINY) & (x > 0)
     below[few] = _log_below(shape[few], x[few])
-    few = (high < _TINY) & np.isfinite(x)
+    few = (high < TINY) & np.isfinite(x)
     above[few] = _log_above(shape[few], x[few])
     return below, above
 
@@ -43,7 +43,7 @@ def log_beta_tails(a, b, x):
         (below, low, (a, b, x, rest)),
         (above, high, (b, a, rest, x)),
     ):
-        few = (small < _TINY) & (arguments[2] > 0)
+        few = (small < TINY) & (arguments[2] > 0)
         found[few] = _log_beta(*(part[few] for part in arguments))
     return below, above
 
@@ -69,7 +69,17 @@ def _log_above(shape, x):
 
 
 def _log_beta(a, b, x, rest):
-    """log I_x(a, b) far below the mean, by its continued fraction."""
+    """log I_x(a, b) far below the mean."""
+    log_rest = np.where(rest > 0.5, np.log1p(-x), np.log(np.maximum(rest, TINY)))
+    front = xlogy(a, x) + b * log_rest - betaln(a, b) - np.log(a)
+    return front + log_beta_fraction(a, b, x)
+
+
+def log_beta_fraction(a, b, x):
+    """log of ``a B(a, b) I_x(a, b) / (x^a (1 - x)^b)``, far below the mean.
+
+    By the continued fraction of the incomplete beta function.
+    """
 
     def terms(n):
         m, is_odd = divmod(n, 2)
@@ -78,9 +88,7 @@ def _log_beta(a, b, x, rest):
             return factor / ((a + 2 * m) * (a + 2 * m + 1)), np.ones_like(x)
         return m * (b - m) * x / ((a + n - 1) * (a + n)), np.ones_like(x)
 
-    log_rest = np.where(rest > 0.5, np.log1p(-x), np.log(np.maximum(rest, _TINY)))
-    front = xlogy(a, x) + b * log_rest - betaln(a, b) - np.log(a)
-    return front - _log_fraction(terms, np.ones_like(x))
+    return -_log_fraction(terms, np.ones_like(x))
 
 
 def _log_fraction(terms, first):
@@ -101,4 +109,4 @@ def _log_fraction(terms, first):
 
 def _nonzero(values):
     """Values, none of them exactly zero."""
-    return np.where(values == 0, _TINY, values)
+    return np.where(values == 0, TINY, values)

@@ -1,5 +1,7 @@
 """Gate coefficients less those of one reference, as tables of multinomial logits."""
 
+from numbers import Integral
+
 import numpy as np
 
 from skmoe.inspection._estimates import Estimates
@@ -12,7 +14,7 @@ def less_reference(result, entries, reference):
     Also the weights (R', R) that make them of its entries.  In a tree the reference is
     a branch of each node.  Rows of the reference itself are left out.
     """
-    _check_reference(entries, reference)
+    reference = _checked_reference(entries, reference)
     kept = [entry for entry in entries if not _is_of(entry, reference)]
     place = {entry: j for j, entry in enumerate(entries)}
     weights = np.zeros((len(kept), len(entries)))
@@ -62,12 +64,14 @@ def _relative_name(entry, reference):
     return f"gate {node}, {entry.output} - {node}, {reference}: {entry.feature}"
 
 
-def _check_reference(entries, reference):
-    """Raise an error if no gate can be the reference."""
+def _checked_reference(entries, reference):
+    """The reference, if it is that of a gate."""
     gates = [entry for entry in entries if entry.part == "gate"]
     branches = list(dict.fromkeys(map(_branch, gates)))
-    if isinstance(reference, bool) or reference not in branches:
+    is_number = isinstance(reference, Integral) and not isinstance(reference, bool)
+    if not (is_number or isinstance(reference, str)) or reference not in branches:
         raise ValueError(
             f"gate_reference={reference!r} is no expert with a gate (in a tree, no "
             f"branch); give one of {branches}, or None for gates that sum to zero."
         )
+    return int(reference) if is_number else reference
