@@ -21,11 +21,13 @@ def heavy_penalties(estimator, task, descent):
         costs = dict(zip(("gate_alpha", "alpha"), found))
         costs = {name: costs[name] for name in settings}
     gain = sum(cost.gain for cost in costs.values())
-    said = [
-        _of_one(estimator, task.problem.specification, name, cost)
+    said = {
+        name: _of_one(estimator, task.problem.specification, name, cost)
         for name, cost in costs.items()
-        if cost.outweighs_rows or (gain > _WORTH_SAYING and cost.columns.size)
-    ]
+        if cost.outweighs_rows
+        or cost.held.size
+        or (gain > _WORTH_SAYING and cost.columns.size)
+    }
     if not said:
         return None
     lost = ""
@@ -33,8 +35,9 @@ def heavy_penalties(estimator, task, descent):
         lost = f", which costs {gain:.2g} nats per row or more"
     return (
         "Columns of X vary little in their units, so that default penalties hold their "
-        f"coefficients back: {'; '.join(said)}{lost}. Scale X (StandardScaler in a "
-        f"pipeline), or choose {' and '.join(costs)}." + see("Columns of small scale")
+        f"coefficients back: {'; '.join(said.values())}{lost}. Scale X (StandardScaler "
+        f"in a pipeline), or choose {' and '.join(said)}."
+        + see("Columns of small scale")
     )
 
 
@@ -44,7 +47,9 @@ def _unchosen(estimator):
     return [
         name
         for name, l1_ratio in (("alpha", "l1_ratio"), ("gate_alpha", "gate_l1_ratio"))
-        if getattr(estimator, name) == parameters[name].default
+        # A subclass without the parameter has chosen it.
+        if name in parameters
+        and getattr(estimator, name) == parameters[name].default
         and getattr(estimator, l1_ratio) == 0
     ]
 
@@ -52,10 +57,11 @@ def _unchosen(estimator):
 def _of_one(estimator, spec, name, cost):
     """A penalty, its value, and whose coefficients it holds back."""
     value = f"{name}={getattr(estimator, name)}"
-    if not cost.columns.size:
+    held = [*cost.columns, *(j for j in cost.held if j not in cost.columns)]
+    if not held:
         return f"{value} of all columns"
     seen = spec.gate_columns if name == "gate_alpha" else spec.expert_columns
-    columns = cost.columns if seen is None else np.asarray(seen)[cost.columns]
+    columns = np.asarray(held) if seen is None else np.asarray(seen)[held]
     names = getattr(estimator, "feature_names_in_", None)
     shown = [
         f"column {j}" if names is None else repr(str(names[j]))

@@ -85,6 +85,57 @@ def test_penalties_that_outweigh_all_rows_are_a_warning_where_no_slope_is_seen()
         fit_linear(X, rng.standard_normal(200))
 
 
+@pytest.mark.parametrize("scale", [0.05, 0.03, 0.01, 0.001])
+def test_a_column_that_is_held_at_zero_beside_others_is_named(scale):
+    """A slope up and one down: with both held at zero nothing slopes."""
+    rng = np.random.default_rng(0)
+    x, other = rng.standard_normal((2, 500))
+    y = np.abs(x) + 0.3 * rng.standard_normal(500)
+    with pytest.warns(UserWarning, match="alpha=3.0 of column 1[;.] "):
+        fit_linear(np.column_stack([other, scale * x]), y)
+    fit_linear(np.column_stack([other, x]), y)
+
+
+def test_rare_columns_are_not_of_small_units():
+    rng = np.random.default_rng(0)
+    X = (rng.random((500, 3)) < [0.5, 0.02, 0.004]).astype(float)
+    fit_linear(X, X[:, 0] + rng.standard_normal(500))
+
+
+def test_a_gate_of_groups_is_weighed_by_groups():
+    """Ten rows of a group have one expert, and tell the gate as much as one."""
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(200), 10)
+    of_group = rng.standard_normal((200, 2))
+    is_first = rng.random(200) < 1 / (1 + np.exp(-3 * of_group[:, 0]))
+    x = rng.standard_normal(2000)
+    y = np.where(is_first[group], 2 * x, -2 * x) + 0.3 * rng.standard_normal(2000)
+    costs = {}
+    for groups, size in ((group, 10), (np.arange(200), 1)):
+        kept = slice(None, None, 10 // size)
+        gate = of_group[group] * [0.05, 1.0]
+        X = np.column_stack([gate, x])[kept]
+        model = MixtureOfLinearExperts(
+            gate_features=[0, 1], expert_features=[2], random_state=0
+        )
+        with pytest.warns(UserWarning, match="gate_alpha=0.3 of column 0"):
+            model.fit(X, y[kept], groups=groups)
+        known = Known(groups=groups)
+        problem, theta, _ = model._fitted_problem(X, y[kept], known)
+        costs[size] = costs_of_units(problem, theta, model._fitted["mass"])[0].gain
+    # In nats per row: a group has ten.
+    assert costs[10] == pytest.approx(costs[1] / 10, rel=0.3)
+
+
+def test_a_subclass_with_fewer_parameters_fits():
+    class Lines(MixtureOfLinearExperts):
+        def __init__(self, n_experts=2):
+            super().__init__(n_experts=n_experts, random_state=0)
+
+    X, y, _ = jump(0.01)
+    Lines().fit(X, y)
+
+
 def test_chosen_penalties_are_not_doubted():
     X, y, _ = jump(0.01)
     chosen = {"alpha": 2.0, "gate_alpha": 0.2}

@@ -17,6 +17,10 @@ _TINY = np.finfo(np.float64).tiny
 _FARTHEST = 4.0
 # A penalty is light beside rows that tell ten times as much.
 _LIGHT = 0.1
+# No value of a column in small units is farther from the mean, nor farther in standard
+# deviations: columns with few large values are rare, in whatever units.
+_SMALL_VALUE, _RARE = 0.3, 10.0
+_MOST_CHECKED = 64  # columns whose values are looked at
 
 
 class UnitCost(NamedTuple):
@@ -27,6 +31,7 @@ class UnitCost(NamedTuple):
 
     gain: float  # in log-likelihood if they had 1, nats per row
     columns: np.ndarray  # those that gain, the one that gains most first
+    held: np.ndarray  # of small units, where the penalty outweighs all rows as below
     outweighs_rows: bool  # in every direction of X, though it was light if they had 1
 
 
@@ -54,7 +59,7 @@ def costs_of_units(problem, theta, mass):
 def _gate(problem, theta, mass):
     """`_Part` of the gate: its branches of all nodes, (nodes * branches, p)."""
     gate, mixture = problem.mixture.gate, problem.mixture
-    share = gate.node_masses(mass)
+    share = gate.node_masses(mass) * mixture.units.weight.sum()
     share = share * (1 - share / np.maximum(share.sum(axis=1, keepdims=True), _TINY))
 
     def curvature(block, predictor):
@@ -119,8 +124,29 @@ def _cost(part, n_seen):
     return UnitCost(
         _gain_along(part, step, more, kept) if step.any() else 0.0,
         order[: np.count_nonzero(of_columns)],
+        _held_back(part, rows, np.where(varies, square, np.inf)),
         bool(at_most < part.strength < _LIGHT * scaled),
     )
+
+
+def _held_back(part, rows, square):
+    """Columns of variances (d,) whose penalty outweighs what so many rows tell.
+
+    It was light if they had 1, and all of their values are small.
+    """
+    if not part.strength < _LIGHT * rows:
+        return np.zeros(0, dtype=np.intp)
+    held = np.flatnonzero(rows * square < part.strength)[:_MOST_CHECKED]
+    design, is_small = part.design, np.ones(held.size, dtype=bool)
+    farthest = np.minimum(_SMALL_VALUE, _RARE * design.scale[held])[:, None]
+    basis = np.zeros((held.size, design.n_columns))
+    basis[np.arange(held.size), held] = design.scale[held]
+    for block in blocks_of(design.n_rows, block_rows(design.row_size)):
+        if not is_small.any():
+            break
+        values = np.abs(design.block(block).dot(basis[is_small]))
+        is_small[is_small] = (values < farthest[is_small]).all(axis=1)
+    return held[is_small]
 
 
 def _gain_along(part, step, more, kept):
@@ -134,16 +160,15 @@ def _gain_along(part, step, more, kept):
 
 
 def _curvature_along(part, step):
-    """Second derivative of the mean loss along a step (..., p), about."""
+    """Second derivative of F's loss along a step (..., p), about."""
     design, total = part.design, 0.0
     flat, mean = step.reshape(-1, step.shape[-1]), 0.0
     blocks = blocks_of(design.n_rows, block_rows(design.row_size))
-    weight = part.weight.sum()
     if design.intercept:  # which takes up what the rows have in common
         sums = (design.block(rows).dot(flat) @ part.weight[rows] for rows in blocks)
-        mean = sum(sums)[:, None] / weight
+        mean = sum(sums)[:, None] / part.weight.sum()
     for rows in blocks:  # again: blocks of all rows would be another X in memory
         block = design.block(rows)
         predictor = (block.dot(flat) - mean).reshape(*step.shape[:-1], -1)
         total += part.curvature(block, predictor) @ part.weight[rows]
-    return total / weight
+    return total
