@@ -12,9 +12,11 @@ def check_mixture(estimator, name="estimator", remedy="", before="transform"):
     sees of X.
     """
     if isinstance(estimator, Pipeline):
+        check_mixture(last_step(estimator)[0], f"The last step of {name}", remedy)
+        rest = f", and pipe[:-1].{before}(X) for X" if len(estimator.steps) > 1 else ""
         raise TypeError(
             f"{name} is a Pipeline, and what is asked is in the units that its last "
-            f"step sees; give pipe[-1], and pipe[:-1].{before}(X) for X."
+            f"step sees; give pipe[-1]{rest}."
         )
     if not isinstance(estimator, BaseMixtureOfExperts):
         raise TypeError(

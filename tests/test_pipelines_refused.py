@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -59,3 +60,12 @@ def test_the_advice_works(name, pipe):
 def test_quantile_regressors_say_so_without_the_whole_pipeline(pipe):
     with pytest.raises(TypeError, match="is a Pipeline, which has no .* last in a pi"):
         MixtureQuantileRegressor(pipe).fit(X, Y)
+
+
+def test_the_advice_looks_at_the_steps():
+    one_step = make_pipeline(MixtureOfLinearExperts(random_state=0)).fit(100 * X, Y)
+    with pytest.raises(TypeError, match=r"give pipe\[-1\]\.$"):
+        inference(one_step, X, Y)
+    other = make_pipeline(StandardScaler(), LinearRegression()).fit(X, Y)
+    with pytest.raises(TypeError, match="The last step of .* is a LinearRegression"):
+        inference(other, X, Y)
