@@ -33,6 +33,7 @@ from skmoe.plotting import (  # noqa: E402
     ResponsibilitiesDisplay,
 )
 from skmoe.plotting._coefficient_table import CoefficientTable  # noqa: E402
+from skmoe.plotting._features import Features  # noqa: E402
 
 WITH_DATA = [
     GateRegionsDisplay,
@@ -433,7 +434,7 @@ def test_curves_hold_text_at_its_most_frequent_value(mixed, ax):
     assert np.isnan(display.x).sum() == np.isnan(np.asarray(X["size"])).sum()
     assert np.isfinite(display.grid).all()
     title = "3 other features at their means or most frequent values"
-    assert ax.get_title() == title and display.n_texts == 2
+    assert ax.get_title() == title and display.n_most_frequent == 2
     rendered(display)
     with pytest.raises(ValueError, match="feature='kind' has values that are no"):
         ExpertCurvesDisplay.from_estimator(model, X, y, feature="kind")
@@ -451,6 +452,200 @@ def test_regions_hold_text_at_its_most_frequent_value(mixed, ax):
     assert_allclose(display.gate_proba.reshape(4, -1), mixture.gate_proba(seen))
     assert ax.get_title() == "2 other features at their most frequent values"
     rendered(display)
+
+
+OVER_FEATURES = [ExpertCurvesDisplay, EffectDisplay, GateRegionsDisplay]
+LIBRARIES = pytest.mark.parametrize("library", ["pandas", "polars"])
+
+
+def frame_of(library, columns):
+    """A data frame of one of the libraries."""
+    return pytest.importorskip(library).DataFrame(columns)
+
+
+def with_codes(*names):
+    """Codes 0 to 3 whose mean is none of them, X, y, and a pipeline that takes them."""
+    X, y = make_data()
+    code = np.random.default_rng(0).choice(4, size=150, p=[0.3, 0.1, 0.3, 0.3])
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), [names[0]]),
+        (StandardScaler(), list(names[1:])),
+    )
+    model = MixtureOfLinearExperts(gate_alpha=0.1, tol=1e-8, random_state=0)
+    return code, X, y, make_pipeline(encode, model)
+
+
+@LIBRARIES
+@pytest.mark.parametrize("display_class", OVER_FEATURES)
+def test_a_pipeline_may_leave_columns_out(display_class, library):
+    code, X, y, model = with_codes("code", "size", "age")
+    columns = {"size": X[:, 0], "age": X[:, 1], "code": code}
+    frame = frame_of(library, columns)
+    wide = frame_of(library, columns | {"id": [[j] for j in range(150)]})
+    model.fit(frame, y)
+    found = display_class.from_estimator(model, wide, y, grid_resolution=3)
+    expected = display_class.from_estimator(model, frame, y, grid_resolution=3)
+    shown = "estimate" if display_class is EffectDisplay else "gate_proba"
+    assert_allclose(getattr(found, shown), getattr(expected, shown))
+    with pytest.raises(ValueError, match="X has 4 features, .* fitted with 6; give"):
+        display_class.from_estimator(model[-1], wide, y)
+
+
+@pytest.mark.parametrize("display_class", OVER_FEATURES)
+def test_a_pipeline_refuses_arrays_that_are_too_wide_itself(display_class):
+    X, y = make_data()
+    model = make_pipeline(StandardScaler(), MixtureOfLinearExperts(random_state=0))
+    model.fit(X, y)
+    with pytest.raises(ValueError, match="X has 4 features, but StandardScaler"):
+        display_class.from_estimator(model, np.column_stack([X, y]), y)
+
+
+@pytest.mark.parametrize("as_given", [np.asarray, np.ndarray.tolist])
+def test_arrays_of_objects_may_have_text(as_given):
+    X, y = make_data()
+    kind = np.where(X[:, 1] > np.quantile(X[:, 1], 0.7), "a", "b")
+    objects = np.column_stack([X[:, [0, 2]].astype(object), kind])
+    encode = make_column_transformer(
+        (OneHotEncoder(drop="first"), [2]), (StandardScaler(), [0, 1])
+    )
+    model = make_pipeline(encode, MixtureOfLinearExperts(tol=1e-8, random_state=0))
+    model.fit(objects, y)
+    given = as_given(objects)
+    curves = ExpertCurvesDisplay.from_estimator(model, given, y, grid_resolution=3)
+    held = np.array([[x, X[:, 2].mean(), "b"] for x in curves.grid], dtype=object)
+    assert_allclose(curves.mean, model.predict(held))
+    assert curves.n_most_frequent == 1
+    regions = GateRegionsDisplay.from_estimator(model, given, y, grid_resolution=2)
+    grid = np.column_stack([regions.xx0.ravel(), regions.xx1.ravel()])
+    seen = model[:-1].transform(np.array([[*row, "b"] for row in grid], dtype=object))
+    assert_allclose(regions.gate_proba.reshape(4, 2), model[-1].gate_proba(seen))
+    effects = EffectDisplay.from_estimator(model, given, y, grid_resolution=2)
+    rows = objects.copy()
+    rows[:, 0] = effects.grid[1]
+    assert_allclose(effects.estimate[1, 0], model.predict(rows).mean())
+    with pytest.raises(ValueError, match="feature='x2' .* no numbers or bools, .* 'b'"):
+        ExpertCurvesDisplay.from_estimator(model, given, y, feature=2)
+
+
+def test_a_mixture_has_no_use_for_text_in_arrays():
+    model, X, y = fitted("regressor")
+    objects = X.astype(object)
+    found = ExpertCurvesDisplay.from_estimator(model, objects, y)
+    assert_array_equal(found.mean, ExpertCurvesDisplay.from_estimator(model, X, y).mean)
+    objects[3, 1] = "b"
+    for display_class in (ExpertCurvesDisplay, GateRegionsDisplay):
+        with pytest.raises(ValueError, match="X has values .* 'b'.*give X with num"):
+            display_class.from_estimator(model, objects, y)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "numpy"])
+def test_integers_are_held_at_a_value_that_there_is(library):
+    names = (0, 1, 2) if library == "numpy" else ("code", "size", "age")
+    code, X, y, model = with_codes(*names)
+    columns = np.column_stack([code, np.rint(9 * X[:, :2]).astype(int)])
+    columns = dict(zip(names, columns.T))
+
+    def make(columns):
+        if library == "numpy":
+            return np.column_stack(list(columns.values()))
+        return frame_of(library, columns)
+
+    frame = make(columns)
+    model.fit(frame, y)
+    display = ExpertCurvesDisplay.from_estimator(
+        model, frame, y, feature=1, grid_resolution=3
+    )
+    mean = columns[names[2]].mean()
+    nearest = min(columns[names[2]], key=lambda value: abs(value - mean))
+    held = [np.full(3, 2), display.grid, np.full(3, nearest)]
+    assert abs(code.mean() - 2) < 0.5 and 2 != code.mean()
+    assert_allclose(display.mean, model.predict(make(dict(zip(names, held)))))
+    assert display.ax_.get_title() == "2 other features at their means"
+
+
+def test_floats_of_arrays_are_held_at_their_means():
+    code, X, _, _ = with_codes(0, 1, 2)
+    X[:, 2] = code
+    y = np.random.default_rng(0).normal(size=150)
+    model = MixtureOfLinearExperts(random_state=0).fit(X, y)
+    display = ExpertCurvesDisplay.from_estimator(model, X, y, grid_resolution=2)
+    rows = np.tile(X.mean(axis=0), (2, 1))
+    rows[:, 0] = display.grid
+    assert_array_equal(display.mean, model.predict(rows))
+
+
+def test_rows_at_points_keep_the_types_of_what_is_observed():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {
+            "x": [1.0, 2.0, 4.0],
+            "n": pandas.array([1, None, 4], dtype="Int64"),
+            "town": pandas.Categorical(["Ulm", "Bonn", "Bonn"]),
+            "day": pandas.to_datetime(["2020-01-01", "2020-01-02", "2020-01-02"]),
+            "old": [True, True, False],
+            "note": np.array(["a", None, None], dtype=object),
+            "mean": np.array([1.5, None, 4], dtype=object),
+            7: [[1], [2], [2]],
+        },
+        index=[5, 6, 7],
+    )
+    features = Features(make_pipeline(None), frame)
+    rows = features.rows_at([0], np.array([[0.5], [1.5]]))
+    assert list(rows.index) == [5, 5] and list(rows.columns) == list(frame.columns)
+    kept = ["n", "town", "day", "old", "note", 7]
+    assert_array_equal(rows.dtypes[kept], frame.dtypes[kept])
+    day = pandas.Timestamp("2020-01-02")
+    expected = [0.5, 1, "Bonn", day, True, "a", 2.75, [1]]
+    assert rows.iloc[0].tolist() == expected
+    assert features.n_others([0]) == (7, 5)
+
+
+@LIBRARIES
+def test_an_axis_has_numbers_or_bools(library):
+    code, X, y, model = with_codes("code", "size")
+    day = np.datetime64("2020-01-01") + code.astype("timedelta64[D]")
+    columns = {"code": code.astype(str), "size": X[:, 0], "day": day.astype("M8[us]")}
+    frame = frame_of(library, columns | {"old": X[:, 2] > 0, "none": [None] * 150})
+    model.fit(frame, y)
+    refusal = "has values that are no numbers or bools, such as"
+    for display_class in (ExpertCurvesDisplay, EffectDisplay):
+        for name, value in {
+            "code": "'0'|'2'|'3'",
+            "day": ".*2020",
+            "none": "N",
+        }.items():
+            with pytest.raises(
+                ValueError, match=f"^feature='{name}' {refusal} ({value})"
+            ):
+                display_class.from_estimator(model, frame, y, feature=name)
+        display = display_class.from_estimator(
+            model, frame, y, feature="old", grid_resolution=2
+        )
+        assert display.ax_.get_xlabel() == "old"
+    with pytest.raises(ValueError, match=f"^features='day' {refusal}"):
+        GateRegionsDisplay.from_estimator(model, frame, y, features=("size", "day"))
+    regions = GateRegionsDisplay.from_estimator(
+        model, frame, y, features=("old", "size"), grid_resolution=2
+    )
+    assert regions.n_others == regions.n_most_frequent == 3
+
+
+@LIBRARIES
+def test_a_data_frame_is_copied_once_whatever_its_columns(library, monkeypatch):
+    frame = frame_of(library, {f"x{j}": [float(j), j + 1.0] for j in range(20)})
+    copies = []
+    kind, name = type(frame), "copy" if library == "pandas" else "with_columns"
+    original = getattr(kind, name)
+
+    def counted(self, *args, **options):
+        copies.append(self)
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(kind, name, counted)
+    features = Features(make_pipeline(None), frame)
+    rows = features.rows_at([0, 1], np.zeros((3, 2)))
+    assert_array_equal(np.asarray(rows)[:, 2:], np.tile(np.arange(2.5, 20), (3, 1)))
+    assert len(copies) <= 1
 
 
 def test_missing_values_of_arrays_are_for_the_pipeline(ax):

@@ -124,7 +124,7 @@ class EffectDisplay:
         estimator : estimator
             A fitted mixture, or a pipeline that ends in one; then the feature is one of
             X, and all that the pipeline makes of it changes with it.  Other columns of
-            a data frame may be text.
+            a data frame or of an array of objects may be text.
         X : {array-like, data frame} of shape (n_samples, n_features)
             Data of the fit.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -147,7 +147,7 @@ class EffectDisplay:
             What y had to exceed for its row to be seen (left truncation); minus
             infinity for nothing.  Likewise.
         feature : int or str, default=0
-            The feature, by index or name.
+            The feature, numbers or bools, by index or name.
         of : {'mean', 'experts', 'gate'}, default='mean'
             The mixture, its experts, or their probabilities.
         target : int or class label, default=None

@@ -63,12 +63,12 @@ class ExpertCurvesDisplay:
     feature_name, target_name : str, default='x0' and 'y'
         Names on the axes.
     n_others : int, default=0
-        Number of features that are held: at their means, or at their most frequent
-        values where they are no numbers.
+        Number of features that are held: at their means, integers at the observed
+        value nearest to it, and what is no number at its most frequent value.
     expert_names : list of str, default=None
         Names of the experts; 'Expert 0' and so on by default.
-    n_texts : int, default=0
-        How many of the features that are held are no numbers.
+    n_most_frequent : int, default=0
+        How many features are held at their most frequent values.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class ExpertCurvesDisplay:
     target_name: str = "y"
     n_others: int = 0
     expert_names: list[str] | None = None
-    n_texts: int = 0
+    n_most_frequent: int = 0
 
     @classmethod
     def from_estimator(
@@ -144,8 +144,8 @@ class ExpertCurvesDisplay:
         estimator : estimator
             A fitted mixture, or a pipeline that ends in one.
         X : {array-like, data frame} of shape (n_samples, n_features)
-            Rows to show.  Columns of a data frame may be text, and values may be
-            missing, if the pipeline takes them.
+            Rows to show.  Columns of a data frame or of an array of objects may be
+            text, and values may be missing, if the pipeline takes them.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -169,8 +169,9 @@ class ExpertCurvesDisplay:
             What y had to exceed for its row to be seen (left truncation); minus
             infinity for nothing.  Likewise.
         feature : int or str, default=0
-            The feature, by index or name; the others are held at their means, those
-            that are no numbers at their most frequent values.
+            The feature, numbers or bools, by index or name; the others are held at
+            their means, integers at the observed value nearest to it, and what is no
+            number at its most frequent value.
         target : int or class label, default=None
             Output of a regressor, by index; class of a classifier.  Needed where there
             are several outputs or more than two classes; of two classes, the positive
@@ -217,7 +218,7 @@ class ExpertCurvesDisplay:
         if trials is not None:
             # Curves are of probabilities, and an interval is one of counts.
             shown, band = shown.per_trial(trials), None
-        n_others, n_texts = features.n_others([column])
+        n_others, n_most_frequent = features.n_others([column])
         display = cls(
             grid,
             mixture.gate_proba(rows),
@@ -232,7 +233,7 @@ class ExpertCurvesDisplay:
             shown.name,
             n_others,
             _model.expert_names(mixture),
-            n_texts,
+            n_most_frequent,
         )
         return display.plot(ax, line_kwargs=line_kwargs, scatter_kwargs=scatter_kwargs)
 
@@ -270,7 +271,7 @@ class ExpertCurvesDisplay:
         self.scatter_ = draw_rows(ax, self, scatter_kwargs or {})
         set_limits(ax, self)
         ax.set(xlabel=self.feature_name, ylabel=self.target_name)
-        note_other_features(ax, self.n_others, self.n_texts)
+        note_other_features(ax, self.n_others, self.n_most_frequent)
         without_frame(ax)
         add_legend(ax, self)
         self.ax_, self.figure_ = ax, ax.figure

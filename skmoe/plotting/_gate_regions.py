@@ -48,12 +48,12 @@ class GateRegionsDisplay:
     feature_names : sequence of two str, default=('x0', 'x1')
         Names on the axes.
     n_others : int, default=0
-        Number of features that are held: at their means, or at their most frequent
-        values where they are no numbers.
+        Number of features that are held: at their means, integers at the observed
+        value nearest to it, and what is no number at its most frequent value.
     expert_names : list of str, default=None
         Names of the experts; 'Expert 0' and so on by default.
-    n_texts : int, default=0
-        How many of the features that are held are no numbers.
+    n_most_frequent : int, default=0
+        How many features are held at their most frequent values.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class GateRegionsDisplay:
     feature_names: Sequence[str] = ("x0", "x1")
     n_others: int = 0
     expert_names: list[str] | None = None
-    n_texts: int = 0
+    n_most_frequent: int = 0
 
     @classmethod
     def from_estimator(
@@ -119,8 +119,9 @@ class GateRegionsDisplay:
         estimator : estimator
             A fitted mixture, or a pipeline that ends in one.
         X : {array-like, data frame} of shape (n_samples, n_features)
-            Rows to show; at least two features.  Columns of a data frame may be text,
-            and values may be missing, if the pipeline takes them.
+            Rows to show; at least two features.  Columns of a data frame or of an array
+            of objects may be text, and values may be missing, if the pipeline takes
+            them.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets; with them, rows have the colours of their responsibilities.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -141,8 +142,9 @@ class GateRegionsDisplay:
             What y had to exceed for its row to be seen (left truncation); minus
             infinity for nothing.  Likewise.
         features : pair of int or str, default=(0, 1)
-            The features on the axes, by index or name; the others are held at their
-            means.
+            The features on the axes, numbers or bools, by index or name; the others
+            are held at their means, integers at the observed value nearest to it, and
+            what is no number at its most frequent value.
         grid_resolution : int, default=200
             Number of grid points along each axis.
         ax, image_kwargs, scatter_kwargs
@@ -163,7 +165,8 @@ class GateRegionsDisplay:
         mixture, transform = _model.fitted_mixture(estimator)
         table = Features(estimator, X)
         columns = _model.feature_pair(features, table.names)
-        axes = [_model.axis_grid(table.known(j), grid_resolution) for j in columns]
+        known = [table.known(j, "features") for j in columns]
+        axes = [_model.axis_grid(values, grid_resolution) for values in known]
         xx0, xx1 = np.meshgrid(*axes)
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
         rows = transform(table.rows_at(columns, grid))
@@ -173,7 +176,7 @@ class GateRegionsDisplay:
             shares = mixture.responsibilities(
                 *data, trials=trials, y_upper=y_upper, entry=entry
             )
-        n_others, n_texts = table.n_others(columns)
+        n_others, n_most_frequent = table.n_others(columns)
         display = cls(
             xx0,
             xx1,
@@ -183,7 +186,7 @@ class GateRegionsDisplay:
             [table.names[j] for j in columns],
             n_others,
             _model.expert_names(mixture),
-            n_texts,
+            n_most_frequent,
         )
         return display.plot(
             ax, image_kwargs=image_kwargs, scatter_kwargs=scatter_kwargs
@@ -226,7 +229,7 @@ class GateRegionsDisplay:
         options |= {"s": 28, "edgecolor": "white", "linewidth": 0.6}
         self.scatter_ = ax.scatter(*self.points.T, **options | (scatter_kwargs or {}))
         ax.set(xlabel=self.feature_names[0], ylabel=self.feature_names[1])
-        note_other_features(ax, self.n_others, self.n_texts)
+        note_other_features(ax, self.n_others, self.n_most_frequent)
         experts = names_of_experts(self.gate_proba.shape[2], self.expert_names)
         handles, labels = expert_handles(
             experts, marker="s", linestyle="", markersize=10

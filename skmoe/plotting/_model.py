@@ -10,6 +10,9 @@ from skmoe._base import BaseMixtureOfExperts
 from skmoe._pipeline import check_mixture, last_step
 from skmoe._validation import check_count
 
+# Kinds of types of arrays that may hold something else than numbers.
+_NO_NUMBERS = "OUSMm"
+
 
 def fitted_mixture(estimator, name="estimator"):
     """The mixture, and a function from X to what the mixture sees of it.
@@ -37,24 +40,59 @@ def shown_name(name):
     return name.capitalize() if isinstance(name, str) else f"Expert {name}"
 
 
-def checked_features(estimator, X):
-    """X as numbers, (n, p), and the names of its columns, a list of str.
+def checked_array(estimator, X):
+    """X as an array (n, p) of floats, of integers or bools, or of objects.
 
-    Values may be missing before a pipeline, which may know what to do with them.
+    Before a pipeline values may be missing, or text: it may know what to do with them.
     """
     is_mixture = isinstance(estimator, BaseMixtureOfExperts)
+    kind = np.asarray(X).dtype.kind if isinstance(X, list | tuple) else _kind(X)
+    dtype = None if kind in "biu" else np.float64
+    if kind in _NO_NUMBERS and is_mixture:
+        _check_numbers(X)
+    elif kind in _NO_NUMBERS:
+        dtype = object
     finite = True if is_mixture else "allow-nan"
-    values = check_array(X, dtype=np.float64, input_name="X", ensure_all_finite=finite)
+    values = check_array(X, dtype=dtype, input_name="X", ensure_all_finite=finite)
+    check_n_features(estimator, values.shape[1])
+    return values
+
+
+def check_n_features(estimator, n_features):
+    """A mixture takes what its fit had; what a pipeline takes is its own to say."""
+    if not isinstance(estimator, BaseMixtureOfExperts):
+        return
     expected = estimator.n_features_in_
-    if values.shape[1] != expected:
+    if n_features != expected:
         raise ValueError(
-            f"X has {values.shape[1]} features, but the estimator was fitted with "
+            f"X has {n_features} features, but the estimator was fitted with "
             f"{expected}; give X with the columns of the fit."
         )
+
+
+def array_names(estimator, n_features):
+    """Names of the columns of an array, those of the fit if it had any."""
     names = getattr(estimator, "feature_names_in_", None)
-    if names is None:
-        names = [f"x{j}" for j in range(expected)]
-    return values, [str(name) for name in names]
+    if names is None or len(names) != n_features:
+        names = [f"x{j}" for j in range(n_features)]
+    return [str(name) for name in names]
+
+
+def _kind(X):
+    """Kind of an array's type, a letter."""
+    return getattr(getattr(X, "dtype", None), "kind", "f")
+
+
+def _check_numbers(X):
+    """Raise an error if an array has other values than numbers."""
+    try:
+        np.asarray(X, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"X has values that are no numbers ({error}); give X with numbers alone, a "
+            "pipeline that encodes the others, or a data frame if gate and experts do "
+            "not see them."
+        ) from error
 
 
 def seen_names(estimator, mixture):

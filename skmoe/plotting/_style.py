@@ -77,14 +77,14 @@ def legend_beside(ax, handles, labels):
     )
 
 
-def note_other_features(ax, n_others, n_texts=0):
-    """Say that the picture is a slice through the features, some of them text."""
+def note_other_features(ax, n_others, n_most_frequent=0):
+    """Say that the picture is a slice, and where other features are held."""
     if not n_others:
         return
     noun, its, places = "feature", "its", ("mean", "most frequent value")
     if n_others > 1:
         noun, its, places = "features", "their", ("means", "most frequent values")
-    kinds = [n_texts < n_others, n_texts > 0]
+    kinds = [n_most_frequent < n_others, n_most_frequent > 0]
     where = " or ".join(place for place, is_so in zip(places, kinds) if is_so)
     ax.set_title(f"{n_others} other {noun} at {its} {where}", fontsize="medium")
 
