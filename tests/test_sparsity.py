@@ -16,7 +16,9 @@ from skmoe import (
 from skmoe.data.design import DenseBlock, make_design
 from skmoe.engine.curvature import ImplicitCurvature
 from skmoe.engine.descent import minimise
+from skmoe.engine.gate import Gate
 from skmoe.engine.lasso import lasso_step
+from skmoe.engine.penalty import Penalty
 from skmoe.engine.softmax import class_contrasts
 from skmoe.inspection import inference
 from skmoe.solvers import make_solver
@@ -330,3 +332,20 @@ def test_no_matrix_of_all_columns_is_made_where_they_are_many(monkeypatch):
     model = MixtureOfGLMExperts(random_state=0, **strength).fit(X, y)
     assert model.coef_[:, 0].any() and np.count_nonzero(model.coef_) < 60
     assert max(sizes) < 200
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+@pytest.mark.parametrize(
+    ("n_experts", "depth"), [(2, 1), (3, 1), (4, 1), (4, 2), (9, 2), (8, 3)]
+)
+def test_the_gates_penalty_is_of_the_coefficients_that_are_reported(
+    n_experts, depth, smooth
+):
+    gate, rng = Gate(n_experts, depth, smooth), np.random.default_rng(0)
+    ridge, lasso = rng.uniform(size=(2, 3))
+    lasso = 0 * lasso if smooth else lasso
+    free = rng.standard_normal((gate.contrasts.shape[1], 3))
+    reported = gate.reported(free).reshape(-1, 3)
+    expected = (0.5 * ridge * reported**2 + lasso * abs(reported)).sum()
+    penalty = gate.free_penalty(Penalty(ridge, lasso))
+    assert penalty.value(free) == pytest.approx(expected)
