@@ -323,14 +323,15 @@ def test_copies_of_one_expert_cost_no_less_than_its_lower_bound(name, prior_rows
     prior = NoisePrior(prior_rows / 120, variance, np.log(2.0))
     mixture = mixture.replaced(experts=mixture.experts.with_noise_prior(prior))
     one = OneExpert(mixture)
-    copies = one._objective_of_copies(mixture)
+    copies = one.objective_of_copies(mixture)
     assert one.least <= copies + 1e-8
-    if not one.is_tied:
+    if one.least > -np.inf:
         assert one.least > copies - 0.2
     log_variance = np.linspace(-3, 3, 601)[:, None, None] + mixture.initial()[2]
     losses = [mixture.experts.prior_loss(values).sum() for values in log_variance]
     assert mixture.experts.least_prior_loss <= min(losses, default=0.0) + 1e-12
-    for objective in (one.least - 1e-3, one.least + 1e-3, copies - 1e-3, copies + 1e-3):
+    least = max(one.least, copies - 0.1)
+    for objective in (least - 1e-3, least + 1e-3, copies - 1e-3, copies + 1e-3):
         is_beaten = one.is_beaten(mixture, objective, 1e-6)
         assert is_beaten == (objective < copies - 1e-6)
 
@@ -339,8 +340,9 @@ def test_copies_of_one_expert_cost_no_less_than_its_lower_bound(name, prior_rows
 def test_one_expert_of_a_part_bounds_that_of_all_rows(name):
     mixture = problem_of(name, 6000, alpha=0.1).mixture
     one = OneExpert(mixture)
-    if one.is_tied:
-        assert one.least == -np.inf
+    has_slow_steps = name.startswith(("linear-student", "linear-censored"))
+    assert (one.least == -np.inf) == (one.is_tied or has_slow_steps)
+    if one.least == -np.inf:
         return
     bound = bound_by_part(mixture)
     assert one.least - 0.3 < bound <= one.least

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _data import MODELS
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skmoe import (
@@ -20,11 +21,13 @@ from skmoe import (
     MixtureOfLinearExperts,
     MixtureOfLogisticExperts,
 )
+from skmoe._fit import task_in_memory
+from skmoe.data.sample import Known
 from skmoe.engine import starts
 from skmoe.engine.clustering import by_distance, by_residuals, by_scale
 from skmoe.engine.draws import Draw, n_units, sampled
 from skmoe.engine.m_step import project_responsibilities, surrogate_gradient
-from skmoe.engine.one_expert import OneExpert
+from skmoe.engine.one_expert import OneExpert, beats_one_expert, one_expert
 from skmoe.streaming import array_batches, fit_batches
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -319,3 +322,31 @@ class TestCollapse:
         whole = MixtureOfLinearExperts(2, random_state=0).fit(X, y)
         gap = model.objective_curve_[-1] - whole.objective_curve_[-1]
         assert gap < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["t", "negative binomial", "censored"])
+def test_experts_that_coincide_warn_where_em_of_one_is_slow(kind):
+    """What one expert of a part leaves to be gained is not seen from its slope."""
+    rng, n = np.random.default_rng(3), 20_000
+    x, upper = rng.standard_normal((n, 1)), None
+    if kind == "t":
+        rare = np.zeros((n, 1))
+        rare[rng.choice(n, 20, replace=False)] = 1
+        y = (x + 100 * rare)[:, 0] + rng.uniform(-1, 1, n)
+        X, options = np.hstack([x, rare]), {"noise_df": 3.0, "alpha": 1e-6}
+        model = MixtureOfLinearExperts(2, gate_features=[], **options)
+    elif kind == "censored":
+        X, y = x, x[:, 0] + rng.standard_normal(n)
+        end = np.quantile(y, 0.2)
+        y, upper = np.minimum(y, end), np.where(y > end, np.inf, y)
+        model = MixtureOfLinearExperts(2, gate_features=[])
+    else:
+        rng = np.random.default_rng(42)
+        X = rng.standard_normal((n, 1))
+        y = rng.poisson(np.exp(1.0) * rng.gamma(100, 0.01, n))
+        model = MixtureOfGLMExperts(2, family="negative_binomial")
+    mixture = task_in_memory(clone(model), X, y, Known(y_upper=upper)).problem.mixture
+    one = one_expert(mixture)
+    for gap in (-1e-4, 1e-4):
+        objective = one.objective_of_copies(mixture) + gap
+        assert beats_one_expert(mixture, objective, 1e-5) == (gap < 0)

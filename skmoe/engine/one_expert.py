@@ -17,8 +17,9 @@ _MOST_DIRECTIONS = 32
 _TOL, _MAX_STEPS = 1e-8, 20
 # EM steps of one expert beside others that have no parameters.
 _MAX_EM_STEPS = 50
-# F falls by half of its slope along a Newton step, if that is as short as this in nats
-# per sample; four times as much is not expected.
+# F falls by half of its slope along a Newton step.  That of rows that are like those of
+# a part is as short as this, in nats per sample, and F falls by four times as much at
+# most: so it is where steps are Newton's or scoring's, not where EM is slow.
 _SHORT_SLOPE, _DOUBT = 0.05, 2.0
 
 
@@ -33,8 +34,9 @@ def beats_one_expert(mixture, objective, margin):
     One expert is fitted to a sample.  How F of all rows slopes there bounds what it can
     come to; only where that leaves a doubt is one fitted to all.
     """
-    if has_many_rows(mixture) and _are_copies(mixture):
-        if objective < bound_by_part(mixture) - margin:
+    if has_many_rows(mixture) and _is_bounded(mixture):
+        bound = mixture.once("bound by part", lambda: bound_by_part(mixture))
+        if objective < bound - margin:
             return True
     return one_expert(mixture).is_beaten(mixture, objective, margin)
 
@@ -93,21 +95,25 @@ class OneExpert:
         # What is not finite is not.
         if objective < self.least - margin:
             return True
+        return objective < self.objective_of_copies(mixture) - margin
+
+    def objective_of_copies(self, mixture):
+        """F of the mixture where all experts are this one, made once."""
         if self._of_copies is None:
-            self._of_copies = self._objective_of_copies(mixture)
-        return objective < self._of_copies - margin
+            self._of_copies = self._made_of_copies(mixture)
+        return self._of_copies
 
     def _lower_bound(self, mixture):
         """What copies pay at least: this one's penalty, and no more than the prior.
 
         It saves most fits the passes with all of them.
         """
-        if not _are_copies(mixture):
+        if not _is_bounded(mixture):
             return -np.inf
         prior = mixture.experts.least_prior_loss
         return _objective(self.mixture, self.theta) + prior
 
-    def _objective_of_copies(self, mixture):
+    def _made_of_copies(self, mixture):
         """F of experts that are all alike; each pays penalties and prior."""
         theta = mixture.initial()
         if self.is_tied:
@@ -214,6 +220,22 @@ def _are_copies(mixture):
     is_open = mixture.fixed is None and mixture.known is None
     experts = mixture.experts
     return is_open and experts.sharing.is_separate and not is_tied(experts.tie)
+
+
+def _is_bounded(mixture):
+    """Whether one expert is as good as fitted once its steps gain nothing.
+
+    EM of hidden scales and values, and of dispersions, may be slow; conjugate gradients
+    may stop short.
+    """
+    if not (_are_copies(mixture) and mixture.experts_are_dense):
+        return False
+    experts = mixture.experts
+    if experts.n_noises and not experts.distribution.is_dispersion_model:
+        return False
+    block = mixture.blocks[0]
+    design, target = mixture.design_blocks(block)[1], mixture.target[..., block.rows]
+    return not experts.at(mixture.initial(), design, target).local.hidden()
 
 
 def _shares_of_copies(mixture, theta):
