@@ -136,9 +136,8 @@ class _Local:
 
     def __init__(self, mixture, state):
         self.mixture, self.theta = mixture, state.theta
-        if not state.has_curvature:
-            state = mixture.evaluate(state.theta)
-        self.state, theta = state, state.theta
+        theta = state.theta
+        self.state = state if state.has_curvature else mixture.evaluate(theta)
         smooth = mixture.gradient(self.state)
         moved = mixture.feasible(theta.plus(smooth, -1.0))
         self.noise_moves = moved.log_variance != theta.log_variance

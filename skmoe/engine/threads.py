@@ -27,7 +27,7 @@ class Threads(NamedTuple):
     n_threads: int = 1
 
     def __reduce__(self):
-        """A pool stays in its process; elsewhere one thread makes the same runs."""
+        """A pool stays in its process; copies make the same runs in one thread."""
         return type(self), (map, self.n_threads)
 
     def totals(self, total_of, blocks, work):
