@@ -329,7 +329,7 @@ def test_bad_levels_and_data_are_named():
         inference(model, X, y).wald_test({"expert 0: x0": 1}, [0, 0])
     with pytest.raises(ValueError, match="features"):
         inference(model, X[:, :1], y)
-    with pytest.raises(TypeError, match=r"give pipe\[-1\], and pipe\[:-1\]"):
+    with pytest.raises(TypeError, match=r"give pipe\[-1\]\.$"):
         inference(make_pipeline(model), X, y)
     with pytest.raises(ValueError, match="y of the shape it was fitted with"):
         inference(model, X, np.column_stack([y, y]))
