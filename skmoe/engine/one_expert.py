@@ -34,18 +34,19 @@ def beats_one_expert(mixture, objective, margin):
     One expert is fitted to a sample.  How F of all rows slopes there bounds what it can
     come to; only where that leaves a doubt is one fitted to all.
     """
-    if has_many_rows(mixture) and _is_bounded(mixture):
-        bound = mixture.once("bound by part", lambda: bound_by_part(mixture))
-        if objective < bound - margin:
-            return True
+    bound = mixture.once("bound by part", lambda: bound_by_part(mixture))
+    if objective < bound - margin:
+        return True
     return one_expert(mixture).is_beaten(mixture, objective, margin)
 
 
 def bound_by_part(mixture):
     """`OneExpert.least` of a mixture, or somewhat less, from that of a part of it.
 
-    Minus infinity where the part is all, or is far from it.
+    Minus infinity where the part is all, is far from it, or tells nothing of it.
     """
+    if not (has_many_rows(mixture) and _is_bounded(mixture)):
+        return -np.inf
     part = sampled(mixture, sample_size(mixture), np.random.RandomState(0))
     if part is mixture:
         return -np.inf

@@ -135,8 +135,8 @@ class _Local:
     """Derivatives of F at a point, in flat vectors (P,)."""
 
     def __init__(self, mixture, state):
-        self.mixture, self.theta = mixture, state.theta
         theta = state.theta
+        self.mixture, self.theta = mixture, theta
         self.state = state if state.has_curvature else mixture.evaluate(theta)
         smooth = mixture.gradient(self.state)
         moved = mixture.feasible(theta.plus(smooth, -1.0))
